@@ -1,0 +1,71 @@
+namespace Bnb.Quant;
+
+/// <summary>Blockwise 8-bit quantization with the dynamic code. Source: bitsandbytes 0.50, <c>kQuantizeBlockwise</c>,
+/// <c>kDequantizeBlockwise</c> with a 256-entry code.</summary>
+public static class Blockwise8
+{
+    /// <summary>
+    /// Per block: absmax = max |value|, x = value * (1/absmax) in float32, code = <see cref="DynamicCode8.Encode"/>(x). Exact.
+    /// An all-zero block has absmax 0 and code 0 everywhere (the kernel computes 0 * inf = NaN), NaN does not count for absmax
+    /// and has code 0, an infinity makes absmax infinite; where 1/absmax overflows x = value / absmax.
+    /// </summary>
+    /// <param name="source">The values.</param>
+    /// <param name="blocksize">Values per block, a power of two from 32 to 4096. The last block may be short.</param>
+    /// <param name="codes">One code per value.</param>
+    /// <param name="absmax">One float32 per block, ceil(count / blocksize).</param>
+    /// <param name="path">Reference follows the kernel's search step by step; the others count bounds. Same bytes.</param>
+    /// <exception cref="ArgumentException">A span's length is not what the number of values needs.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The block size is not supported.</exception>
+    /// <exception cref="InvalidOperationException">This machine does not have the path.</exception>
+    public static void Quantize(ReadOnlySpan<float> source, int blocksize, Span<byte> codes, Span<float> absmax, KernelPath path)
+    {
+        Check(source.Length, blocksize, codes.Length, absmax.Length);
+        KernelPaths.Require(path);
+        for (int block = 0; block < absmax.Length; block++)
+        {
+            int start = block * blocksize;
+            int length = Math.Min(blocksize, source.Length - start);
+            QuantizeBlock(source.Slice(start, length), 0f, codes.Slice(start, length), out absmax[block], path);
+        }
+    }
+
+    /// <summary>value = code's value * absmax of its block, one float32 multiplication. Lengths as in
+    /// <see cref="Quantize"/>.</summary>
+    /// <exception cref="ArgumentException">A span's length is not what the number of values needs.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The block size is not supported.</exception>
+    public static void Dequantize(ReadOnlySpan<byte> codes, int blocksize, ReadOnlySpan<float> absmax, Span<float> destination)
+    {
+        Check(destination.Length, blocksize, codes.Length, absmax.Length);
+        ReadOnlySpan<float> values = DynamicCode8.Values;
+        for (int i = 0; i < codes.Length; i++) destination[i] = values[codes[i]] * absmax[i / blocksize];
+    }
+
+    /// <summary>One block of value - <paramref name="offset"/> (subtracted in float32), which nested absmax needs too.</summary>
+    internal static void QuantizeBlock(
+        ReadOnlySpan<float> source, float offset, Span<byte> codes, out float absmax, KernelPath path)
+    {
+        absmax = 0f;
+        foreach (float value in source)
+        {
+            float magnitude = MathF.Abs(value - offset);
+            if (magnitude > absmax) absmax = magnitude;
+        }
+
+        var scale = new BlockScale(absmax);
+        if (path == KernelPath.Reference)
+        {
+            for (int i = 0; i < source.Length; i++) codes[i] = DynamicCode8.EncodeReference(scale.Apply(source[i] - offset));
+        }
+        else
+        {
+            for (int i = 0; i < source.Length; i++) codes[i] = DynamicCode8.Encode(scale.Apply(source[i] - offset));
+        }
+    }
+
+    private static void Check(int count, int blocksize, int codes, int absmax)
+    {
+        BlockGrid.CheckBlocksize(blocksize);
+        BlockGrid.CheckLength(nameof(codes), count, codes);
+        BlockGrid.CheckLength(nameof(absmax), BlockGrid.BlockCount(count, blocksize), absmax);
+    }
+}

@@ -1,0 +1,53 @@
+namespace Bnb.Quant;
+
+// The definition. Slow and obvious on purpose; every other path must give these bytes.
+public static partial class Quantize4
+{
+    /// <summary>All blocks by the definition. Returns whether every value is finite.</summary>
+    private static bool Reference<TCode, TElement>(
+        int blocksize, ReadOnlySpan<byte> source, Span<float> absmax, Span<byte> packed)
+        where TCode : struct, ICode4
+        where TElement : struct, IElement
+    {
+        bool finite = true;
+        for (int block = 0; block < absmax.Length; block++)
+        {
+            ReadOnlySpan<byte> rest = source[(block * blocksize * TElement.Size)..];
+            ReadOnlySpan<byte> values = rest[..Math.Min(rest.Length, blocksize * TElement.Size)];
+            finite &= ReferenceBlock<TCode, TElement>(values, out absmax[block], packed[(block * blocksize / 2)..]);
+        }
+
+        return finite;
+    }
+
+    /// <summary>
+    /// One block, full or short, by the definition: absmax, then (count + 1) / 2 bytes at the start of
+    /// <paramref name="packed"/>. Returns whether every value is finite.
+    /// </summary>
+    private static bool ReferenceBlock<TCode, TElement>(ReadOnlySpan<byte> values, out float absmax, Span<byte> packed)
+        where TCode : struct, ICode4
+        where TElement : struct, IElement
+    {
+        int count = values.Length / TElement.Size;
+        bool finite = true;
+        absmax = 0f;
+        for (int i = 0; i < count; i++)
+        {
+            float magnitude = MathF.Abs(TElement.ToSingle(values, i));
+            finite &= float.IsFinite(magnitude);
+            // False for NaN, which is how fmaxf skips it.
+            if (magnitude > absmax) absmax = magnitude;
+        }
+
+        var scale = new BlockScale(absmax);
+        for (int i = 0; i < count; i += 2)
+        {
+            byte first = TCode.Encode(scale.Apply(TElement.ToSingle(values, i)));
+            // The kernel loads 0.0 where a value is missing, so the padding follows the block's own rule.
+            byte second = TCode.Encode(scale.Apply(i + 1 < count ? TElement.ToSingle(values, i + 1) : 0f));
+            packed[i / 2] = Nibbles.Pack(first, second);
+        }
+
+        return finite;
+    }
+}

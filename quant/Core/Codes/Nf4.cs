@@ -1,0 +1,55 @@
+using System.Runtime.Intrinsics;
+
+namespace Bnb.Quant;
+
+/// <summary>
+/// NormalFloat4: values at the quantiles of a normal distribution, 8 above zero, 7 below, and zero (Dettmers et al., QLoRA,
+/// arXiv:2305.14314). Table as bitsandbytes <c>functional.py create_normal_map</c>, decision as the CUDA kernel's
+/// <c>dQuantizeNF4</c>.
+/// </summary>
+internal readonly struct Nf4 : ICode4
+{
+    /// <summary>The outermost probability of the table: 1 - (1/32 + 1/30)/2, as published.</summary>
+    private const float Offset = 0.9677083f;
+
+    private static readonly float[] Bounds =
+    [
+        -0.8480964004993439f, -0.6106329262256622f, -0.4599952697753906f, -0.33967943489551544f, -0.23460740596055984f,
+        -0.13791173323988914f, -0.045525018125772476f, 0.03979014977812767f, 0.1202552504837513f, 0.2035212516784668f,
+        0.2920137718319893f, 0.3893125355243683f, 0.5016634166240692f, 0.6427869200706482f, 0.8614784181118011f,
+    ];
+
+    public static string Name => "nf4";
+
+    public static ReadOnlySpan<float> Thresholds => Bounds;
+
+    public static bool SignMagnitude => false;
+
+    public static float[] CreateValues()
+    {
+        var values = new List<float> { 0f };
+        values.AddRange(Linspace.Of(Offset, 0.5f, 9)[..8].Select(p => (float)NormalQuantile.Of(p)));
+        values.AddRange(Linspace.Of(Offset, 0.5f, 8)[..7].Select(p => -(float)NormalQuantile.Of(p)));
+        values.Sort();
+        float largest = values[^1];
+        return [.. values.Select(value => value / largest)];
+    }
+
+    // Every bound below x counts one, and NaN is above none, which is what the kernel's tree of comparisons returns.
+    public static byte Encode(float x)
+    {
+        byte code = 0;
+        foreach (float bound in Bounds)
+        {
+            if (x > bound) code++;
+        }
+
+        return code;
+    }
+
+    public static Vector128<uint> FromRanks(Vector128<uint> ranks) => ranks;
+
+    public static Vector256<uint> FromRanks(Vector256<uint> ranks) => ranks;
+
+    public static Vector512<uint> FromRanks(Vector512<uint> ranks) => ranks;
+}

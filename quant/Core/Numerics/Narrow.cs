@@ -1,0 +1,31 @@
+using System.Buffers.Binary;
+
+namespace Bnb.Quant;
+
+/// <summary>Conversions to a narrower stored format.</summary>
+public static class Narrow
+{
+    /// <summary>
+    /// Rounds little-endian float64 values to little-endian float32, to nearest with ties to even. Overflow gives an infinity
+    /// of the same sign, underflow a subnormal or a signed zero, NaN a quiet NaN. Exact in the IEEE sense: one rounding.
+    /// </summary>
+    /// <param name="source">8 bytes per value.</param>
+    /// <param name="destinationF32">4 bytes per value, exactly half as long. May not overlap the source.</param>
+    /// <exception cref="ArgumentException">A length is no multiple of the value size or the lengths disagree.</exception>
+    public static void F64ToF32(ReadOnlySpan<byte> source, Span<byte> destinationF32)
+    {
+        if (source.Length % 8 != 0) throw new ArgumentException($"{source.Length} bytes are not whole float64 values", nameof(source));
+        if (destinationF32.Length != source.Length / 2)
+        {
+            throw new ArgumentException(
+                $"{source.Length / 8} values need {source.Length / 2} bytes, found {destinationF32.Length}", nameof(destinationF32));
+        }
+
+        while (!source.IsEmpty)
+        {
+            BinaryPrimitives.WriteSingleLittleEndian(destinationF32, (float)BinaryPrimitives.ReadDoubleLittleEndian(source));
+            source = source[8..];
+            destinationF32 = destinationF32[4..];
+        }
+    }
+}
