@@ -12,11 +12,16 @@ internal readonly struct Nf4 : ICode4
     /// <summary>The outermost probability of the table: 1 - (1/32 + 1/30)/2, as published.</summary>
     private const float Offset = 0.9677083f;
 
+    /// <summary>
+    /// The kernel's constants, each the midpoint of two neighbouring values: read as float64 and rounded to float32. Read
+    /// directly as float32 four of them would come out one step lower, because their decimal text is just below a tie.
+    /// </summary>
     private static readonly float[] Bounds =
     [
-        -0.8480964004993439f, -0.6106329262256622f, -0.4599952697753906f, -0.33967943489551544f, -0.23460740596055984f,
-        -0.13791173323988914f, -0.045525018125772476f, 0.03979014977812767f, 0.1202552504837513f, 0.2035212516784668f,
-        0.2920137718319893f, 0.3893125355243683f, 0.5016634166240692f, 0.6427869200706482f, 0.8614784181118011f,
+        (float)-0.8480964004993439, (float)-0.6106329262256622, (float)-0.4599952697753906, (float)-0.33967943489551544,
+        (float)-0.23460740596055984, (float)-0.13791173323988914, (float)-0.045525018125772476, (float)0.03979014977812767,
+        (float)0.1202552504837513, (float)0.2035212516784668, (float)0.2920137718319893, (float)0.3893125355243683,
+        (float)0.5016634166240692, (float)0.6427869200706482, (float)0.8614784181118011,
     ];
 
     public static string Name => "nf4";
