@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Bnb.Quant;
 
 // The definition. Slow and obvious on purpose; every other path must give these bytes.
@@ -50,4 +52,34 @@ public static partial class Quantize4
 
         return finite;
     }
+
+    /// <summary>
+    /// A full block that the vector kernels leave alone: NaN or infinity in it, or an absmax whose reciprocal overflows. The
+    /// all-zero one among them is common in padded weights and has nothing to compute.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static bool RareBlock<TCode, TElement>(
+        ReadOnlySpan<byte> source, int blocksize, int block, Span<float> absmax, Span<byte> packed, bool allZero)
+        where TCode : struct, ICode4
+        where TElement : struct, IElement
+    {
+        Span<byte> bytes = packed.Slice(block * (blocksize / 2), blocksize / 2);
+        if (allZero)
+        {
+            absmax[block] = 0f;
+            bytes.Clear();
+            return true;
+        }
+
+        int blockBytes = blocksize * TElement.Size;
+        return ReferenceBlock<TCode, TElement>(source.Slice(block * blockBytes, blockBytes), out absmax[block], bytes);
+    }
+
+    /// <summary>The short block after <paramref name="fullBlocks"/> full ones, if there is one, by the definition.</summary>
+    private static bool LastBlock<TCode, TElement>(
+        ReadOnlySpan<byte> source, int blocksize, int fullBlocks, Span<float> absmax, Span<byte> packed)
+        where TCode : struct, ICode4
+        where TElement : struct, IElement =>
+        Reference<TCode, TElement>(
+            blocksize, source[(fullBlocks * blocksize * TElement.Size)..], absmax[fullBlocks..], packed[(fullBlocks * (blocksize / 2))..]);
 }
