@@ -18,6 +18,28 @@ public sealed class AbsmaxMean
     /// <summary>The mean of all values so far as float32; 0 when there are none. NaN and infinity propagate.</summary>
     public float Offset => _count == 0 ? 0f : (float)(_sum / _count);
 
+    /// <summary>The partial sums of <paramref name="absmax"/>, which begins at a multiple of 256: one per 256 values, the last of fewer.</summary>
+    /// <param name="sums">ceil(absmax.Length / 256) or more; only that many are written.</param>
+    public static void BlockSums(ReadOnlySpan<float> absmax, Span<double> sums)
+    {
+        for (int block = 0; !absmax.IsEmpty; block++)
+        {
+            int length = Math.Min(absmax.Length, NestedAbsmax.Blocksize);
+            double sum = 0;
+            foreach (float value in absmax[..length]) sum += value;
+            sums[block] = sum;
+            absmax = absmax[length..];
+        }
+    }
+
+    /// <summary>The offset, from all partial sums of a tensor with <paramref name="count"/> absmax values.</summary>
+    public static float Of(ReadOnlySpan<double> sums, long count)
+    {
+        double sum = 0;
+        foreach (double partial in sums) sum += partial;
+        return count == 0 ? 0f : (float)(sum / count);
+    }
+
     /// <summary>Adds the next values in index order.</summary>
     /// <param name="absmax">Any length for the last span, a multiple of 256 for all before it. Empty changes nothing.</param>
     /// <exception cref="InvalidOperationException">An earlier span was not a multiple of 256 long.</exception>

@@ -1,0 +1,15 @@
+using Bnb.Benchmarks;
+
+// dotnet run -c Release --project tests/Bnb.Benchmarks -- kernels | pipeline [--tool PATH] [--gigabytes 0.5,1.8,2,8]
+return args switch
+{
+    ["kernels", ..] => KernelReport.Run(),
+    ["pipeline", .. var rest] => PipelineBenchmark.Run(rest),
+    _ => Usage(),
+};
+
+static int Usage()
+{
+    Console.Error.WriteLine("usage: kernels | pipeline [--tool PATH] [--gigabytes LIST] [--rounds N]");
+    return 2;
+}

@@ -1,0 +1,34 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Bnb.Benchmarks;
+
+/// <summary>Wall time and peak resident memory of one child process.</summary>
+internal readonly record struct TimedProcess(double Seconds, long PeakBytes)
+{
+    public static TimedProcess Run(string file, params string[] arguments)
+    {
+        var watch = Stopwatch.StartNew();
+        using var process = Process.Start(new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();
+        long peak = 0;
+        // VmHWM only grows, so the last sample before the end is all but the true peak.
+        while (!process.WaitForExit(5)) peak = Math.Max(peak, HighWaterMark(process.Id));
+        double seconds = watch.Elapsed.TotalSeconds;
+        if (process.ExitCode != 0) throw new InvalidOperationException($"{file} ended with {process.ExitCode}: {output.Result}{error.Result}");
+        return new TimedProcess(seconds, peak);
+    }
+
+    private static long HighWaterMark(int pid)
+    {
+        try
+        {
+            string? line = File.ReadLines($"/proc/{pid}/status").FirstOrDefault(text => text.StartsWith("VmHWM:", StringComparison.Ordinal));
+            return line is null ? 0 : long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024;
+        }
+        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
+        {
+            return 0;
+        }
+    }
+}

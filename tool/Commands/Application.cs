@@ -1,0 +1,47 @@
+using System.CommandLine;
+using Bnb.Tool.Errors;
+using Bnb.Tool.Terminal;
+
+namespace Bnb.Tool.Commands;
+
+/// <summary>The whole tool as a function from arguments and terminal to an exit code; tests call it as <c>Main</c> does.</summary>
+internal static class Application
+{
+    public static ExitCode Run(IReadOnlyList<string> args, ITerminal terminal, SignalCancellation signals)
+    {
+        try
+        {
+            // Answered without building the command tree: scripts ask for it often.
+            if (args is ["--version"])
+            {
+                terminal.Out.WriteLine(ToolVersion.Number);
+                return ExitCode.Done;
+            }
+
+            var host = new CommandHost(terminal, signals);
+            ParseResult parsed = CreateRoot(host).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+            if (parsed.Errors.Count > 0) return host.Usage(parsed);
+            return (ExitCode)parsed.Invoke(new InvocationConfiguration
+            {
+                Output = terminal.Out,
+                Error = terminal.Error,
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = null,
+            });
+        }
+        catch (IOException lost)
+        {
+            // Commands report their own I/O errors: what arrives here is help or version text that could not be printed.
+            terminal.Error.WriteLine($"error[STDOUT]: the output could not be written: {lost.Message}");
+            return ExitCode.IoError;
+        }
+    }
+
+    private static RootCommand CreateRoot(CommandHost host) =>
+        new("Turns model checkpoints into bitsandbytes-compatible 4-bit ones: offline, without Python")
+        {
+            QuantizeCommand.Create(host),
+            InspectCommand.Create(host),
+            DemoCommand.Create(host),
+        };
+}

@@ -1,0 +1,14 @@
+using Bnb.Tool.Options;
+using Bnb.Tool.Terminal;
+using Serilog;
+
+namespace Bnb.Tool.Commands;
+
+/// <summary>What every command gets besides its own options.</summary>
+/// <param name="Outcome">
+/// What is on disk should the command stop now; the last line of an error. Commands replace it when that changes.
+/// </param>
+internal sealed record CommandContext(ITerminal Terminal, ILogger Log, Verbosity Verbosity, bool Json, CancellationToken Cancellation)
+{
+    public string Outcome { get; set; } = "nothing was written";
+}

@@ -1,0 +1,100 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using Bnb.Tool.Errors;
+using Bnb.Tool.Options;
+using Bnb.Tool.Terminal;
+using Serilog.Core;
+
+namespace Bnb.Tool.Commands;
+
+/// <summary>
+/// What all commands share: the common options, the log, cancellation, and turning whatever is thrown into a message and
+/// an exit code. System.CommandLine only parses and prints help; its own error and signal handling is not used.
+/// </summary>
+internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals)
+{
+    /// <summary>Adds the common options to <paramref name="command"/> and makes <paramref name="body"/> its action.</summary>
+    public void Attach(Command command, Action<ParseResult, CommandContext> body)
+    {
+        Option<bool> json = CommonOptions.Json();
+        Option<Verbosity> verbosity = CommonOptions.VerbosityLevel();
+        Option<string?> logFile = CommonOptions.LogFile();
+        command.Add(json);
+        command.Add(verbosity);
+        command.Add(logFile);
+        command.SetAction(parsed =>
+            (int)Run(parsed, parsed.GetValue(json), parsed.GetValue(verbosity), parsed.GetValue(logFile), body));
+    }
+
+    /// <summary>Reports a mistake in the command line itself: one error, one hint, no page of help.</summary>
+    public ExitCode Usage(ParseResult parsed)
+    {
+        ParseError error = parsed.Errors[0];
+        var usage = new UserErrorException(ExitCode.Usage, "USAGE", error.Message)
+        {
+            Action = $"see: dotnet bnb {string.Join(' ', CommandPath(parsed.CommandResult))}--help",
+        };
+        terminal.Error.Write(ErrorReport.Text(usage, "nothing was written"));
+        return ExitCode.Usage;
+    }
+
+    private ExitCode Run(ParseResult parsed, bool json, Verbosity verbosity, string? logFile, Action<ParseResult, CommandContext> body)
+    {
+        Logger log;
+        try
+        {
+            log = Talk.Create(terminal, verbosity, logFile);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            var denied = new UserErrorException(ExitCode.OutputRefused, "LOG-FILE", "the log file cannot be written", failure) { File = logFile };
+            return Report(denied, json, "nothing was written");
+        }
+
+        using (log)
+        {
+            var context = new CommandContext(terminal, log, verbosity, json, signals.Token);
+            try
+            {
+                body(parsed, context);
+                if (json) terminal.Out.Write(ErrorReport.JsonExit(ExitCode.Done, null));
+                return ExitCode.Done;
+            }
+            catch (OperationCanceledException) when (signals.Token.IsCancellationRequested)
+            {
+                var stopped = new UserErrorException(signals.Exit, "STOPPED", "stopped on request");
+                return Report(stopped, json, context.Outcome);
+            }
+            catch (Exception failure)
+            {
+                UserErrorException? error = ErrorMapping.ToUserError(failure);
+                log.Debug(failure, "stopped by");
+                if (error is not null) return Report(error, json, context.Outcome);
+                var bug = new UserErrorException(ExitCode.InternalError, "INTERNAL", $"{failure.GetType().Name}: {failure.Message}")
+                {
+                    Action = "this is a bug: report it with the output of --verbosity diagnostic",
+                };
+                return Report(bug, json, context.Outcome);
+            }
+        }
+    }
+
+    private ExitCode Report(UserErrorException error, bool json, string outcome)
+    {
+        terminal.Error.Write(ErrorReport.Text(error, outcome));
+        if (!json) return error.Exit;
+        try
+        {
+            terminal.Out.Write(ErrorReport.JsonExit(error.Exit, error));
+        }
+        catch (IOException)
+        {
+            // stdout is gone; the message went to stderr and the exit code stands.
+        }
+
+        return error.Exit;
+    }
+
+    private static IEnumerable<string> CommandPath(CommandResult result) =>
+        result.Parent is CommandResult parent ? [.. CommandPath(parent), result.Command.Name + " "] : [];
+}

@@ -1,0 +1,160 @@
+using System.CommandLine;
+using Bnb.Formats;
+using Bnb.Quant;
+using Bnb.Tool.Options;
+using Bnb.Tool.Pipeline;
+using Bnb.Tool.Policy;
+
+namespace Bnb.Tool.Commands;
+
+/// <summary>The words of <c>dotnet bnb quantize</c>; <see cref="QuantizeRun"/> does the work.</summary>
+internal static class QuantizeCommand
+{
+    private static readonly int[] Blocksizes = [32, 64, 128, 256, 512, 1024, 2048, 4096];
+
+    public static Command Create(CommandHost host)
+    {
+        var source = new Argument<string>("SOURCE")
+        {
+            Description = "Checkpoint folder (model.safetensors, or shards with an index), or one .safetensors file",
+        };
+        var output = new Option<string>("--output", "-o") { Description = "Folder to create for the quantized checkpoint", HelpName = "DIR", Required = true };
+        var type = new Option<Code4>("--type", "-t")
+        {
+            Description = "4-bit data type: nf4 or fp4 (default: nf4)",
+            HelpName = "TYPE",
+            DefaultValueFactory = _ => Code4Catalog.ByName("nf4"),
+            CustomParser = Choice.Parser(Code4Catalog.All.ToDictionary(code => code.Name)),
+        };
+        var blocksize = new Option<int>("--block-size")
+        {
+            Description = "Values that share one absmax scale: 32, 64, 128, 256, 512, 1024, 2048 or 4096 (default: 64)",
+            HelpName = "N",
+            DefaultValueFactory = _ => 64,
+            CustomParser = Choice.Parser(Blocksizes.ToDictionary(size => size.ToString())),
+        };
+        var doubleQuant = new Option<bool>("--double-quant")
+        {
+            Description = "Quantize the absmax scales too, saving 0.37 bit per parameter at block size 64: true or false (default: true)",
+            HelpName = "BOOL",
+            Arity = ArgumentArity.ExactlyOne,
+            DefaultValueFactory = _ => true,
+            CustomParser = Choice.Parser(new Dictionary<string, bool> { ["true"] = true, ["false"] = false }),
+        };
+        var computeDType = new Option<string?>("--compute-dtype")
+        {
+            Description = "bnb_4bit_compute_dtype in config.json: bfloat16, float16 or float32 (default: the source's dtype)",
+            HelpName = "DTYPE",
+            CustomParser = Choice.Parser(new[] { "bfloat16", "float16", "float32" }.ToDictionary(name => name, name => (string?)name)),
+        };
+        var quantStorage = new Option<DType>("--quant-storage")
+        {
+            Description = "dtype the packed bytes are declared as: uint8, bfloat16, float16 or float32; others than uint8 are for FSDP only (default: uint8)",
+            HelpName = "DTYPE",
+            DefaultValueFactory = _ => DType.U8,
+            CustomParser = Choice.Parser(new Dictionary<string, DType>
+            {
+                ["uint8"] = DType.U8, ["bfloat16"] = DType.BF16, ["float16"] = DType.F16, ["float32"] = DType.F32,
+            }),
+        };
+        var include = new Option<string[]>("--include")
+        {
+            Description = "Quantize tensors whose name matches this glob, over the built-in rules; repeatable, the last matching --include or --exclude wins (default: none)",
+            HelpName = "GLOB",
+            Arity = ArgumentArity.OneOrMore,
+        };
+        var exclude = new Option<string[]>("--exclude")
+        {
+            Description = "Leave tensors whose name matches this glob as they are; repeatable, the last match wins (default: none)",
+            HelpName = "GLOB",
+            Arity = ArgumentArity.OneOrMore,
+        };
+        var excludeUnaligned = new Option<bool>("--exclude-unaligned")
+        {
+            Description = "Leave out layers whose input size is not a multiple of the block size; they load, but run slower (default: off)",
+        };
+        var quantizeVision = new Option<bool>("--quantize-vision") { Description = "Quantize vision and audio towers of multimodal models too (default: off)" };
+        var maxShardSize = new Option<long>("--max-shard-size")
+        {
+            Description = "Largest output file, for example 5GB or 500MB (default: 5GB)",
+            HelpName = "SIZE",
+            DefaultValueFactory = _ => 5_000_000_000,
+            CustomParser = Choice.Size,
+        };
+        var threads = new Option<int>("--threads")
+        {
+            Description = "Worker threads; the bytes do not depend on it (default: one per processor)",
+            HelpName = "N",
+            DefaultValueFactory = _ => Environment.ProcessorCount,
+            CustomParser = Choice.Number(1, 1024),
+        };
+        var maxMemory = new Option<long>("--max-memory")
+        {
+            Description = "Ceiling for buffers; what does not fit goes through the disk (default: 256MiB)",
+            HelpName = "SIZE",
+            DefaultValueFactory = _ => 256L << 20,
+            CustomParser = Choice.Size,
+        };
+        var dryRun = new Option<bool>("--dry-run")
+        {
+            Description = "Show what would be done and write nothing. With double quantization the weights are read once, because the size is exact to the byte (default: off)",
+        };
+        var overwrite = new Option<bool>("--overwrite") { Description = "Replace an existing output folder; it stays as it was until the new one is complete (default: off)" };
+        var followSymlinks = new Option<bool>("--follow-symlinks") { Description = "Copy side files that are links out of the source folder (default: off)" };
+        var nonFinite = new Option<bool>("--non-finite")
+        {
+            Description = "What to do with NaN or Inf in a weight to be quantized: error, or keep to do as bitsandbytes does (default: error)",
+            HelpName = "WHAT",
+            Arity = ArgumentArity.ExactlyOne,
+            DefaultValueFactory = _ => false,
+            CustomParser = Choice.Parser(new Dictionary<string, bool> { ["error"] = false, ["keep"] = true }),
+        };
+
+        var command = new Command("quantize", "Turn a checkpoint into a bitsandbytes 4-bit one")
+        {
+            source, output, type, blocksize, doubleQuant, computeDType, quantStorage, include, exclude, excludeUnaligned, quantizeVision,
+            maxShardSize, threads, maxMemory, dryRun, overwrite, followSymlinks, nonFinite,
+        };
+        host.Attach(command, (parsed, context) =>
+        {
+            var request = new QuantizeRequest
+            {
+                SourcePath = parsed.GetRequiredValue(source),
+                OutputPath = parsed.GetRequiredValue(output),
+                Code = parsed.GetRequiredValue(type),
+                Blocksize = parsed.GetValue(blocksize),
+                DoubleQuant = parsed.GetValue(doubleQuant),
+                ComputeDType = parsed.GetValue(computeDType),
+                QuantStorage = parsed.GetValue(quantStorage),
+                Patterns = PatternsInOrder(parsed),
+                ExcludeUnaligned = parsed.GetValue(excludeUnaligned),
+                QuantizeVision = parsed.GetValue(quantizeVision),
+                MaxShardBytes = parsed.GetValue(maxShardSize),
+                Threads = parsed.GetValue(threads),
+                MaxMemoryBytes = parsed.GetValue(maxMemory),
+                DryRun = parsed.GetValue(dryRun),
+                Overwrite = parsed.GetValue(overwrite),
+                FollowSymlinks = parsed.GetValue(followSymlinks),
+                KeepNonFinite = parsed.GetValue(nonFinite),
+            };
+            QuantizeRun.Execute(request, context);
+        });
+        return command;
+    }
+
+    /// <summary>--include and --exclude as they stand on the command line: the last match wins, so their order matters.</summary>
+    private static List<PatternRule> PatternsInOrder(ParseResult parsed)
+    {
+        var patterns = new List<PatternRule>();
+        bool? include = null;
+        foreach (var token in parsed.Tokens)
+        {
+            if (token.Type == System.CommandLine.Parsing.TokenType.Option)
+                include = token.Value switch { "--include" => true, "--exclude" => false, _ => null };
+            else if (token.Type == System.CommandLine.Parsing.TokenType.Argument && include is { } which)
+                patterns.Add(new PatternRule(which, token.Value));
+        }
+
+        return patterns;
+    }
+}

@@ -1,0 +1,40 @@
+using System.CommandLine.Parsing;
+using System.Globalization;
+
+namespace Bnb.Tool.Options;
+
+/// <summary>
+/// Value parsers for options. Each names the option, what was found and what is accepted; System.CommandLine's own
+/// messages name .NET types.
+/// </summary>
+internal static class Choice
+{
+    /// <summary>One word of a fixed list, exactly as written there.</summary>
+    public static Func<ArgumentResult, T> Parser<T>(IReadOnlyDictionary<string, T> choices) => result =>
+    {
+        string text = result.Tokens[^1].Value;
+        if (choices.TryGetValue(text, out T? value)) return value;
+        result.AddError($"{OptionName(result)} does not know '{text}'; it takes {string.Join(", ", choices.Keys)}");
+        return default!;
+    };
+
+    /// <summary>A size such as 5GB or 256MiB, in bytes.</summary>
+    public static long Size(ArgumentResult result)
+    {
+        string text = result.Tokens[^1].Value;
+        if (ByteSize.TryParse(text, out long bytes)) return bytes;
+        result.AddError($"{OptionName(result)} cannot read '{text}' as a size; write for example 5GB, 500MB or 256MiB");
+        return 0;
+    }
+
+    /// <summary>A whole number between two bounds.</summary>
+    public static Func<ArgumentResult, int> Number(int least, int most) => result =>
+    {
+        string text = result.Tokens[^1].Value;
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && value >= least && value <= most) return value;
+        result.AddError($"{OptionName(result)} cannot take '{text}'; it is a whole number from {least} to {most}");
+        return least;
+    };
+
+    private static string OptionName(ArgumentResult result) => (result.Parent as OptionResult)?.IdentifierToken?.Value ?? "this option";
+}

@@ -1,0 +1,90 @@
+using System.Runtime.InteropServices;
+
+namespace Bnb.Tool.Pipeline;
+
+/// <summary>
+/// GPT-2's Conv1D stores its weight as [in, out]; bitsandbytes quantizes it as [out, in]. These gather a flat range of the
+/// transposed weight from the stored one.
+/// </summary>
+internal static class Conv1D
+{
+    // A 32 x 32 tile of 4-byte values touches 32 cache lines on either side.
+    private const int Tile = 32;
+
+    /// <summary>From a source held in memory.</summary>
+    /// <param name="stored">[Columns, Rows], row-major, elements of <paramref name="size"/> bytes.</param>
+    /// <param name="first">Flat index into the transposed [Rows, Columns] weight.</param>
+    /// <param name="destination">Whole elements; its length says how many.</param>
+    public static void Gather(ReadOnlySpan<byte> stored, Quantization quantization, int size, long first, Span<byte> destination)
+    {
+        switch (size)
+        {
+            case 2:
+                GatherTiled(MemoryMarshal.Cast<byte, ushort>(stored), quantization, first, MemoryMarshal.Cast<byte, ushort>(destination));
+                break;
+            case 4:
+                GatherTiled(MemoryMarshal.Cast<byte, uint>(stored), quantization, first, MemoryMarshal.Cast<byte, uint>(destination));
+                break;
+            case 8:
+                GatherTiled(MemoryMarshal.Cast<byte, ulong>(stored), quantization, first, MemoryMarshal.Cast<byte, ulong>(destination));
+                break;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(size), size, "elements are 2, 4 or 8 bytes");
+        }
+    }
+
+    /// <summary>
+    /// From a source too large to hold: reads, for each stored row, the run of neighbouring output features that the range
+    /// needs. Many short reads; only a weight beyond the memory ceiling comes here.
+    /// </summary>
+    /// <param name="read">Reads stored bytes at an offset within the tensor.</param>
+    public static void Gather(
+        Action<long, Span<byte>> read, Span<byte> scratch, Quantization quantization, int size, long first, Span<byte> destination)
+    {
+        long rows = quantization.Rows, columns = quantization.Columns;
+        long last = first + (destination.Length / size) - 1;
+        for (long row = first / columns; row <= last / columns;)
+        {
+            int run = (int)Math.Min(scratch.Length / size, (last / columns) - row + 1);
+            // Columns outside the range can be skipped only when the run is within one row.
+            long fromColumn = run == 1 ? Math.Max(first - (row * columns), 0) : 0;
+            long toColumn = run == 1 ? Math.Min(last - (row * columns), columns - 1) : columns - 1;
+            for (long column = fromColumn; column <= toColumn; column++)
+            {
+                Span<byte> neighbours = scratch[..(run * size)];
+                read(((column * rows) + row) * size, neighbours);
+                for (int i = 0; i < run; i++)
+                {
+                    long index = ((row + i) * columns) + column - first;
+                    if (index < 0 || index > last - first) continue;
+                    neighbours.Slice(i * size, size).CopyTo(destination[(int)(index * size)..]);
+                }
+            }
+
+            row += run;
+        }
+    }
+
+    private static void GatherTiled<T>(ReadOnlySpan<T> stored, Quantization quantization, long first, Span<T> destination)
+    {
+        int rows = (int)quantization.Rows, columns = (int)quantization.Columns;
+        long last = first + destination.Length - 1;
+        int fromRow = (int)(first / columns), toRow = (int)(last / columns);
+        for (int rowTile = fromRow; rowTile <= toRow; rowTile += Tile)
+        {
+            int rowEnd = Math.Min(rowTile + Tile, toRow + 1);
+            for (int columnTile = 0; columnTile < columns; columnTile += Tile)
+            {
+                int columnEnd = Math.Min(columnTile + Tile, columns);
+                for (int row = rowTile; row < rowEnd; row++)
+                {
+                    long start = ((long)row * columns) - first;
+                    int from = (int)Math.Max(columnTile, -start);
+                    int to = (int)Math.Min(columnEnd, last - first - start + 1);
+                    for (int column = from; column < to; column++)
+                        destination[(int)(start + column)] = stored[(int)(((long)column * rows) + row)];
+                }
+            }
+        }
+    }
+}

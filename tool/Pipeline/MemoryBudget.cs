@@ -1,0 +1,76 @@
+using Bnb.Formats;
+using Bnb.Tool.Errors;
+using Bnb.Tool.Options;
+
+namespace Bnb.Tool.Pipeline;
+
+/// <summary>
+/// Divides <c>--max-memory</c>: fixed buffers per worker first, the rest is lent to tensors in flight (absmax values
+/// waiting for their mean, preloaded Conv1D weights). What cannot be lent goes through the disk, so the ceiling holds for
+/// a tensor of any size and never changes a byte of the output.
+/// </summary>
+internal sealed class MemoryBudget
+{
+    // 512 KiB of bf16 stays in a core's L2 between reading and quantizing it.
+    private const int PreferredChunkValues = 1 << 18;
+    private const int SmallestChunkValues = 1 << 16;
+    private const int SmallestRawBytes = 1 << 17;
+
+    private long _available;
+
+    private MemoryBudget(int workers, int chunkValues, int rawBytes, bool gathers, long available)
+    {
+        (Workers, ChunkValues, RawBytes, Gathers) = (workers, chunkValues, rawBytes, gathers);
+        _available = available;
+    }
+
+    public int Workers { get; }
+
+    /// <summary>
+    /// Values per unit of work: a multiple of 256 blocks, so that a chunk owns whole nested blocks and whole bytes.
+    /// </summary>
+    public int ChunkValues { get; }
+
+    /// <summary>Bytes of a worker's read buffer; also the unit in which copied tensors move.</summary>
+    public int RawBytes { get; }
+
+    /// <summary>True when some tensor is transposed and workers need a second buffer to gather into.</summary>
+    public bool Gathers { get; }
+
+    /// <exception cref="UserErrorException">The ceiling is below what one worker needs with the smallest chunk.</exception>
+    public static MemoryBudget Divide(IReadOnlyList<TensorPlan> tensors, QuantizeRecipe recipe, int threads, long maxBytes)
+    {
+        var quantized = tensors.Select(tensor => tensor.Quantization).OfType<Quantization>().ToList();
+        int widest = quantized.Count == 0 ? 0 : quantized.Max(q => q.SourceType.BitSize() / 8);
+        bool gathers = quantized.Any(q => q.Transpose);
+        int smallestChunk = Math.Max(SmallestChunkValues, recipe.Blocksize * Quantization.NestedBlocksize);
+
+        int chunk = Math.Max(PreferredChunkValues, smallestChunk);
+        while (chunk > smallestChunk && PerWorker(chunk) * threads > maxBytes) chunk /= 2;
+        int workers = (int)Math.Clamp(maxBytes / PerWorker(chunk), 0, threads);
+        if (workers == 0)
+        {
+            throw new UserErrorException(ExitCode.Usage, "USAGE", $"--max-memory {ByteSize.Format(maxBytes)} is too small for this run")
+            {
+                Facts = [("needed", $"{ByteSize.Exact(PerWorker(smallestChunk))} bytes for one thread at block size {recipe.Blocksize}")],
+                Action = "raise --max-memory",
+            };
+        }
+
+        return new MemoryBudget(workers, chunk, RawFor(chunk), gathers, maxBytes - (workers * PerWorker(chunk)));
+
+        int RawFor(int values) => Math.Max(SmallestRawBytes, values * widest);
+        long PerWorker(int values) =>
+            (RawFor(values) * (gathers ? 2L : 1L)) + (values / 2) + (values / recipe.Blocksize * sizeof(float));
+    }
+
+    /// <summary>Takes <paramref name="bytes"/> from what is left, or leaves it alone and returns false.</summary>
+    public bool TryReserve(long bytes)
+    {
+        if (Interlocked.Add(ref _available, -bytes) >= 0) return true;
+        Interlocked.Add(ref _available, bytes);
+        return false;
+    }
+
+    public void Release(long bytes) => Interlocked.Add(ref _available, bytes);
+}

@@ -1,0 +1,22 @@
+namespace Bnb.Tool.Pipeline;
+
+/// <summary>What a running pipeline tells whoever watches: plain counters, written by workers and polled by the display.</summary>
+internal sealed class PipelineProgress(long bytesTotal)
+{
+    private long _bytesDone;
+    private volatile string _current = "";
+
+    /// <summary>Source bytes to read.</summary>
+    public long BytesTotal { get; } = bytesTotal;
+
+    public long BytesDone => Interlocked.Read(ref _bytesDone);
+
+    /// <summary>Name of the tensor begun last.</summary>
+    public string Current
+    {
+        get => _current;
+        set => _current = value;
+    }
+
+    public void Add(long bytes) => Interlocked.Add(ref _bytesDone, bytes);
+}

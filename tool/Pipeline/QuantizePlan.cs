@@ -1,0 +1,146 @@
+using Bnb.Formats;
+using Bnb.Formats.HuggingFace;
+using Bnb.Formats.Sharded;
+using Bnb.Tool.Errors;
+using Bnb.Tool.Policy;
+
+namespace Bnb.Tool.Pipeline;
+
+/// <summary>
+/// Everything a run will do, decided from headers and options alone: which tensor goes where in which file, what is
+/// quantized and why, the config to write, the side files to copy. Nothing has been created yet.
+/// </summary>
+internal sealed record QuantizePlan(
+    Checkpoint Source,
+    QuantizeRecipe Recipe,
+    PolicyResult Policy,
+    IReadOnlyList<TensorPlan> Tensors,
+    IReadOnlyList<ShardPlan> Shards,
+    byte[]? ConfigBytes)
+{
+    public long ParameterCount => Tensors.Sum(tensor => tensor.Source.Shape.ElementCount);
+
+    public long QuantizedParameterCount => Tensors.Sum(tensor => tensor.Quantization?.ValueCount ?? 0);
+
+    public long SourceTensorBytes => Tensors.Sum(tensor => tensor.Source.ByteCount);
+
+    /// <summary>Bytes of the source's weight files, headers included.</summary>
+    public long SourceFileBytes => Source.Files.Sum(file => file.Identity.Length);
+
+    /// <summary>Upper bound of what the output folder takes; what must be free before the run begins.</summary>
+    public long MaximumOutputBytes =>
+        Shards.Sum(shard => shard.MaximumLength) + IndexBytes(Shards.Sum(shard => shard.MaximumLength)).Length
+        + (ConfigBytes?.Length ?? 0) + Source.SideFiles.Copied.Sum(file => file.Length);
+
+    public string IndexName => Source.WeightsBaseName + ".safetensors.index.json";
+
+    /// <summary>The index file, empty when one shard holds everything and none is written.</summary>
+    public byte[] IndexBytes(long tensorBytes) => Shards.Count == 1
+        ? []
+        : ShardIndex.Write(
+            Shards.SelectMany(shard => shard.Outputs.Select(output => KeyValuePair.Create(output.Info.Name, shard.FileName))),
+            tensorBytes);
+
+    /// <exception cref="CheckpointFormatException">The source breaks a rule of its format.</exception>
+    /// <exception cref="PolicyException">The patterns or the skip list contradict each other.</exception>
+    /// <exception cref="UserErrorException">The source is valid but cannot be quantized as asked.</exception>
+    public static QuantizePlan Make(QuantizeRequest request, Checkpoint source)
+    {
+        RefuseQuantized(source);
+        var recipe = new QuantizeRecipe(request.Code, request.Blocksize, request.DoubleQuant, request.QuantStorage);
+        PolicyResult policy = QuantizationPolicy.Decide(
+            [.. source.Tensors.Select(tensor => new PolicyTensor(
+                tensor.Name, tensor.Shape.Dimensions, IsQuantizable(tensor.DType), tensor.ByteCount))],
+            ModelFactsReader.Read(source.Config),
+            new PolicyOptions(request.Blocksize, request.ExcludeUnaligned, request.QuantizeVision, request.Patterns));
+
+        List<TensorPlan> tensors =
+            [.. source.Tensors.Zip(policy.Decisions, (tensor, decision) => Plan(tensor, decision, request.Blocksize))];
+        RefuseCutTails(tensors, recipe);
+        RefuseNameClashes(tensors, recipe);
+        IReadOnlyList<ShardPlan> shards = ShardLayout.Build(tensors, recipe, source.WeightsBaseName, request.MaxShardBytes);
+
+        var config = new BnbQuantizationConfig(
+            recipe.Code.Name,
+            recipe.DoubleQuant,
+            request.ComputeDType ?? SourceDType(tensors),
+            TorchName(recipe.QuantStorage),
+            policy.SkipModules);
+        return new QuantizePlan(source, recipe, policy, tensors, shards, source.Config?.InsertQuantizationConfig(config));
+    }
+
+    private static bool IsQuantizable(DType dtype) => dtype is DType.F16 or DType.BF16 or DType.F32 or DType.F64;
+
+    private static TensorPlan Plan(CheckpointTensor tensor, TensorDecision decision, int blocksize)
+    {
+        if (decision.Action == TensorAction.Copy) return new TensorPlan(tensor, decision, null);
+        long first = tensor.Shape.Dimensions[0], second = tensor.Shape.Dimensions[1];
+        (long rows, long columns) = decision.Transpose ? (second, first) : (first, second);
+        return new TensorPlan(tensor, decision, new Quantization(tensor.DType, rows, columns, decision.Transpose, blocksize));
+    }
+
+    private static void RefuseQuantized(Checkpoint source)
+    {
+        string? reason = source.Config?.QuantMethod is { } method
+            ? $"config.json names quant_method {method}"
+            : QuantizedSource.Find(source);
+        if (reason is null) return;
+        throw new UserErrorException(ExitCode.InputUnsupported, "CFG-QUANTIZED", "the source is already quantized")
+        {
+            File = source.ConfigPath ?? source.Folder,
+            Facts = [("found", reason)],
+            Action = "start from the original weights",
+        };
+    }
+
+    /// <summary>A wider storage dtype floors the shape: a tensor that does not fill it would lose its last codes.</summary>
+    private static void RefuseCutTails(IReadOnlyList<TensorPlan> tensors, QuantizeRecipe recipe)
+    {
+        if (recipe.QuantStorage == DType.U8) return;
+        var cut = tensors.Where(tensor => tensor.Quantization?.ValueCount % recipe.CodesPerStorageElement > 0).ToList();
+        if (cut.Count == 0) return;
+        throw new UserErrorException(
+            ExitCode.InputUnsupported,
+            "STORAGE-TAIL",
+            $"{cut.Count} tensors do not fill whole {TorchName(recipe.QuantStorage)} elements and would lose their last values")
+        {
+            Tensor = cut[0].Source.Name,
+            Facts = [("values", $"{cut[0].Quantization!.ValueCount}, not a multiple of {recipe.CodesPerStorageElement}")],
+            Action = "use --quant-storage uint8, or --exclude these tensors",
+        };
+    }
+
+    /// <summary>A source tensor may not bear the name of a companion that the output needs.</summary>
+    private static void RefuseNameClashes(IReadOnlyList<TensorPlan> tensors, QuantizeRecipe recipe)
+    {
+        var names = tensors.Select(tensor => tensor.Source.Name).ToHashSet(StringComparer.Ordinal);
+        foreach (TensorPlan tensor in tensors.Where(tensor => tensor.Quantization is not null))
+        {
+            string? clash = ShardLayout.CompanionNames(tensor.Source.Name, recipe).FirstOrDefault(names.Contains);
+            if (clash is null) continue;
+            throw new UserErrorException(ExitCode.InputUnsupported, "NAME-CLASH", "the source already has a tensor of a companion's name")
+            {
+                File = tensor.Source.File.Path,
+                Tensor = clash,
+                Action = "start from the original weights",
+            };
+        }
+    }
+
+    /// <summary>The dtype of most quantized parameters, as torch names it; float32 is what bitsandbytes falls back to.</summary>
+    private static string SourceDType(IReadOnlyList<TensorPlan> tensors) => tensors
+        .Where(tensor => tensor.Quantization is not null)
+        .GroupBy(tensor => tensor.Quantization!.TorchDType)
+        .OrderByDescending(group => group.Sum(tensor => tensor.Quantization!.ValueCount))
+        .ThenBy(group => group.Key, StringComparer.Ordinal)
+        .FirstOrDefault()?.Key ?? "float32";
+
+    private static string TorchName(DType dtype) => dtype switch
+    {
+        DType.U8 => "uint8",
+        DType.F16 => "float16",
+        DType.BF16 => "bfloat16",
+        DType.F32 => "float32",
+        _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "not a storage dtype"),
+    };
+}

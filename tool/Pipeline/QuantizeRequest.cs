@@ -1,0 +1,47 @@
+using Bnb.Formats;
+using Bnb.Quant;
+using Bnb.Tool.Policy;
+
+namespace Bnb.Tool.Pipeline;
+
+/// <summary>The options of <c>quantize</c> as values, checked one by one but not yet against the source.</summary>
+internal sealed record QuantizeRequest
+{
+    public required string SourcePath { get; init; }
+
+    public required string OutputPath { get; init; }
+
+    public required Code4 Code { get; init; }
+
+    public int Blocksize { get; init; } = 64;
+
+    public bool DoubleQuant { get; init; } = true;
+
+    /// <summary>Null: the dtype that most quantized parameters have in the source.</summary>
+    public string? ComputeDType { get; init; }
+
+    public DType QuantStorage { get; init; } = DType.U8;
+
+    /// <summary>--include and --exclude in command-line order.</summary>
+    public IReadOnlyList<PatternRule> Patterns { get; init; } = [];
+
+    public bool ExcludeUnaligned { get; init; }
+
+    public bool QuantizeVision { get; init; }
+
+    public long MaxShardBytes { get; init; } = 5_000_000_000;
+
+    public int Threads { get; init; } = Environment.ProcessorCount;
+
+    public long MaxMemoryBytes { get; init; } = 256L << 20;
+
+    public bool DryRun { get; init; }
+
+    public bool Overwrite { get; init; }
+
+    public bool FollowSymlinks { get; init; }
+
+    public bool KeepNonFinite { get; init; }
+
+    public KernelPath KernelPath { get; init; } = KernelPaths.Selected;
+}

@@ -1,0 +1,201 @@
+using System.Text;
+using System.Text.Json;
+using Bnb.Formats.IO;
+using Bnb.Tool.Errors;
+
+namespace Bnb.Tool.Pipeline;
+
+/// <summary>
+/// The folder in which an output is built, beside its final place, so that one rename makes all of it visible. It is
+/// locked while in use and carries a journal: a staging folder with our journal and no lock is the leftover of a killed
+/// run and may be removed; one without is not ours and is never touched.
+/// </summary>
+internal sealed class StagingFolder : IDisposable
+{
+    /// <summary>Suffix of a staging folder; inspecting one says that the run is not finished.</summary>
+    public const string Suffix = ".bnb-partial";
+
+    private const string JournalName = "journal.jsonl";
+    private const int LongestName = 255;
+
+    private readonly string _outputPath;
+    private readonly bool _overwrite;
+    private IDisposable? _lock;
+    private bool _committed;
+
+    private StagingFolder(string outputPath, string path, bool overwrite, IDisposable folderLock)
+    {
+        (_outputPath, Path, _overwrite, _lock) = (outputPath, path, overwrite, folderLock);
+    }
+
+    public string Path { get; }
+
+    /// <summary>Where the staging folder of an output lies; short even when the output's own name is not.</summary>
+    public static string PathFor(string outputPath)
+    {
+        string parent = System.IO.Path.GetDirectoryName(outputPath)!;
+        string name = System.IO.Path.GetFileName(outputPath) + Suffix;
+        if (Encoding.UTF8.GetByteCount(name) > LongestName)
+            name = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(name)))[..16] + Suffix;
+        return System.IO.Path.Combine(parent, name);
+    }
+
+    /// <summary>Creates and locks the staging folder, first removing what a killed run of ours left there.</summary>
+    public static StagingFolder Create(string outputPath, bool overwrite)
+    {
+        string path = PathFor(outputPath);
+        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(path)!);
+        bool existed = Directory.Exists(path);
+        if (!existed) Directory.CreateDirectory(path);
+        IDisposable folderLock = Posix.Flock(path) ?? throw new UserErrorException(
+            ExitCode.Locked, "LOCKED", "another run is writing this output")
+        {
+            File = path,
+            Action = "wait for it to finish, or choose another --output",
+        };
+
+        try
+        {
+            if (existed) RemoveLeftovers(path);
+            var staging = new StagingFolder(outputPath, path, overwrite, folderLock);
+            staging.StartJournal();
+            return staging;
+        }
+        catch
+        {
+            folderLock.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A name no loader looks for, unique to this process.</summary>
+    public string TempPath(int shard) => System.IO.Path.Combine(Path, $".t-{shard}-{Environment.ProcessId}");
+
+    public string ScratchPath(int number) => System.IO.Path.Combine(Path, $".s-{number}-{Environment.ProcessId}");
+
+    /// <summary>Gives a finished, durable temp file its final name.</summary>
+    public void Publish(string tempPath, string fileName)
+    {
+        string target = System.IO.Path.Combine(Path, fileName);
+        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(target)!);
+        Posix.Rename(tempPath, target);
+    }
+
+    /// <summary>Writes a small file durably.</summary>
+    public void WriteFile(string name, ReadOnlySpan<byte> bytes)
+    {
+        using (var handle = File.OpenHandle(System.IO.Path.Combine(Path, name), FileMode.CreateNew, FileAccess.Write))
+        {
+            RandomAccess.Write(handle, bytes, 0);
+            Posix.Fsync(handle);
+        }
+    }
+
+    /// <summary>Copies a side file durably, byte for byte.</summary>
+    public void CopyFile(string sourcePath, string relativeName)
+    {
+        string target = System.IO.Path.Combine(Path, relativeName);
+        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(target)!);
+        using var source = new FileStream(sourcePath, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        using var copy = new FileStream(target, FileMode.CreateNew, FileAccess.Write, FileShare.Read);
+        source.CopyTo(copy);
+        copy.Flush();
+        Posix.Fsync(copy.SafeFileHandle);
+    }
+
+    /// <summary>Makes the whole output visible under its final name with one rename.</summary>
+    public void Commit()
+    {
+        foreach (string folder in Directory.EnumerateDirectories(Path, "*", SearchOption.AllDirectories)) Posix.FsyncDirectory(folder);
+        Posix.FsyncDirectory(Path);
+
+        string? replaced = null;
+        if (!Directory.Exists(_outputPath))
+        {
+            if (!Posix.RenameNoReplace(Path, _outputPath)) MoveIfAbsent();
+        }
+        else if (IsEmpty(_outputPath))
+        {
+            // rename(2) replaces an empty folder atomically.
+            Posix.Rename(Path, _outputPath);
+        }
+        else if (!_overwrite)
+        {
+            throw OutputAppeared(null);
+        }
+        else if (Posix.RenameExchange(Path, _outputPath))
+        {
+            replaced = Path;
+        }
+        else
+        {
+            replaced = Path + ".old";
+            Posix.Rename(_outputPath, replaced);
+            Posix.Rename(Path, _outputPath);
+        }
+
+        _committed = true;
+        Posix.FsyncDirectory(System.IO.Path.GetDirectoryName(_outputPath)!);
+        // Last of all: until here a journal marked the folder as unfinished or just finished.
+        File.Delete(System.IO.Path.Combine(_outputPath, JournalName));
+        if (replaced is not null) Directory.Delete(replaced, recursive: true);
+    }
+
+    public void Dispose()
+    {
+        if (_lock is null) return;
+        if (!_committed && Directory.Exists(Path)) Directory.Delete(Path, recursive: true);
+        _lock.Dispose();
+        _lock = null;
+    }
+
+    private static void RemoveLeftovers(string path)
+    {
+        if (!IsEmpty(path) && !File.Exists(System.IO.Path.Combine(path, JournalName)))
+        {
+            throw new UserErrorException(ExitCode.CannotResume, "STAGING-FOREIGN", "the staging folder exists and was not made by this tool")
+            {
+                File = path,
+                Action = "move it away, or choose another --output",
+            };
+        }
+
+        foreach (string folder in Directory.EnumerateDirectories(path)) Directory.Delete(folder, recursive: true);
+        foreach (string file in Directory.EnumerateFiles(path).Where(file => System.IO.Path.GetFileName(file) != JournalName)) File.Delete(file);
+        File.Delete(System.IO.Path.Combine(path, JournalName));
+    }
+
+    private static bool IsEmpty(string folder) => !Directory.EnumerateFileSystemEntries(folder).Any();
+
+    private void StartJournal()
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteString("type", "begin");
+            json.WriteNumber("journal", 1);
+            json.WriteString("tool", ToolVersion.Name);
+            json.WriteString("host", Environment.MachineName);
+            json.WriteNumber("pid", Environment.ProcessId);
+            json.WriteEndObject();
+        }
+
+        buffer.WriteByte((byte)'\n');
+        WriteFile(JournalName, buffer.GetBuffer().AsSpan(0, (int)buffer.Length));
+    }
+
+    private void MoveIfAbsent()
+    {
+        // A file system without renameat2: a window between check and rename remains.
+        if (Directory.Exists(_outputPath) || File.Exists(_outputPath)) throw OutputAppeared(null);
+        Posix.Rename(Path, _outputPath);
+    }
+
+    private UserErrorException OutputAppeared(Exception? cause) => new(
+        ExitCode.OutputRefused, "OUTPUT-EXISTS", "the output appeared while this run was working", cause)
+    {
+        File = _outputPath,
+        Action = "choose another --output, or use --overwrite",
+    };
+}

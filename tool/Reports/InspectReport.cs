@@ -1,0 +1,93 @@
+using System.Text.Json;
+using Bnb.Formats;
+using Bnb.Tool.Options;
+using Bnb.Tool.Terminal;
+using Spectre.Console;
+
+namespace Bnb.Tool.Reports;
+
+/// <summary>The result of <c>inspect</c> as a table or as one JSON line.</summary>
+internal static class InspectReport
+{
+    public static void WriteTables(InspectSummary summary, ITerminal terminal, Verbosity verbosity) => TableConsole.Print(terminal, console =>
+    {
+        bool everyTensor = verbosity >= Verbosity.Detailed;
+        Table table = TableConsole.NewTable(("tensor", false), ("format", false), ("shape", false), ("count", true), ("bytes", true));
+        var groups = TensorGroups.Fold(
+            summary.Tensors,
+            tensor => tensor.Tensor.Name,
+            tensor => (tensor.Format, tensor.Shape, everyTensor ? tensor.Tensor.Name : ""));
+        foreach ((string name, IReadOnlyList<InspectedTensor> members) in groups)
+        {
+            table.AddRow(
+                new Text(DisplayText.Escape(name)),
+                new Text(members[0].Format),
+                new Text(members[0].Shape),
+                new Text(TableConsole.Number(members.Count)),
+                new Text(TableConsole.Number(members.Sum(member => member.ByteCount))));
+        }
+
+        console.Write(table);
+        int quantized = summary.Tensors.Count(tensor => tensor.State is not null);
+        var grid = new Grid().AddColumn(new GridColumn().NoWrap().PadRight(3)).AddColumn();
+        Add("tensors", $"{TableConsole.Number(summary.Tensors.Count)}, of which {TableConsole.Number(quantized)} quantized");
+        Add("parameters", TableConsole.Number(summary.ParameterCount));
+        Add("bits per parameter", TableConsole.Number(summary.BitsPerParameter, 3));
+        Add("tensor bytes", TableConsole.Number(summary.TensorBytes));
+        Add("files", string.Join(", ", summary.Checkpoint.Files.Select(file => $"{file.Name} ({TableConsole.Number(file.Identity.Length)} bytes)")));
+        console.Write(grid);
+
+        void Add(string label, string value) => grid.AddRow(new Text(label), new Text(DisplayText.Escape(value)));
+    });
+
+    public static void WriteJson(InspectSummary summary, TextWriter output)
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteString("type", "checkpoint");
+            json.WriteString("path", summary.Checkpoint.Folder);
+            json.WriteStartArray("tensors");
+            foreach (InspectedTensor tensor in summary.Tensors) WriteTensor(tensor, json);
+            json.WriteEndArray();
+            json.WriteNumber("parameters", summary.ParameterCount);
+            json.WriteNumber("bytes", summary.TensorBytes);
+            json.WriteNumber("bits_per_parameter", Math.Round(summary.BitsPerParameter, 4));
+            json.WriteEndObject();
+        }
+
+        buffer.WriteByte((byte)'\n');
+        output.Write(System.Text.Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length));
+    }
+
+    private static void WriteTensor(InspectedTensor tensor, Utf8JsonWriter json)
+    {
+        json.WriteStartObject();
+        json.WriteString("name", tensor.Tensor.Name);
+        json.WriteString("file", tensor.Tensor.File.Name);
+        json.WriteString("dtype", tensor.Tensor.DType.Name());
+        WriteShape(json, "shape", tensor.Tensor.Shape.Dimensions);
+        json.WriteNumber("bytes", tensor.ByteCount);
+        json.WriteNumber("parameters", tensor.ParameterCount);
+        if (tensor.State is { } state)
+        {
+            json.WriteStartObject("quant_state");
+            json.WriteString("quant_type", state.QuantType);
+            json.WriteNumber("blocksize", state.Blocksize);
+            json.WriteString("dtype", state.DType);
+            WriteShape(json, "shape", state.Shape);
+            if (state.NestedOffset is { } offset) json.WriteNumber("nested_offset", offset);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static void WriteShape(Utf8JsonWriter json, string name, IReadOnlyList<long> shape)
+    {
+        json.WriteStartArray(name);
+        foreach (long dimension in shape) json.WriteNumberValue(dimension);
+        json.WriteEndArray();
+    }
+}
