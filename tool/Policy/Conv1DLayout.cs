@@ -1,0 +1,40 @@
+namespace Bnb.Tool.Policy;
+
+/// <summary>Finds out whether a checkpoint's <c>c_attn</c>, <c>c_fc</c> … are Conv1D ([in, out]) or linear ([out, in]).</summary>
+internal static class Conv1DLayout
+{
+    /// <summary>
+    /// The bias has one value per output, so next to a non-square weight it tells the layout and outvotes the model type
+    /// (GPTBigCode has the names but not the layout). Without such a witness the family decides.
+    /// </summary>
+    public static bool IsUsed(IReadOnlyList<PolicyTensor> tensors, bool familyUsesIt)
+    {
+        Dictionary<string, long> biases = new(StringComparer.Ordinal);
+        List<(string Module, long Rows, long Columns)> weights = [];
+        foreach (PolicyTensor tensor in tensors)
+        {
+            int dot = tensor.Name.LastIndexOf('.');
+            if (dot < 0 || !FamilyCatalog.Conv1DLeaves.Contains(Leaf(tensor.Name.AsSpan(0, dot)))) continue;
+            string module = tensor.Name[..dot];
+            ReadOnlySpan<char> kind = tensor.Name.AsSpan(dot + 1);
+            if (kind is "bias" && tensor.Shape.Count == 1) biases[module] = tensor.Shape[0];
+            if (kind is "weight" && tensor.Shape.Count == 2) weights.Add((module, tensor.Shape[0], tensor.Shape[1]));
+        }
+
+        int votes = 0;
+        foreach ((string module, long rows, long columns) in weights)
+        {
+            if (rows == columns || !biases.TryGetValue(module, out long outputs)) continue;
+            if (outputs == columns) votes++;
+            if (outputs == rows) votes--;
+        }
+
+        return votes == 0 ? familyUsesIt : votes > 0;
+    }
+
+    private static string Leaf(ReadOnlySpan<char> module)
+    {
+        ReadOnlySpan<char> leaf = module[(module.LastIndexOf('.') + 1)..];
+        return leaf.Length > 8 ? "" : leaf.ToString();
+    }
+}

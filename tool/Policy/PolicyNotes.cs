@@ -1,0 +1,82 @@
+using System.Globalization;
+
+namespace Bnb.Tool.Policy;
+
+/// <summary>Lines that the user should read although nothing is wrong.</summary>
+internal static class PolicyNotes
+{
+    /// <summary>Writes them in a fixed order, whatever the order of the tensors.</summary>
+    public static IReadOnlyList<string> Write(
+        IReadOnlyList<PolicyTensor> tensors,
+        ModuleName?[] modules,
+        Verdict[] verdicts,
+        ModelFacts facts,
+        IReadOnlyList<string> skipModules)
+    {
+        List<string> notes = [];
+        if (verdicts.All(static verdict => verdict.Action == TensorAction.Copy)) notes.Add("no tensor is quantized");
+        Count(notes, modules, verdicts, RuleIds.FusedGroup, "copied because vLLM fuses them with an excluded neighbour");
+        Count(notes, modules, verdicts, RuleIds.Closure, "copied because no skip list could tell them from an excluded module");
+        AddExpertNotes(notes, modules, verdicts);
+        AddFusedExperts(notes, tensors, verdicts);
+        if (!skipModules.Contains("lm_head"))
+        {
+            notes.Add(facts.TieWordEmbeddings
+                ? "lm_head is quantized on request although the config ties it to the embedding; most loaders will refuse that"
+                : "lm_head is quantized on request; vLLM keeps output heads in float and will not load this checkpoint");
+        }
+
+        return notes;
+    }
+
+    private static void Count(List<string> notes, ModuleName?[] modules, Verdict[] verdicts, string rule, string text)
+    {
+        string? first = null;
+        int count = 0;
+        for (int i = 0; i < verdicts.Length; i++)
+        {
+            if (verdicts[i].Rule != rule || modules[i] is not { } module) continue;
+            count++;
+            if (first is null || string.CompareOrdinal(module.Path, first) < 0) first = module.Path;
+        }
+
+        if (first is not null)
+            notes.Add(string.Create(CultureInfo.InvariantCulture, $"{count} modules are {text}, such as {PolicyException.Shorten(first)}"));
+    }
+
+    // Numbered experts are where loaders differ most, so a checkpoint that has them says who can read it.
+    private static void AddExpertNotes(List<string> notes, ModuleName?[] modules, Verdict[] verdicts)
+    {
+        int quantized = 0;
+        int copied = 0;
+        for (int i = 0; i < verdicts.Length; i++)
+        {
+            if (modules[i] is not { } module || module.IndexOf("experts") < 0) continue;
+            if (verdicts[i].Action == TensorAction.Quantize) quantized++;
+            else if (verdicts[i].NeedsCover) copied++;
+        }
+
+        if (quantized > 0)
+            notes.Add("experts are quantized one by one: transformers 4 and vLLM read that, stock transformers 5 does not");
+        if (quantized > 0 && copied > 0)
+            notes.Add("only some expert matrices are quantized; vLLM wants all experts of a layer alike");
+    }
+
+    private static void AddFusedExperts(List<string> notes, IReadOnlyList<PolicyTensor> tensors, Verdict[] verdicts)
+    {
+        int count = 0;
+        long bytes = 0;
+        for (int i = 0; i < verdicts.Length; i++)
+        {
+            if (verdicts[i].Rule != RuleIds.FusedExperts) continue;
+            count++;
+            bytes += tensors[i].ByteCount;
+        }
+
+        if (count > 0)
+        {
+            notes.Add(string.Create(
+                CultureInfo.InvariantCulture, $"{count} fused expert tensors ({bytes} bytes) stay unquantized: bitsandbytes has no layer for them"));
+        }
+    }
+}

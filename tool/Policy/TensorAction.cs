@@ -1,0 +1,11 @@
+namespace Bnb.Tool.Policy;
+
+/// <summary>What happens to a tensor.</summary>
+internal enum TensorAction
+{
+    /// <summary>Written as 4-bit codes with their quantization state.</summary>
+    Quantize,
+
+    /// <summary>Written as numbers.</summary>
+    Copy,
+}
