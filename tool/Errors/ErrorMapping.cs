@@ -22,7 +22,7 @@ internal static class ErrorMapping
         CheckpointFormatException format => FromFormat(format),
         PolicyException policy => new UserErrorException(ExitCode.Usage, policy.Code, policy.Summary, policy)
         {
-            Facts = policy.Facts,
+            Facts = [.. policy.Facts.Select(fact => (fact.Key, fact.Value))],
             Action = policy.Action,
         },
         AggregateException aggregate when aggregate.InnerException is not null => ToUserError(aggregate.InnerException),

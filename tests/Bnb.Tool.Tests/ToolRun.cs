@@ -1,0 +1,25 @@
+using Bnb.Tool.Commands;
+using Bnb.Tool.Errors;
+using Bnb.Tool.Terminal;
+
+namespace Bnb.Tool.Tests;
+
+/// <summary>One run of the whole tool in this process, with what it said and how it ended.</summary>
+internal sealed record ToolRun(ExitCode Exit, string Out, string Error)
+{
+    public static ToolRun Of(params IReadOnlyList<string> args)
+    {
+        var terminal = new FakeTerminal();
+        using var signals = new SignalCancellation(listen: false);
+        ExitCode exit = Application.Run(args, terminal, signals);
+        return new ToolRun(exit, terminal.OutText, terminal.ErrorText);
+    }
+
+    /// <summary>Runs and expects success; the message of a failure is the test's message.</summary>
+    public static ToolRun Succeed(params IReadOnlyList<string> args)
+    {
+        ToolRun run = Of(args);
+        Assert.True(run.Exit == ExitCode.Done, $"exit {run.Exit}: {run.Error}");
+        return run;
+    }
+}
