@@ -1,0 +1,158 @@
+using System.Globalization;
+using System.Text.Json;
+
+using Bnb.Formats.IO;
+
+namespace Bnb.Formats.HuggingFace;
+
+/// <summary>
+/// A config.json: its original bytes, a readable view of them, and the few members that matter here. Tolerates the bare
+/// <c>NaN</c> and <c>Infinity</c> that Python writes; refuses repeated keys, at any depth.
+/// </summary>
+public sealed class ModelConfig
+{
+    private readonly byte[] _original;
+    private readonly byte[] _readable;
+    private readonly string _file;
+
+    private ModelConfig(byte[] original, byte[] readable, JsonElement root, string file)
+    {
+        _original = original;
+        _readable = readable;
+        _file = file;
+        Root = root;
+    }
+
+    /// <summary>
+    /// The object. A bare <c>Infinity</c> reads as a number that is an infinite double, a bare <c>NaN</c> as the text "N".
+    /// </summary>
+    public JsonElement Root { get; }
+
+    /// <summary>The original bytes.</summary>
+    public ReadOnlyMemory<byte> Utf8 => _original;
+
+    /// <summary>The <c>model_type</c>, for example <c>llama</c>; null when absent or not text.</summary>
+    public string? ModelType => Text(Root, "model_type");
+
+    /// <summary>
+    /// The dtype the weights are meant to be loaded in, without the <c>torch.</c> prefix: <c>dtype</c> or
+    /// <c>torch_dtype</c>, here or in <c>text_config</c>; null when none is given.
+    /// </summary>
+    public string? TorchDType
+    {
+        get
+        {
+            string? dtype = Text(Root, "dtype") ?? Text(Root, "torch_dtype");
+            if (dtype is null && TextConfig is { } inner) dtype = Text(inner, "dtype") ?? Text(inner, "torch_dtype");
+            return dtype is not null && dtype.StartsWith("torch.", StringComparison.Ordinal) ? dtype[6..] : dtype;
+        }
+    }
+
+    /// <summary>Whether <c>tie_word_embeddings</c> is true, here or in <c>text_config</c>; false when not given.</summary>
+    public bool TieWordEmbeddings =>
+        Flag(Root, "tie_word_embeddings") ?? (TextConfig is { } inner ? Flag(inner, "tie_word_embeddings") : null) ?? false;
+
+    /// <summary>
+    /// The method of an existing <c>quantization_config</c> (or the older <c>compression_config</c>), here or in
+    /// <c>text_config</c>: its <c>quant_method</c>, "bitsandbytes" when it only has that one's flags, else "unknown". Null
+    /// when there is none or it is null.
+    /// </summary>
+    public string? QuantMethod => MethodOf(Root) ?? (TextConfig is { } inner ? MethodOf(inner) : null);
+
+    private JsonElement? TextConfig =>
+        Root.TryGetProperty("text_config", out JsonElement inner) && inner.ValueKind == JsonValueKind.Object ? inner : null;
+
+    /// <summary>Reads a config.</summary>
+    /// <param name="utf8">The whole file.</param>
+    /// <param name="file">Path for messages.</param>
+    /// <exception cref="CheckpointFormatException">CFG-JSON or CFG-SCHEMA.</exception>
+    public static ModelConfig Parse(ReadOnlyMemory<byte> utf8, string file)
+    {
+        string name = FileProbe.ShortName(file);
+        if (!System.Text.Unicode.Utf8.IsValid(utf8.Span))
+        {
+            string at = JsonPosition.FirstInvalidUtf8(utf8.Span).ToString(CultureInfo.InvariantCulture);
+            throw new CheckpointFormatException(
+                FormatError.ConfigNotJson, $"{name} is not UTF-8", file, facts: [("first bad byte", $"at {at}")]);
+        }
+
+        byte[] readable = PythonLiterals.Replace(utf8.Span);
+        try
+        {
+            JsonDocumentOptions options = new() { MaxDepth = FormatLimits.ConfigDepth, AllowDuplicateProperties = false };
+            // The document is not disposed: it holds plain arrays, and Root must stay usable as long as this object.
+            JsonElement root = JsonDocument.Parse(readable, options).RootElement;
+            if (root.ValueKind == JsonValueKind.Object) return new ModelConfig(utf8.ToArray(), readable, root, file);
+            throw new CheckpointFormatException(
+                FormatError.ConfigSchema, $"{name} must be an object", file, facts: [("found", root.ValueKind.ToString())]);
+        }
+        catch (JsonException error)
+        {
+            throw NotJson(name, file, JsonPosition.Text(error), JsonPosition.Reason(error), error);
+        }
+        catch (InvalidOperationException error)
+        {
+            throw NotJson(name, file, "unknown", "text with an unpaired surrogate escape", error);
+        }
+    }
+
+    /// <summary>True when the outermost object has the member, null or not.</summary>
+    public bool Has(string topLevelMember) => Root.TryGetProperty(topLevelMember, out _);
+
+    /// <summary>
+    /// The original bytes with a <c>quantization_config</c> added as last member, or in place of one that is null. Indent,
+    /// line ends and spacing follow the text; every other byte stays. The result is read again to be sure of it.
+    /// </summary>
+    /// <exception cref="CheckpointFormatException">CFG-QUANTIZED: there is one already.</exception>
+    public byte[] InsertQuantizationConfig(BnbQuantizationConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        if (QuantMethod is { } method) throw QuantizedSource.Error(_file, $"config.json has a quantization_config ({DisplayText.Escape(method)})");
+        byte[] edited = ConfigText.Insert(_original, _readable, config);
+        ModelConfig check = Parse(edited, _file);
+        int added = Has("quantization_config") ? 0 : 1;
+        if (check.QuantMethod == "bitsandbytes" && check.Root.GetPropertyCount() == Root.GetPropertyCount() + added) return edited;
+        throw new InvalidOperationException("the edited config.json does not read back as intended");
+    }
+
+    private static string? MethodOf(JsonElement config)
+    {
+        foreach (string member in (string[])["quantization_config", "compression_config"])
+        {
+            if (!config.TryGetProperty(member, out JsonElement value) || value.ValueKind == JsonValueKind.Null) continue;
+            if (value.ValueKind != JsonValueKind.Object) return "unknown";
+            return Text(value, "quant_method")
+                ?? (Flag(value, "load_in_4bit") ?? Flag(value, "load_in_8bit") ?? false ? "bitsandbytes" : "unknown");
+        }
+
+        return null;
+    }
+
+    private static string? Text(JsonElement parent, string member)
+    {
+        if (!parent.TryGetProperty(member, out JsonElement value) || value.ValueKind != JsonValueKind.String) return null;
+        try
+        {
+            return value.GetString();
+        }
+        catch (InvalidOperationException)
+        {
+            // An escaped lone surrogate: no such text means anything here.
+            return null;
+        }
+    }
+
+    private static bool? Flag(JsonElement parent, string member) =>
+        !parent.TryGetProperty(member, out JsonElement value) ? null
+        : value.ValueKind is JsonValueKind.True ? true
+        : value.ValueKind is JsonValueKind.False ? false
+        : null;
+
+    private static CheckpointFormatException NotJson(string name, string file, string position, string reason, Exception inner) => new(
+        FormatError.ConfigNotJson,
+        $"{name} is not valid JSON",
+        file,
+        facts: [("position", position), ("expected", DisplayText.Escape(reason))],
+        action: "download this file again",
+        inner: inner);
+}
