@@ -11,6 +11,7 @@ namespace Bnb.Tool.Commands;
 internal static class QuantizeCommand
 {
     private static readonly int[] Blocksizes = [32, 64, 128, 256, 512, 1024, 2048, 4096];
+    private static readonly string[] ComputeDTypes = ["bfloat16", "float16", "float32"];
 
     public static Command Create(CommandHost host)
     {
@@ -45,7 +46,7 @@ internal static class QuantizeCommand
         {
             Description = "bnb_4bit_compute_dtype in config.json: bfloat16, float16 or float32 (default: the source's dtype)",
             HelpName = "DTYPE",
-            CustomParser = Choice.Parser(new[] { "bfloat16", "float16", "float32" }.ToDictionary(name => name, name => (string?)name)),
+            CustomParser = Choice.Parser(ComputeDTypes.ToDictionary(name => name, name => (string?)name)),
         };
         var quantStorage = new Option<DType>("--quant-storage")
         {
@@ -54,7 +55,10 @@ internal static class QuantizeCommand
             DefaultValueFactory = _ => DType.U8,
             CustomParser = Choice.Parser(new Dictionary<string, DType>
             {
-                ["uint8"] = DType.U8, ["bfloat16"] = DType.BF16, ["float16"] = DType.F16, ["float32"] = DType.F32,
+                ["uint8"] = DType.U8,
+                ["bfloat16"] = DType.BF16,
+                ["float16"] = DType.F16,
+                ["float32"] = DType.F32,
             }),
         };
         var include = new Option<string[]>("--include")

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Bnb.Formats;
-using Bnb.Tool.Errors;
 using Bnb.Tool.Options;
 using Bnb.Tool.Pipeline;
 using Bnb.Tool.Policy;

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Bnb.Formats.IO;
 using Bnb.Tool.Errors;
+using Microsoft.Win32.SafeHandles;
 
 namespace Bnb.Tool.Pipeline;
 
@@ -20,10 +21,10 @@ internal sealed class StagingFolder : IDisposable
 
     private readonly string _outputPath;
     private readonly bool _overwrite;
-    private IDisposable? _lock;
+    private SafeFileHandle? _lock;
     private bool _committed;
 
-    private StagingFolder(string outputPath, string path, bool overwrite, IDisposable folderLock)
+    private StagingFolder(string outputPath, string path, bool overwrite, SafeFileHandle folderLock)
     {
         (_outputPath, Path, _overwrite, _lock) = (outputPath, path, overwrite, folderLock);
     }
@@ -47,7 +48,7 @@ internal sealed class StagingFolder : IDisposable
         Directory.CreateDirectory(System.IO.Path.GetDirectoryName(path)!);
         bool existed = Directory.Exists(path);
         if (!existed) Directory.CreateDirectory(path);
-        IDisposable folderLock = Posix.Flock(path) ?? throw new UserErrorException(
+        SafeFileHandle folderLock = Posix.Flock(path) ?? throw new UserErrorException(
             ExitCode.Locked, "LOCKED", "another run is writing this output")
         {
             File = path,

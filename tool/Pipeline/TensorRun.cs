@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using Bnb.Formats;
 using Bnb.Quant;
-using Bnb.Tool.Errors;
 
 namespace Bnb.Tool.Pipeline;
 

@@ -1,4 +1,3 @@
-using System.Text;
 using Bnb.Formats;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.IO;
@@ -37,7 +36,7 @@ internal sealed record InspectSummary(Checkpoint Checkpoint, IReadOnlyList<Inspe
         var states = new Dictionary<string, BnbQuantState>(StringComparer.Ordinal);
         foreach (var file in checkpoint.Tensors.GroupBy(tensor => tensor.File))
         {
-            var blobs = file.Where(tensor => tensor.Name.Contains(BnbKeys.QuantStateInfix, StringComparison.Ordinal)).ToList();
+            var blobs = file.Where(tensor => tensor.Name.Contains(BnbKeys.QuantStatePrefix, StringComparison.Ordinal)).ToList();
             if (blobs.Count == 0) continue;
             using PositionedFile reader = PositionedFile.Open(file.Key.Path);
             foreach (CheckpointTensor blob in blobs)
@@ -45,7 +44,7 @@ internal sealed record InspectSummary(Checkpoint Checkpoint, IReadOnlyList<Inspe
                 if (blob.ByteCount > LongestState) continue;
                 byte[] json = new byte[blob.ByteCount];
                 reader.Read(blob.FileOffset, json);
-                string weight = blob.Name[..blob.Name.IndexOf(BnbKeys.QuantStateInfix, StringComparison.Ordinal)];
+                string weight = blob.Name[..blob.Name.IndexOf(BnbKeys.QuantStatePrefix, StringComparison.Ordinal)];
                 states[weight] = BnbQuantState.Parse(json, file.Key.Name, blob.Name);
             }
         }

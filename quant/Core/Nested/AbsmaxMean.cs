@@ -18,7 +18,8 @@ public sealed class AbsmaxMean
     /// <summary>The mean of all values so far as float32; 0 when there are none. NaN and infinity propagate.</summary>
     public float Offset => _count == 0 ? 0f : (float)(_sum / _count);
 
-    /// <summary>The partial sums of <paramref name="absmax"/>, which begins at a multiple of 256: one per 256 values, the last of fewer.</summary>
+    /// <summary>The partial sums: one per 256 values, the last of fewer.</summary>
+    /// <param name="absmax">Values that begin at a multiple of 256 of their tensor.</param>
     /// <param name="sums">ceil(absmax.Length / 256) or more; only that many are written.</param>
     public static void BlockSums(ReadOnlySpan<float> absmax, Span<double> sums)
     {
