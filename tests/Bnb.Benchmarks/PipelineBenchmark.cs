@@ -33,11 +33,20 @@ internal static class PipelineBenchmark
         return 0;
     }
 
+    /// <summary>Leaves a source of about that size in a folder, for measuring by hand.</summary>
+    public static int WriteSample(string folder, string gigabytes)
+    {
+        SampleOf(double.Parse(gigabytes, CultureInfo.InvariantCulture)).Write(folder);
+        return 0;
+    }
+
+    private static SampleCheckpoint SampleOf(double gigabytes) => new(
+        Math.Max(2, (int)Math.Round(((gigabytes * 1e9) - (Vocabulary * Hidden * 4.0)) / BytesPerLayer)), Hidden, Vocabulary);
+
     private static string Measure(string tool, double gigabytes, int rounds)
     {
         using var folder = new TempFolder();
-        int layers = Math.Max(2, (int)Math.Round(((gigabytes * 1e9) - (Vocabulary * Hidden * 4.0)) / BytesPerLayer));
-        var sample = new SampleCheckpoint(layers, Hidden, Vocabulary);
+        SampleCheckpoint sample = SampleOf(gigabytes);
         sample.Write(folder["source"]);
         TimedProcess.Run("sync");
 

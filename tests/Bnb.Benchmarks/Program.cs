@@ -5,6 +5,7 @@ return args switch
 {
     ["kernels", ..] => KernelReport.Run(),
     ["pipeline", .. var rest] => PipelineBenchmark.Run(rest),
+    ["sample", var folder, var gigabytes] => PipelineBenchmark.WriteSample(folder, gigabytes),
     _ => Usage(),
 };
 

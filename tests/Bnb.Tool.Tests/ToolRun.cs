@@ -1,6 +1,7 @@
 using Bnb.Tool.Commands;
 using Bnb.Tool.Errors;
 using Bnb.Tool.Terminal;
+using Xunit;
 
 namespace Bnb.Tool.Tests;
 

@@ -78,8 +78,12 @@ internal static class QuantizeRun
         return QuantizePipeline.Run(pipeline, plan.Shards, openSink, context.Cancellation);
     }
 
-    private static PipelineResult SizesOnly(QuantizePlan plan) =>
-        new([.. plan.Shards.Select(shard => new ShardResult(shard.MaximumLength, shard.MaximumLength - shard.HeaderLength))], []);
+    private static PipelineResult SizesOnly(QuantizePlan plan) => new(
+        [.. plan.Shards.Select(shard => new ShardResult(
+            shard.MaximumLength,
+            shard.MaximumLength - shard.HeaderLength,
+            [.. shard.Outputs.Where(output => output.Role == OutputRole.QuantState).Select(output => (int)output.Info.ByteCount)]))],
+        []);
 
     private static void Announce(QuantizePlan plan, QuantizeRequest request, MemoryBudget budget, CommandContext context)
     {
@@ -117,17 +121,4 @@ internal static class QuantizeRun
                 "{Name:l}: {Rule:l}, {Reason:l}", DisplayText.Escape(tensor.Source.Name), tensor.Decision.Rule, tensor.Decision.Reason);
         }
     }
-}
-
-/// <summary>What a run did, or in a dry run would do.</summary>
-/// <param name="Shards">Exact lengths of the output's weight files.</param>
-internal sealed record QuantizeSummary(QuantizePlan Plan, QuantizeRequest Request, IReadOnlyList<ShardResult> Shards, TimeSpan Elapsed)
-{
-    /// <summary>Bytes of the output's weight files, headers included.</summary>
-    public long OutputFileBytes => Shards.Sum(shard => shard.FileLength);
-
-    public long OutputTensorBytes => Shards.Sum(shard => shard.TensorBytes);
-
-    /// <summary>Tensor bytes of the output per parameter, in bits.</summary>
-    public double BitsPerParameter => Plan.ParameterCount == 0 ? 0 : OutputTensorBytes * 8.0 / Plan.ParameterCount;
 }

@@ -14,7 +14,8 @@ internal interface IShardSink : IDisposable
 
 /// <param name="FileLength">Bytes of the whole file.</param>
 /// <param name="TensorBytes">Bytes of its data section.</param>
-internal readonly record struct ShardResult(long FileLength, long TensorBytes);
+/// <param name="StateLengths">Bytes of each quant_state blob, in the order of the plan's outputs.</param>
+internal sealed record ShardResult(long FileLength, long TensorBytes, IReadOnlyList<int> StateLengths);
 
 /// <summary>Counts and forgets: what a dry run writes to.</summary>
 internal sealed class DiscardSink(ShardPlan plan) : IShardSink
@@ -26,7 +27,7 @@ internal sealed class DiscardSink(ShardPlan plan) : IShardSink
     public ShardResult Complete(IReadOnlyList<byte[]> states)
     {
         long tensorBytes = plan.FixedLength + states.Sum(state => (long)state.Length);
-        return new ShardResult(plan.HeaderLength + tensorBytes, tensorBytes);
+        return new ShardResult(plan.HeaderLength + tensorBytes, tensorBytes, [.. states.Select(state => state.Length)]);
     }
 
     public void Dispose()

@@ -22,7 +22,7 @@ internal static class QuantizeReport
             summary.Plan.Tensors,
             tensor => tensor.Source.Name,
             tensor => (tensor.Source.DType, tensor.Source.Shape, tensor.Decision.Rule, everyTensor ? tensor.Source.Name : ""));
-        Dictionary<string, long> outputBytes = OutputBytesByTensor(summary.Plan);
+        Dictionary<string, long> outputBytes = summary.OutputBytesByTensor();
         foreach ((string name, IReadOnlyList<TensorPlan> members) in groups)
         {
             TensorPlan first = members[0];
@@ -52,7 +52,7 @@ internal static class QuantizeReport
             json.WriteString("quant_type", summary.Plan.Recipe.Code.Name);
             json.WriteNumber("blocksize", summary.Plan.Recipe.Blocksize);
             json.WriteBoolean("double_quant", summary.Plan.Recipe.DoubleQuant);
-            WriteTensors(summary.Plan, json);
+            WriteTensors(summary, json);
             json.WriteStartArray("skip_modules");
             foreach (string module in summary.Plan.Policy.SkipModules) json.WriteStringValue(module);
             json.WriteEndArray();
@@ -79,11 +79,11 @@ internal static class QuantizeReport
         output.Write(System.Text.Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length));
     }
 
-    private static void WriteTensors(QuantizePlan plan, Utf8JsonWriter json)
+    private static void WriteTensors(QuantizeSummary summary, Utf8JsonWriter json)
     {
-        Dictionary<string, long> outputBytes = OutputBytesByTensor(plan);
+        Dictionary<string, long> outputBytes = summary.OutputBytesByTensor();
         json.WriteStartArray("tensors");
-        foreach (TensorPlan tensor in plan.Tensors)
+        foreach (TensorPlan tensor in summary.Plan.Tensors)
         {
             json.WriteStartObject();
             json.WriteString("name", tensor.Source.Name);
@@ -113,22 +113,13 @@ internal static class QuantizeReport
         Add("bits per parameter", TableConsole.Number(summary.BitsPerParameter, 3));
         Add("weight files before", $"{TableConsole.Number(plan.SourceFileBytes)} bytes in {plan.Source.Files.Count}");
         Add("weight files after", $"{TableConsole.Number(summary.OutputFileBytes)} bytes in {plan.Shards.Count}, {Percent(summary.OutputFileBytes, plan.SourceFileBytes)} of before");
-        Add("kept in 16/32 bit", string.Join(", ", plan.Policy.SkipModules));
+        Add("skip modules", string.Join(", ", plan.Policy.SkipModules));
         Add("time", $"{TableConsole.Number(summary.Elapsed.TotalSeconds, 2)} s, {ByteSize.Format((long)(plan.SourceTensorBytes / summary.Elapsed.TotalSeconds))}/s");
         Add(summary.Request.DryRun ? "would write" : "written to", summary.Request.OutputPath);
         console.Write(grid);
 
         void Add(string label, string value) => grid.AddRow(new Text(label), new Text(DisplayText.Escape(value)));
     }
-
-    /// <summary>
-    /// Bytes of a tensor and its companions in the output. The quant_state blob counts with its longest form here; the
-    /// totals count the real one.
-    /// </summary>
-    private static Dictionary<string, long> OutputBytesByTensor(QuantizePlan plan) => plan.Shards
-        .SelectMany(shard => shard.Outputs)
-        .GroupBy(output => output.Plan.Source.Name)
-        .ToDictionary(group => group.Key, group => group.Sum(output => output.Info.ByteCount));
 
     private static string Action(TensorPlan tensor, QuantizeRecipe recipe)
     {

@@ -1,0 +1,30 @@
+using System.Security.Cryptography;
+using Bnb.Formats;
+using Bnb.Formats.IO;
+
+namespace Bnb.Tool.Tests;
+
+/// <summary>Reads back what a run wrote.</summary>
+internal static class OutputFolder
+{
+    /// <summary>Every tensor of a checkpoint with its bytes.</summary>
+    public static Dictionary<string, (TensorInfo Info, byte[] Bytes)> Tensors(string path)
+    {
+        var tensors = new Dictionary<string, (TensorInfo, byte[])>(StringComparer.Ordinal);
+        foreach (CheckpointTensor tensor in Checkpoint.Open(path, requireConfig: false).Tensors)
+        {
+            using PositionedFile file = PositionedFile.Open(tensor.File.Path);
+            byte[] bytes = new byte[tensor.ByteCount];
+            file.Read(tensor.FileOffset, bytes);
+            tensors[tensor.Name] = (tensor.Info, bytes);
+        }
+
+        return tensors;
+    }
+
+    /// <summary>SHA-256 of every file by relative name, sorted: equal texts mean equal folders.</summary>
+    public static string Fingerprint(string folder) => string.Join('\n', Directory
+        .EnumerateFiles(folder, "*", SearchOption.AllDirectories)
+        .OrderBy(path => path, StringComparer.Ordinal)
+        .Select(path => $"{Path.GetRelativePath(folder, path)} {Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(path)))}"));
+}
