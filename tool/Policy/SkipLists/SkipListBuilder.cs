@@ -72,14 +72,18 @@ internal sealed class SkipListBuilder
         return at <= 1 ? TryPrefix(parts, name, at + 1, at + 1) : TryInner(hint, name);
     }
 
-    // Words that mean one kind of module save an entry per layer; a number would mean a layer in one place and an expert in another.
+    // A word below a layer's number saves an entry per layer. The number itself would mean a layer here and an expert there.
     private bool TryInnerWord(string[] parts, string name)
     {
-        for (int i = Math.Min(parts.Length, DeepestPrefix) - 2; i > 0; i--)
-            if (parts[i].Length > 0 && !char.IsAsciiDigit(parts[i][0]) && TryInner(parts[i], name)) return true;
+        int number = Array.FindIndex(parts, static part => IsNumber(part));
+        if (number < 0) return false;
+        for (int i = Math.Min(parts.Length, DeepestPrefix) - 2; i > number; i--)
+            if (!IsNumber(parts[i]) && TryInner(parts[i], name)) return true;
 
         return false;
     }
+
+    private static bool IsNumber(string part) => part.Length > 0 && char.IsAsciiDigit(part[0]);
 
     private bool TryInner(string word, string name)
     {
