@@ -18,7 +18,7 @@ internal static class LinearRules
         if (IsBias(tensor.Name)) return Verdict.Never(RuleIds.Bias, "biases stay in the model's type");
         if (IsFusedExperts(tensor, context))
             return Verdict.Never(RuleIds.FusedExperts, "experts fused into one tensor: bitsandbytes quantizes linear layers only");
-        if (module is null) return Verdict.Never(RuleIds.NotWeight, "a parameter of its own, not the .weight of a module");
+        if (module is null) return Verdict.Never(RuleIds.NotWeight, "a parameter of its own, not named as the .weight of a module");
         if (tensor.Shape.Count != 2)
         {
             return LeafNames.IsNorm(module.Leaf)

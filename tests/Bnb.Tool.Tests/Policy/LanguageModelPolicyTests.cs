@@ -24,6 +24,7 @@ public class LanguageModelPolicyTests
 
         Assert.Equal(Generic, result.SkipModules);
         Assert.Empty(result.FusedExperts);
+        Assert.Empty(result.Notes);
     }
 
     [Fact]
@@ -124,6 +125,12 @@ public class LanguageModelPolicyTests
 
         Assert.Contains("down_proj", result.SkipModules);
     }
+
+    [Fact]
+    public void Decide_UnfamiliarLeaf_IsQuantizedWithANote() =>
+        Assert.Contains("spectral_thing", Assert.Single(new ModelSketch()
+            .Linear("model.layers.{0-1}.spectral_thing")
+            .Check(ModelSketch.Facts("remote_code")).Notes), StringComparison.Ordinal);
 
     [Fact]
     public void Decide_NotQuantizableTensors_NamesTheReason() =>

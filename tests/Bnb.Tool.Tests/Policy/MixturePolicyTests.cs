@@ -8,7 +8,7 @@ public class MixturePolicyTests
     [Fact]
     public void Decide_Mixtral_QuantizesExpertsAndKeepsRouters()
     {
-        PolicyResult result = Attention("mixtral")
+        PolicyResult result = Attention()
             .Linear("model.layers.{0-1}.block_sparse_moe.experts.{0-7}.{w1|w2|w3}")
             .Kept(RuleIds.Router, "model.layers.{0-1}.block_sparse_moe.gate", 8)
             .Kept(RuleIds.Head, "lm_head")
@@ -24,7 +24,7 @@ public class MixturePolicyTests
     [InlineData("deepseek_v3")]
     public void Decide_NumberedExpertsBesideDenseLayers_KeepsOnlyRouters(string modelType)
     {
-        PolicyResult result = Attention(modelType)
+        PolicyResult result = Attention()
             .Linear("model.layers.{1-2}.mlp.experts.{0-11}.{gate_proj|up_proj|down_proj}")
             .Linear("model.layers.{1-2}.mlp.shared_experts.{gate_proj|up_proj|down_proj}")
             .Linear("model.layers.0.mlp.{gate_proj|up_proj|down_proj}")
@@ -52,7 +52,7 @@ public class MixturePolicyTests
     [InlineData("gpt_oss", "model.layers.{0-1}.mlp", "down_proj")]
     public void Decide_FusedExperts_AreReported(string modelType, string block, string leaf)
     {
-        PolicyResult result = Attention(modelType)
+        PolicyResult result = Attention()
             .Tensor(RuleIds.FusedExperts, $"{block}.experts.{leaf}", 4, 64, 128)
             .Tensor(RuleIds.Bias, $"{block}.experts.{leaf}_bias", 4, 128)
             .Kept(RuleIds.Router, block + ".router", 4)
@@ -65,7 +65,7 @@ public class MixturePolicyTests
 
     [Fact]
     public void Decide_GraniteExperts_AreReported() =>
-        Assert.Equal(2, Attention("granitemoe")
+        Assert.Equal(2, Attention()
             .Tensor(RuleIds.FusedExperts, "model.layers.0.block_sparse_moe.{input|output}_linear.weight", 4, 64, 128)
             .Kept(RuleIds.Router, "model.layers.0.block_sparse_moe.router.layer", 4)
             .Check(ModelSketch.Facts("granitemoe")).FusedExperts.Count);
@@ -73,17 +73,26 @@ public class MixturePolicyTests
     [Fact]
     public void Decide_AllExpertsExcluded_NeedsNoEntryPerExpert()
     {
-        PolicyResult result = Attention("deepseek_v3")
+        PolicyResult result = Attention()
             .Kept(RuleIds.UserExclude, "model.layers.{0-19}.mlp.experts.{0-7}.{gate_proj|up_proj|down_proj}")
             .Linear("model.layers.{0-19}.mlp.shared_experts.{gate_proj|up_proj|down_proj}")
             .Check(ModelSketch.Facts("deepseek_v3"), ModelSketch.Options((false, "*.experts.*")));
 
         Assert.InRange(result.SkipModules.Count, 1, 50);
+        Assert.DoesNotContain(result.Notes, static note => note.Contains("only a part", StringComparison.Ordinal));
     }
 
-    private static ModelSketch Attention(string modelType)
+    [Fact]
+    public void Decide_OneExpertExcluded_SaysWhatVllmWants()
     {
-        Assert.NotEmpty(modelType);
-        return new ModelSketch().Linear("model.layers.{0-2}.self_attn.{q_proj|k_proj|v_proj|o_proj}");
+        PolicyResult result = Attention()
+            .Kept(RuleIds.UserExclude, "model.layers.1.mlp.experts.1.{gate_proj|up_proj|down_proj}")
+            .Linear("model.layers.1.mlp.experts.{0|10|11}.{gate_proj|up_proj|down_proj}")
+            .Check(ModelSketch.Facts("qwen3_moe"), ModelSketch.Options((false, "*.experts.1.*")));
+
+        Assert.Contains(result.Notes, static note => note.Contains("only a part", StringComparison.Ordinal));
     }
+
+    private static ModelSketch Attention() =>
+        new ModelSketch().Linear("model.layers.{0-2}.self_attn.{q_proj|k_proj|v_proj|o_proj}");
 }

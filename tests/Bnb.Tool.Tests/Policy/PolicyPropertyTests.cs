@@ -11,12 +11,19 @@ public class PolicyPropertyTests
     private static readonly string[] Types = ["llama", "t5", "gpt2", "bert", "jamba", "qwen2_vl", "mixtral"];
 
     [Fact]
-    public void Decide_AnyNames_IsClosedOrRefusedAndIndependentOfOrder() =>
-        Prop.ForAll(Gen.Choose(0, int.MaxValue).ToArbitrary(), static seed =>
+    public void Decide_AnyNames_IsClosedOrRefusedAndIndependentOfOrder()
+    {
+        const int Rounds = 400;
+        int decided = 0;
+        Prop.ForAll(Gen.Choose(0, int.MaxValue).ToArbitrary(), seed =>
         {
-            CheckOne(seed);
+            if (CheckOne(seed)) decided++;
             return true;
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(400));
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(Rounds));
+
+        // Refusing everything would fulfil the property as well.
+        Assert.InRange(decided, Rounds / 3, Rounds);
+    }
 
     [Fact]
     public void Decide_HugeAndOddNames_StaysBounded()
@@ -33,8 +40,32 @@ public class PolicyPropertyTests
 
         PolicyResult result = QuantizationPolicy.Decide(tensors, ModelSketch.Facts("llama"), ModelSketch.Options());
 
-        Assert.Equal(tensors.Count, result.Decisions.Count);
-        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 5);
+        Assert.All(result.Decisions, static decision => Assert.Equal(TensorAction.Copy, decision.Action));
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 30);
+    }
+
+    [Fact]
+    public void Decide_EntangledNames_StaysBounded()
+    {
+        // Every prefix and suffix of one name occurs in the others, and every other module must be skipped.
+        List<PolicyTensor> tensors = [];
+        for (int first = 1; first < 60; first++)
+            for (int second = 1; second < 60; second++)
+                tensors.Add(ModelSketch.Make(
+                    string.Join('.', Enumerable.Repeat("a", first)) + "b." + string.Join('.', Enumerable.Repeat("a", second)) + ".weight",
+                    (first + second) % 2 * 64, 64));
+        var clock = Stopwatch.StartNew();
+
+        try
+        {
+            QuantizationPolicy.Decide(tensors, ModelSketch.Facts("llama"), ModelSketch.Options());
+        }
+        catch (PolicyException error)
+        {
+            Assert.Equal(PolicyException.SkipConflict, error.Code);
+        }
+
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 30);
     }
 
     [Fact]
@@ -57,12 +88,12 @@ public class PolicyPropertyTests
         PolicyResult result = QuantizationPolicy.Decide(tensors, ModelSketch.Facts("qwen3_moe"), ModelSketch.Options());
 
         Assert.Contains("gate", result.SkipModules);
-        // Two seconds on an idle machine are plenty; the rest is for busy ones.
-        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 8);
+        // Far above what it takes, for busy machines; comparing all pairs would take minutes.
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 30);
         TestContext.Current.TestOutputHelper?.WriteLine($"{tensors.Count} tensors: {clock.Elapsed.TotalSeconds:F2} s");
     }
 
-    private static void CheckOne(int seed)
+    private static bool CheckOne(int seed)
     {
         var random = new Random(seed);
         bool odd = random.Next(3) == 0;
@@ -87,11 +118,12 @@ public class PolicyPropertyTests
         random.Shuffle(shuffled);
         (PolicyResult? again, string? codeAgain) = Try(shuffled, facts, options);
         Assert.Equal(code, codeAgain);
-        if (result is null) return;
+        if (result is null) return false;
         Assert.Equal(result.SkipModules, again!.SkipModules);
         Assert.Equal(
             result.Decisions.Select(static decision => $"{decision.Tensor.Name} {decision.Action} {decision.Rule} {decision.Reason}").Order(StringComparer.Ordinal),
             again.Decisions.Select(static decision => $"{decision.Tensor.Name} {decision.Action} {decision.Rule} {decision.Reason}").Order(StringComparer.Ordinal));
+        return true;
     }
 
     private static (PolicyResult? Result, string? Code) Try(PolicyTensor[] tensors, ModelFacts facts, PolicyOptions options)
