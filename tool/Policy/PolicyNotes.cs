@@ -54,7 +54,8 @@ internal static class PolicyNotes
         for (int i = 0; i < verdicts.Length; i++)
             if (verdicts[i].Rule == RuleIds.Linear) leaves.Add(modules[i]!.Leaf);
 
-        List<string> unfamiliar = [.. leaves.Where(static leaf => !LeafNames.IsFamiliarLinear(leaf)).Order(StringComparer.Ordinal)];
+        leaves.RemoveWhere(LeafNames.IsFamiliarLinear);
+        List<string> unfamiliar = [.. leaves.Order(StringComparer.Ordinal)];
         if (unfamiliar.Count == 0) return;
         string names = string.Join(", ", unfamiliar.Take(MostNamed).Select(PolicyException.Shorten));
         notes.Add("quantized for their shape although their names are unfamiliar, please check that they are linear layers: "
@@ -95,7 +96,8 @@ internal static class PolicyNotes
         if (count > 0)
         {
             notes.Add(string.Create(
-                CultureInfo.InvariantCulture, $"{count} fused expert tensors ({bytes} bytes) stay unquantized: bitsandbytes has no layer for them"));
+                CultureInfo.InvariantCulture,
+                $"{count} fused expert tensors ({bytes} bytes) stay unquantized: bitsandbytes has no layer for them"));
         }
     }
 }

@@ -72,6 +72,19 @@ public class LanguageModelPolicyTests
     }
 
     [Fact]
+    public void Decide_ImageCaptionerWithGpt2Decoder_TransposesOnlyTheDecoder()
+    {
+        ModelFacts facts = ModelSketch.Facts("vision-encoder-decoder") with { DecoderModelType = "gpt2", SubModelTypes = ["vit"] };
+        PolicyResult result = new ModelSketch()
+            .Linear("encoder.encoder.layer.{0-1}.attention.attention.{query|key|value}")
+            .Tensor(RuleIds.Linear, "decoder.transformer.h.{0-1}.crossattention.{c_attn|q_attn|c_proj}.weight", 64, 64)
+            .Check(facts);
+
+        Assert.All(result.Decisions, static decision =>
+            Assert.Equal(decision.Tensor.Name.StartsWith("decoder.", StringComparison.Ordinal), decision.Transpose));
+    }
+
+    [Fact]
     public void Decide_GptBigCode_BiasTellsThatItIsNotConv1D()
     {
         PolicyResult result = new ModelSketch()
@@ -93,14 +106,15 @@ public class LanguageModelPolicyTests
             .Check(ModelSketch.Facts("opt"));
 
     [Theory]
-    [InlineData("falcon", "transformer.h.{0-1}.self_attention.{query_key_value|dense}", "transformer.h.{0-1}.mlp.{dense_h_to_4h|dense_4h_to_h}")]
-    [InlineData("bloom", "h.{0-1}.self_attention.{query_key_value|dense}", "h.{0-1}.mlp.{dense_h_to_4h|dense_4h_to_h}")]
-    [InlineData("mpt", "transformer.blocks.{0-1}.attn.{Wqkv|out_proj}", "transformer.blocks.{0-1}.ffn.{up_proj|down_proj}")]
-    public void Decide_FusedAttentionDecoder_QuantizesEveryProjection(string modelType, string attention, string feedForward) =>
+    [InlineData("falcon", "transformer.h", "self_attention.{query_key_value|dense}", "mlp.{dense_h_to_4h|dense_4h_to_h}")]
+    [InlineData("bloom", "h", "self_attention.{query_key_value|dense}", "mlp.{dense_h_to_4h|dense_4h_to_h}")]
+    [InlineData("mpt", "transformer.blocks", "attn.{Wqkv|out_proj}", "ffn.{up_proj|down_proj}")]
+    public void Decide_FusedAttentionDecoder_QuantizesEveryProjection(
+        string modelType, string layers, string attention, string feedForward) =>
         new ModelSketch()
             .Kept(RuleIds.Embedding, "transformer.{wte|word_embeddings}")
-            .Linear(attention)
-            .Linear(feedForward)
+            .Linear(layers + ".{0-1}." + attention)
+            .Linear(layers + ".{0-1}." + feedForward)
             .Check(ModelSketch.Facts(modelType, tied: true));
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Bnb.Tool.Policy;
 using Bnb.Tool.Policy.SkipLists;
 using Xunit;
@@ -50,21 +51,21 @@ internal sealed class ModelSketch
         return result;
     }
 
-    /// <summary>No consumer skips a quantized module and every consumer skips each copied matrix that may be a linear layer.</summary>
+    /// <summary>No consumer skips a quantized module; every consumer skips each copied matrix that may be a linear layer.</summary>
     public static void AssertClosed(PolicyResult result, ModelFacts facts)
     {
         var aliases = new NameAliases(facts);
         foreach (TensorDecision decision in result.Decisions)
         {
             bool quantized = decision.Action == TensorAction.Quantize;
-            bool matrix = ModuleName.PathOfWeight(decision.Tensor.Name) is not null && decision.Tensor is { IsFloat: true, Shape.Count: 2 };
-            if (!matrix)
+            string? path = ModuleName.PathOfWeight(decision.Tensor.Name);
+            if (path is null || decision.Tensor is not { IsFloat: true, Shape.Count: 2 })
             {
                 Assert.False(quantized, decision.Tensor.Name);
                 continue;
             }
 
-            var module = new ModuleName(ModuleName.PathOfWeight(decision.Tensor.Name)!);
+            var module = new ModuleName(path);
             bool exempt = LeafNames.IsEmbedding(module.Leaf) || LeafNames.IsNorm(module.Leaf);
             if (!quantized && exempt) continue;
             foreach (string name in aliases.Of(module))
@@ -80,8 +81,9 @@ internal sealed class ModelSketch
         int end = name.IndexOf('}', start);
         string inside = name[(start + 1)..end];
         string[] range = inside.Split('-');
-        IEnumerable<string> choices = range.Length == 2 && int.TryParse(range[0], out int first) && int.TryParse(range[1], out int last)
-            ? Enumerable.Range(first, last - first + 1).Select(static number => number.ToString(System.Globalization.CultureInfo.InvariantCulture))
+        bool isRange = int.TryParse(range[0], out int first) & int.TryParse(range[^1], out int last) & range.Length == 2;
+        IEnumerable<string> choices = isRange
+            ? Enumerable.Range(first, last - first + 1).Select(static number => number.ToString(CultureInfo.InvariantCulture))
             : inside.Split('|');
         return choices.SelectMany(choice => Expand(name[..start] + choice + name[(end + 1)..]));
     }

@@ -6,10 +6,11 @@ namespace Bnb.Tool.Tests.Policy;
 public class MultimodalPolicyTests
 {
     [Theory]
-    [InlineData("llava", "language_model.model.", "vision_tower.vision_model.", "multi_modal_projector.linear_1", "language_model.lm_head")]
-    [InlineData("gemma3", "model.language_model.", "model.vision_tower.vision_model.", "model.multi_modal_projector.linear_1", "lm_head")]
+    [InlineData("llava", "language_model.model.", "vision_tower.v.", "multi_modal_projector.linear_1", "language_model.lm_head")]
+    [InlineData("gemma3", "model.language_model.", "model.vision_tower.v.", "model.multi_modal_projector.linear_1", "lm_head")]
     [InlineData("qwen2_vl", "model.", "visual.", "visual.merger.mlp.0", "lm_head")]
-    public void Decide_VisionLanguageModel_KeepsTowerAndProjector(string type, string text, string vision, string projector, string head)
+    public void Decide_VisionLanguageModel_KeepsTowerAndProjector(
+        string type, string text, string vision, string projector, string head)
     {
         PolicyResult result = Sketch(RuleIds.Multimodal, text, vision, projector, head)
             .Check(ModelSketch.Facts(type, multimodal: true));

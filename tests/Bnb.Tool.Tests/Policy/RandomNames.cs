@@ -6,7 +6,8 @@ internal static class RandomNames
     private static readonly string[] Parts =
         ["a", "ab", "b", "ba", "1", "10", "model", "gate", "gate_proj", "up_proj", "q_proj", "k_proj", "experts", "lm_head", "x"];
 
-    private static readonly string[] OddParts = ["", "a b", "+", "(", "[z", "a\n", "é", "\ud83d\ude00", "\\", "*", ".", "\0", "$"];
+    private static readonly string[] OddParts =
+        ["", "a b", "+", "(", "[z", "a\n", "é", "\ud83d\ude00", "\\", "*", ".", "\0", "$"];
 
     public static string Path(Random random, int longest) =>
         string.Join('.', Enumerable.Range(0, random.Next(1, longest + 1)).Select(_ => Parts[random.Next(Parts.Length)]));

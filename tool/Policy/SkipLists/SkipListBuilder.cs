@@ -22,7 +22,7 @@ internal sealed class SkipListBuilder
     /// <summary>The entries so far, sorted.</summary>
     public IReadOnlyList<string> Entries => [.. _entries.Order(StringComparer.Ordinal)];
 
-    /// <summary>Adds a word that belongs in every list, unless it would touch a quantized module. Returns whether it fits.</summary>
+    /// <summary>Adds an entry unless it would touch a quantized module. Returns whether it was added.</summary>
     public bool TryAdd(string entry)
     {
         if (!IsHarmless(entry)) return false;
@@ -58,7 +58,8 @@ internal sealed class SkipListBuilder
             if (_entries.Contains(name.AsSpan(0, end))) return true;
             if (length < 0) return false;
             ReadOnlySpan<char> part = name.AsSpan(start, end - start);
-            if (singleLine && _entries.Contains(part) && _entries.Contains(SkipEntry.InnerComponent(part.ToString()))) return true;
+            bool isWord = singleLine && _entries.Contains(part);
+            if (isWord && _entries.Contains(SkipEntry.InnerComponent(part.ToString()))) return true;
             start = end + 1;
         }
     }
