@@ -5,7 +5,7 @@ namespace Bnb.Tool.Policy;
 /// <summary>What is known about model families, by <c>model_type</c> and by the names their modules carry.</summary>
 internal static class FamilyCatalog
 {
-    /// <summary>Families whose feed-forward <c>wo</c> overflows in half precision and is kept in float by its own loader.</summary>
+    /// <summary>Families whose feed-forward <c>wo</c> overflows in half precision; their own loaders keep it in float.</summary>
     public static readonly FrozenSet<string> KeepWo = FrozenSet.Create(
         StringComparer.Ordinal, "t5", "mt5", "umt5", "longt5", "udop", "pop2piano", "switch_transformers");
 
@@ -91,7 +91,7 @@ internal static class FamilyCatalog
         _ => "model",
     };
 
-    /// <summary>Whether the checkpoint has a vision or audio part; old configs of some families do not nest a text config.</summary>
+    /// <summary>Whether the model has a vision or audio part; old configs of some families do not nest a text config.</summary>
     public static bool IsMultimodal(ModelFacts facts) =>
         facts.IsMultimodal
         || facts.ModelType is "qwen2_vl" or "qwen2_5_vl" or "qwen3_vl" or "llava" or "internvl_chat" or "minicpmv" or "phi3_v";

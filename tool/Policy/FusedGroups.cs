@@ -33,7 +33,8 @@ internal static class FusedGroups
             if (verdicts[i].Action != TensorAction.Quantize || Key(modules[i]) is not { } key) continue;
             if (!firstCopied.TryGetValue(key, out int cause)) continue;
             verdicts[i] = verdicts[i].CopyInstead(
-                RuleIds.FusedGroup, $"vLLM fuses it with {modules[cause]!.Leaf}, which is not quantized ({verdicts[cause].Rule})");
+                RuleIds.FusedGroup,
+                $"vLLM fuses it with {modules[cause]!.Leaf}, which is not quantized ({verdicts[cause].Rule})");
             moved++;
         }
 

@@ -17,6 +17,9 @@ internal static partial class LeafNames
     /// <summary>A normalization; Cohere and Chameleon keep 2-D ones.</summary>
     public static bool IsNorm(string leaf) => leaf.Length <= LongestKnown && NormPattern().IsMatch(leaf);
 
+    /// <summary>A name that linear layers commonly carry; a number is a layer of an <c>nn.Sequential</c>.</summary>
+    public static bool IsFamiliarLinear(string leaf) => leaf.Length <= LongestKnown && FamiliarLinearPattern().IsMatch(leaf);
+
     [GeneratedRegex(
         "^(wte|wpe|shared|embed_tokens.*|embed_positions|embed_in|tok_embeddings|tokens_embed|positions_embed|"
         + "(word|token|position|token_type|patch_position|absolute_position)_embeddings?|word_embedding|token_embedding|"
@@ -33,4 +36,10 @@ internal static partial class LeafNames
         "^((.*_)?(layer_?norm|rms_?norm|norm)\\d*|ln(_.*)?|(q|k)_(layer)?norm)$",
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex NormPattern();
+
+    [GeneratedRegex(
+        "^(.*proj(_.*)?|proj_.*|in_proj.*|fc_?(\\d+|in|out)?|.*dense.*|.*linear.*|lin\\d*|.*_lin|query|key|value|query_key_value|"
+        + "W?qkv|qkv|[qkvo]|w\\d|w[qkvo]|wqkv|wi(_\\d)?|c_.*|q_attn|to_.*|\\d+|attention|output|receptance|gate_up)$",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex FamiliarLinearPattern();
 }

@@ -17,8 +17,8 @@ internal static class LinearRules
         if (!tensor.IsFloat) return Verdict.Never(RuleIds.NotFloat, "not a floating-point tensor");
         if (IsBias(tensor.Name)) return Verdict.Never(RuleIds.Bias, "biases stay in the model's type");
         if (IsFusedExperts(tensor, context))
-            return Verdict.Never(RuleIds.FusedExperts, "experts fused into one tensor: bitsandbytes quantizes linear layers only");
-        if (module is null) return Verdict.Never(RuleIds.NotWeight, "a parameter of its own, not the .weight of a module");
+            return Verdict.Never(RuleIds.FusedExperts, "experts fused into one tensor; bitsandbytes quantizes linear layers");
+        if (module is null) return Verdict.Never(RuleIds.NotWeight, "a parameter of its own, not a module's .weight");
         if (tensor.Shape.Count != 2)
         {
             return LeafNames.IsNorm(module.Leaf)
@@ -59,7 +59,7 @@ internal static class LinearRules
         if (IsRouter(module)) return Excluded(RuleIds.Router, "expert router", leaf);
         if (Head(module, context) is string head) return Excluded(RuleIds.Head, "output head", head);
         if (leaf == "out_proj" && context.IsMultiheadAttention(module.Parent))
-            return Excluded(RuleIds.MultiheadAttention, "nn.MultiheadAttention reads this weight directly") with { Forced = true };
+            return Excluded(RuleIds.MultiheadAttention, "nn.MultiheadAttention reads it directly") with { Forced = true };
 
         return KeptInFloat(module, context) ?? StateSpace(module, context) ?? DiffusionEnd(module, context);
     }
@@ -76,7 +76,7 @@ internal static class LinearRules
     private static Verdict? StateSpace(ModuleName module, RuleContext context)
     {
         const string Reason = "state-space layer: its kernel reads the weight as a plain matrix";
-        if (module.IndexOf("altup") >= 0) return Excluded(RuleIds.StateSpace, "alternating-updates predictor, read directly", "altup");
+        if (module.IndexOf("altup") >= 0) return Excluded(RuleIds.StateSpace, "alternating-updates predictor", "altup");
         if (context.IsFamily(FamilyCatalog.StateSpaceHybrids))
         {
             if (module.IndexOf("mamba") >= 0) return Excluded(RuleIds.StateSpace, Reason, "mamba");
@@ -135,7 +135,7 @@ internal static class LinearRules
     private static bool IsBias(string name) =>
         name == "bias" || name.EndsWith(".bias", StringComparison.Ordinal) || name.EndsWith("_bias", StringComparison.Ordinal);
 
-    /// <summary>A stack of experts: a component <c>experts</c> not followed by an expert's number, or Granite's fused linears.</summary>
+    /// <summary>A stack of experts: <c>experts</c> not followed by an expert's number, or Granite's fused linears.</summary>
     private static bool IsFusedExperts(PolicyTensor tensor, RuleContext context)
     {
         const string Marker = "experts.";

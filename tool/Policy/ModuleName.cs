@@ -3,6 +3,9 @@ namespace Bnb.Tool.Policy;
 /// <summary>A dotted module path, split once. Components may be empty: names come from untrusted files.</summary>
 internal sealed class ModuleName
 {
+    // Far beyond any real model. It bounds the work that a hostile header can cause in the skip list's searches.
+    private const int LongestPath = 512;
+    private const int MostComponents = 64;
     private const string WeightSuffix = ".weight";
 
     /// <summary>Splits <paramref name="path"/>.</summary>
@@ -33,9 +36,14 @@ internal sealed class ModuleName
         return -1;
     }
 
-    /// <summary>The module a <c>.weight</c> belongs to, or null for other tensors and for a weight of the root module.</summary>
-    public static string? PathOfWeight(string tensorName) =>
-        tensorName.Length > WeightSuffix.Length && tensorName.EndsWith(WeightSuffix, StringComparison.Ordinal)
-            ? tensorName[..^WeightSuffix.Length]
-            : null;
+    /// <summary>
+    /// The module a <c>.weight</c> belongs to; null for other tensors, for a weight of the root module, and for names that
+    /// are too long or too deep to be a module's.
+    /// </summary>
+    public static string? PathOfWeight(string tensorName)
+    {
+        int length = tensorName.Length - WeightSuffix.Length;
+        if (length is <= 0 or > LongestPath || !tensorName.EndsWith(WeightSuffix, StringComparison.Ordinal)) return null;
+        return tensorName.AsSpan(0, length).Count('.') < MostComponents ? tensorName[..length] : null;
+    }
 }

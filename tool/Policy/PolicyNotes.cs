@@ -5,6 +5,8 @@ namespace Bnb.Tool.Policy;
 /// <summary>Lines that the user should read although nothing is wrong.</summary>
 internal static class PolicyNotes
 {
+    private const int MostNamed = 8;
+
     /// <summary>Writes them in a fixed order, whatever the order of the tensors.</summary>
     public static IReadOnlyList<string> Write(
         IReadOnlyList<PolicyTensor> tensors,
@@ -17,6 +19,7 @@ internal static class PolicyNotes
         if (verdicts.All(static verdict => verdict.Action == TensorAction.Copy)) notes.Add("no tensor is quantized");
         Count(notes, modules, verdicts, RuleIds.FusedGroup, "copied because vLLM fuses them with an excluded neighbour");
         Count(notes, modules, verdicts, RuleIds.Closure, "copied because no skip list could tell them from an excluded module");
+        AddUnfamiliar(notes, modules, verdicts);
         AddExpertNotes(notes, modules, verdicts);
         AddFusedExperts(notes, tensors, verdicts);
         if (!skipModules.Contains("lm_head"))
@@ -41,25 +44,42 @@ internal static class PolicyNotes
         }
 
         if (first is not null)
-            notes.Add(string.Create(CultureInfo.InvariantCulture, $"{count} modules are {text}, such as {PolicyException.Shorten(first)}"));
+            notes.Add(string.Create(CultureInfo.InvariantCulture, $"{text}: {count}, such as {PolicyException.Shorten(first)}"));
+    }
+
+    // A loader that reads a weight directly breaks when it is quantized, and only a name tells such a weight apart.
+    private static void AddUnfamiliar(List<string> notes, ModuleName?[] modules, Verdict[] verdicts)
+    {
+        HashSet<string> leaves = new(StringComparer.Ordinal);
+        for (int i = 0; i < verdicts.Length; i++)
+            if (verdicts[i].Rule == RuleIds.Linear) leaves.Add(modules[i]!.Leaf);
+
+        leaves.RemoveWhere(LeafNames.IsFamiliarLinear);
+        List<string> unfamiliar = [.. leaves.Order(StringComparer.Ordinal)];
+        if (unfamiliar.Count == 0) return;
+        string names = string.Join(", ", unfamiliar.Take(MostNamed).Select(PolicyException.Shorten));
+        notes.Add("quantized for their shape although their names are unfamiliar, please check that they are linear layers: "
+            + names + (unfamiliar.Count > MostNamed ? ", …" : ""));
     }
 
     // Numbered experts are where loaders differ most, so a checkpoint that has them says who can read it.
     private static void AddExpertNotes(List<string> notes, ModuleName?[] modules, Verdict[] verdicts)
     {
-        int quantized = 0;
-        int copied = 0;
+        HashSet<string> quantized = new(StringComparer.Ordinal);
+        HashSet<string> copied = new(StringComparer.Ordinal);
         for (int i = 0; i < verdicts.Length; i++)
         {
-            if (modules[i] is not { } module || module.IndexOf("experts") < 0) continue;
-            if (verdicts[i].Action == TensorAction.Quantize) quantized++;
-            else if (verdicts[i].NeedsCover) copied++;
+            int at = modules[i]?.IndexOf("experts") ?? -1;
+            if (at < 0) continue;
+            string block = string.Join('.', modules[i]!.Components.Take(at));
+            if (verdicts[i].Action == TensorAction.Quantize) quantized.Add(block);
+            else if (verdicts[i].NeedsCover) copied.Add(block);
         }
 
-        if (quantized > 0)
+        if (quantized.Count > 0)
             notes.Add("experts are quantized one by one: transformers 4 and vLLM read that, stock transformers 5 does not");
-        if (quantized > 0 && copied > 0)
-            notes.Add("only some expert matrices are quantized; vLLM wants all experts of a layer alike");
+        if (quantized.Overlaps(copied))
+            notes.Add("in some layers only a part of the expert matrices is quantized; vLLM wants all experts of a layer alike");
     }
 
     private static void AddFusedExperts(List<string> notes, IReadOnlyList<PolicyTensor> tensors, Verdict[] verdicts)
@@ -76,7 +96,8 @@ internal static class PolicyNotes
         if (count > 0)
         {
             notes.Add(string.Create(
-                CultureInfo.InvariantCulture, $"{count} fused expert tensors ({bytes} bytes) stay unquantized: bitsandbytes has no layer for them"));
+                CultureInfo.InvariantCulture,
+                $"{count} fused expert tensors ({bytes} bytes) stay unquantized: bitsandbytes has no layer for them"));
         }
     }
 }

@@ -5,4 +5,5 @@ namespace Bnb.Tool.Policy;
 /// <param name="ExcludeUnaligned">Leave unaligned layers in their source type.</param>
 /// <param name="QuantizeVision">Also quantize vision and audio towers and their projectors.</param>
 /// <param name="Patterns">User rules in command-line order.</param>
-internal sealed record PolicyOptions(int Blocksize, bool ExcludeUnaligned, bool QuantizeVision, IReadOnlyList<PatternRule> Patterns);
+internal sealed record PolicyOptions(
+    int Blocksize, bool ExcludeUnaligned, bool QuantizeVision, IReadOnlyList<PatternRule> Patterns);

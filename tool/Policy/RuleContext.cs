@@ -53,7 +53,7 @@ internal sealed class RuleContext
     /// <summary>Whether the model, or a model inside it, is of one of these types.</summary>
     public bool IsFamily(IReadOnlySet<string> types) => _types.Overlaps(types);
 
-    /// <summary>Whether <paramref name="path"/> is an <c>nn.MultiheadAttention</c>: it packs q, k and v into one parameter.</summary>
+    /// <summary>Whether the module is an <c>nn.MultiheadAttention</c>, which packs q, k and v into one parameter.</summary>
     public bool IsMultiheadAttention(string path) => _attentionParents.Contains(path);
 
     /// <summary>Dimensions as text, for reasons.</summary>

@@ -8,7 +8,7 @@ internal static class UserPatterns
     /// an embedding, a norm or anything but a matrix into a quantized tensor: such matches are passed over, so that
     /// <c>--include "*"</c> means every linear layer.
     /// </summary>
-    /// <exception cref="PolicyException">A pattern matches nothing, or an include matches only what cannot be quantized.</exception>
+    /// <exception cref="PolicyException">A pattern matches nothing, or an include only what cannot be quantized.</exception>
     public static void Apply(
         IReadOnlyList<PolicyTensor> tensors, ModuleName?[] modules, Verdict[] verdicts, IReadOnlyList<PatternRule> patterns)
     {

@@ -105,7 +105,8 @@ internal sealed class NameTree
             }
 
             Step();
-            if (part == 0 && node > 0 && _components[_nodes[node].Component].EndsWith(parts[0], StringComparison.Ordinal)) return true;
+            if (part > 0 || node == 0) continue;
+            if (_components[_nodes[node].Component].EndsWith(parts[0], StringComparison.Ordinal)) return true;
         }
 
         return false;

@@ -48,7 +48,9 @@ internal sealed class SkipList
     public bool MatchesV4(string name)
     {
         int dot = name.LastIndexOf('.');
-        return _entries.Contains(name.AsSpan(dot + 1)) || _entries.Contains(name) || (dot >= 0 && IsInSkippedSubtree(name[..dot]));
+        return _entries.Contains(name.AsSpan(dot + 1))
+            || _entries.Contains(name)
+            || (dot >= 0 && IsInSkippedSubtree(name[..dot]));
     }
 
     /// <summary>transformers 5.</summary>

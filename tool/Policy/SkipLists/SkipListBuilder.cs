@@ -22,7 +22,7 @@ internal sealed class SkipListBuilder
     /// <summary>The entries so far, sorted.</summary>
     public IReadOnlyList<string> Entries => [.. _entries.Order(StringComparer.Ordinal)];
 
-    /// <summary>Adds a word that belongs in every list, unless it would touch a quantized module. Returns whether it fits.</summary>
+    /// <summary>Adds an entry unless it would touch a quantized module. Returns whether it was added.</summary>
     public bool TryAdd(string entry)
     {
         if (!IsHarmless(entry)) return false;
@@ -58,7 +58,8 @@ internal sealed class SkipListBuilder
             if (_entries.Contains(name.AsSpan(0, end))) return true;
             if (length < 0) return false;
             ReadOnlySpan<char> part = name.AsSpan(start, end - start);
-            if (singleLine && _entries.Contains(part) && _entries.Contains(SkipEntry.InnerComponent(part.ToString()))) return true;
+            bool isWord = singleLine && _entries.Contains(part);
+            if (isWord && _entries.Contains(SkipEntry.InnerComponent(part.ToString()))) return true;
             start = end + 1;
         }
     }
@@ -72,14 +73,18 @@ internal sealed class SkipListBuilder
         return at <= 1 ? TryPrefix(parts, name, at + 1, at + 1) : TryInner(hint, name);
     }
 
-    // Words that mean one kind of module save an entry per layer; a number would mean a layer in one place and an expert in another.
+    // A word below a layer's number saves an entry per layer. The number itself would mean a layer here and an expert there.
     private bool TryInnerWord(string[] parts, string name)
     {
-        for (int i = Math.Min(parts.Length, DeepestPrefix) - 2; i > 0; i--)
-            if (parts[i].Length > 0 && !char.IsAsciiDigit(parts[i][0]) && TryInner(parts[i], name)) return true;
+        int number = Array.FindIndex(parts, static part => IsNumber(part));
+        if (number < 0) return false;
+        for (int i = Math.Min(parts.Length, DeepestPrefix) - 2; i > number; i--)
+            if (!IsNumber(parts[i]) && TryInner(parts[i], name)) return true;
 
         return false;
     }
+
+    private static bool IsNumber(string part) => part.Length > 0 && char.IsAsciiDigit(part[0]);
 
     private bool TryInner(string word, string name)
     {

@@ -1,6 +1,6 @@
 namespace Bnb.Tool.Policy.SkipLists;
 
-/// <summary>Answers whether any of a fixed set of strings ends with a given text, by binary search over reversed strings.</summary>
+/// <summary>Tells whether any string of a fixed set ends with a given text: binary search over reversed strings.</summary>
 internal sealed class SuffixSet
 {
     private readonly string[] _reversed;

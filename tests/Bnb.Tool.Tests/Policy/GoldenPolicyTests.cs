@@ -1,0 +1,53 @@
+using System.Buffers.Binary;
+using System.Text.Json;
+using Bnb.TestKit;
+using Bnb.Tool.Policy;
+using Xunit;
+
+namespace Bnb.Tool.Tests.Policy;
+
+public class GoldenPolicyTests
+{
+    [Fact]
+    public void Decide_TinyLlama_QuantizesExactlyWhatBitsandbytesDid()
+    {
+        List<PolicyTensor> source =
+        [
+            .. Header("source", "model-00001-of-00002.safetensors"), .. Header("source", "model-00002-of-00002.safetensors"),
+        ];
+        ModelFacts facts = ModelSketch.Facts("llama", "LlamaForCausalLM");
+        PolicyResult result = QuantizationPolicy.Decide(source, facts, ModelSketch.Options());
+
+        IEnumerable<string> golden = Header("nf4-dq", "model.safetensors")
+            .Select(static tensor => tensor.Name)
+            .Where(static name => name.EndsWith(".weight.absmax", StringComparison.Ordinal))
+            .Select(static name => name[..^".absmax".Length])
+            .Order(StringComparer.Ordinal);
+        IEnumerable<string> ours = result.Decisions
+            .Where(static decision => decision.Action == TensorAction.Quantize)
+            .Select(static decision => decision.Tensor.Name)
+            .Order(StringComparer.Ordinal);
+        Assert.Equal(golden, ours);
+        Assert.Equal(["classifier", "lm_head", "qa_outputs", "score"], result.SkipModules);
+        // The golden model has down projections of width 688 = 10.75 blocks: quantized, but told apart.
+        Assert.All(result.Decisions, static decision =>
+            Assert.Equal(decision.Tensor.Name.Contains("down_proj", StringComparison.Ordinal), decision.Unaligned));
+        ModelSketch.AssertClosed(result, facts);
+    }
+
+    private static List<PolicyTensor> Header(params string[] parts)
+    {
+        byte[] file = File.ReadAllBytes(Golden.File(["tiny-llama", .. parts]));
+        int length = checked((int)BinaryPrimitives.ReadInt64LittleEndian(file));
+        using JsonDocument header = JsonDocument.Parse(file.AsMemory(8, length));
+        return
+        [
+            .. header.RootElement.EnumerateObject().Where(static entry => entry.Name != "__metadata__").Select(static entry =>
+                new PolicyTensor(
+                    entry.Name,
+                    [.. entry.Value.GetProperty("shape").EnumerateArray().Select(static size => size.GetInt64())],
+                    entry.Value.GetProperty("dtype").GetString() is "BF16" or "F16" or "F32",
+                    0)),
+        ];
+    }
+}

@@ -1,0 +1,140 @@
+using System.Diagnostics;
+using Bnb.Tool.Policy;
+using FsCheck;
+using FsCheck.Fluent;
+using Xunit;
+
+namespace Bnb.Tool.Tests.Policy;
+
+public class PolicyPropertyTests
+{
+    private static readonly string[] Types = ["llama", "t5", "gpt2", "bert", "jamba", "qwen2_vl", "mixtral"];
+
+    [Fact]
+    public void Decide_AnyNames_IsClosedOrRefusedAndIndependentOfOrder()
+    {
+        const int Rounds = 400;
+        int decided = 0;
+        Prop.ForAll(Gen.Choose(0, int.MaxValue).ToArbitrary(), seed =>
+        {
+            if (CheckOne(seed)) decided++;
+            return true;
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(Rounds));
+
+        // Refusing everything would fulfil the property as well.
+        Assert.InRange(decided, Rounds / 3, Rounds);
+    }
+
+    [Fact]
+    public void Decide_HugeAndOddNames_StaysBounded()
+    {
+        string dots = new('.', 70_000);
+        string letters = new('a', 70_000);
+        string path = string.Concat(Enumerable.Repeat("a.b.", 17_500));
+        string[] names =
+            [dots, letters, path, path + "gate", letters + ".gate", "layer_norm" + letters, "model." + path + "q_proj", path + "experts.x"];
+        List<PolicyTensor> tensors = [.. names.Select(static name => ModelSketch.Make(name + ".weight", 64, 64))];
+        var clock = Stopwatch.StartNew();
+
+        PolicyResult result = QuantizationPolicy.Decide(tensors, ModelSketch.Facts("llama"), ModelSketch.Options());
+
+        Assert.All(result.Decisions, static decision => Assert.Equal(TensorAction.Copy, decision.Action));
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 30);
+    }
+
+    [Fact]
+    public void Decide_EntangledNames_StaysBounded()
+    {
+        // Every prefix and suffix of one name occurs in the others, and every other module must be skipped.
+        List<PolicyTensor> tensors = [];
+        for (int first = 1; first < 60; first++)
+            for (int second = 1; second < 60; second++)
+                tensors.Add(ModelSketch.Make($"{Run(first)}b.{Run(second)}.weight", (first + second) % 2 * 64, 64));
+        static string Run(int count) => string.Join('.', Enumerable.Repeat("a", count));
+        var clock = Stopwatch.StartNew();
+
+        try
+        {
+            QuantizationPolicy.Decide(tensors, ModelSketch.Facts("llama"), ModelSketch.Options());
+        }
+        catch (PolicyException error)
+        {
+            Assert.Equal(PolicyException.SkipConflict, error.Code);
+        }
+
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 30);
+    }
+
+    [Fact]
+    public void Decide_HundredThousandTensors_TakesSeconds()
+    {
+        List<PolicyTensor> tensors = [];
+        for (int layer = 0; layer < 60; layer++)
+        {
+            foreach (string leaf in new[] { "q_proj", "k_proj", "v_proj", "o_proj" })
+                tensors.Add(ModelSketch.Make($"model.layers.{layer}.self_attn.{leaf}.weight", 64, 64));
+            tensors.Add(ModelSketch.Make($"model.layers.{layer}.mlp.gate.weight", 256, 64));
+            for (int expert = 0; expert < 556; expert++)
+                foreach (string leaf in new[] { "gate_proj", "up_proj", "down_proj" })
+                    tensors.Add(ModelSketch.Make($"model.layers.{layer}.mlp.experts.{expert}.{leaf}.weight", 64, 64));
+        }
+
+        Assert.True(tensors.Count > 100_000);
+        var clock = Stopwatch.StartNew();
+
+        PolicyResult result = QuantizationPolicy.Decide(tensors, ModelSketch.Facts("qwen3_moe"), ModelSketch.Options());
+
+        Assert.Contains("gate", result.SkipModules);
+        // Far above what it takes, for busy machines; comparing all pairs would take minutes.
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 30);
+        TestContext.Current.TestOutputHelper?.WriteLine($"{tensors.Count} tensors: {clock.Elapsed.TotalSeconds:F2} s");
+    }
+
+    private static bool CheckOne(int seed)
+    {
+        var random = new Random(seed);
+        bool odd = random.Next(3) == 0;
+        var tensors = Enumerable.Range(0, random.Next(1, 25))
+            .Select(_ => odd ? RandomNames.OddPath(random, 4) : RandomNames.Path(random, 4))
+            .Distinct()
+            .Select(path => ModelSketch.Make(path + ".weight", random.Next(12) == 0 ? 0 : 64, 64))
+            .ToArray();
+        ModelFacts facts = ModelSketch.Facts(Types[random.Next(Types.Length)], multimodal: random.Next(2) == 0);
+        List<(bool, string)> patterns = [];
+        for (int i = random.Next(3); i > 0; i--)
+        {
+            string name = ModuleName.PathOfWeight(tensors[random.Next(tensors.Length)].Name) ?? "*";
+            patterns.Add((random.Next(3) == 0, random.Next(2) == 0 ? name : "*" + name[(name.Length / 2)..]));
+        }
+
+        PolicyOptions options = ModelSketch.Options([.. patterns]);
+        (PolicyResult? result, string? code) = Try(tensors, facts, options);
+        if (result is not null) ModelSketch.AssertClosed(result, facts);
+
+        PolicyTensor[] shuffled = [.. tensors];
+        random.Shuffle(shuffled);
+        (PolicyResult? again, string? codeAgain) = Try(shuffled, facts, options);
+        Assert.Equal(code, codeAgain);
+        if (result is null) return false;
+        Assert.Equal(result.SkipModules, again!.SkipModules);
+        Assert.Equal(result.Notes, again.Notes);
+        Assert.Equal(Sorted(result), Sorted(again));
+        return true;
+    }
+
+    private static IEnumerable<string> Sorted(PolicyResult result) => result.Decisions
+        .Select(static decision => $"{decision.Tensor.Name} {decision.Action} {decision.Rule} {decision.Reason}")
+        .Order(StringComparer.Ordinal);
+
+    private static (PolicyResult? Result, string? Code) Try(PolicyTensor[] tensors, ModelFacts facts, PolicyOptions options)
+    {
+        try
+        {
+            return (QuantizationPolicy.Decide(tensors, facts, options), null);
+        }
+        catch (PolicyException error)
+        {
+            return (null, error.Code);
+        }
+    }
+}
