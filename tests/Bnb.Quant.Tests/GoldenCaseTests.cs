@@ -73,7 +73,8 @@ public class GoldenCaseTests
         float[] absmax = golden.Floats("absmax");
         var mean = new AbsmaxMean();
         mean.Add(absmax);
-        int ulps = BitConverter.SingleToInt32Bits(mean.Offset) - BitConverter.SingleToInt32Bits(golden.Floats("nested_offset")[0]);
+        float offset = golden.Floats("nested_offset")[0];
+        int ulps = BitConverter.SingleToInt32Bits(mean.Offset) - BitConverter.SingleToInt32Bits(offset);
         Assert.InRange(ulps, -1, 1);
 
         (byte[] codes, _) = Nest(absmax, mean.Offset, KernelPath.Reference);

@@ -30,8 +30,14 @@ public class KernelPathsTests
             string name = path.ToString().ToLowerInvariant();
             Assert.Equal(path, KernelPaths.Parse(name));
             Assert.Equal(path, KernelPaths.Parse(path.ToString()));
-            if (KernelPaths.Available.Contains(path)) Assert.Equal(path, KernelPaths.Choose(name));
-            else Assert.Contains(name, Assert.Throws<InvalidOperationException>(() => KernelPaths.Choose(name)).Message, StringComparison.Ordinal);
+            if (KernelPaths.Available.Contains(path))
+            {
+                Assert.Equal(path, KernelPaths.Choose(name));
+                continue;
+            }
+
+            InvalidOperationException error = Assert.Throws<InvalidOperationException>(() => KernelPaths.Choose(name));
+            Assert.Contains(name, error.Message, StringComparison.Ordinal);
         }
     }
 

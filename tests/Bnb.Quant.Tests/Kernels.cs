@@ -8,6 +8,8 @@ internal sealed record Quantized(byte[] Packed, int[] AbsmaxBits, bool Finite)
     public int CodeAt(int index) => (Packed[index / 2] >> (index % 2 == 0 ? 4 : 0)) & 0xF;
 
     public float AbsmaxAt(int block) => BitConverter.Int32BitsToSingle(AbsmaxBits[block]);
+
+    public float[] Absmax => [.. AbsmaxBits.Select(BitConverter.Int32BitsToSingle)];
 }
 
 /// <summary>Runs kernels between canaries and compares.</summary>
@@ -47,8 +49,13 @@ internal static class Kernels
             code, type, blocksize, source, absmax.AsSpan(Margin, blocks), packed.AsSpan(Margin, (count + 1) / 2), path);
         Assert.All(Outside(packed), value => Assert.Equal(0xA5, value));
         Assert.All(Outside(absmax), value => Assert.Equal(123.25f, value));
-        return new Quantized(packed[Margin..^Margin], [.. MemoryMarshal.Cast<float, int>(absmax.AsSpan()[Margin..^Margin])], finite);
+        int[] absmaxBits = [.. MemoryMarshal.Cast<float, int>(absmax.AsSpan()[Margin..^Margin])];
+        return new Quantized(packed[Margin..^Margin], absmaxBits, finite);
     }
+
+    /// <summary>Quantizes float32 values on the path that is chosen by default.</summary>
+    public static Quantized Run(Code4 code, int blocksize, float[] values) =>
+        Run(code, ElementType.F32, blocksize, Store(ElementType.F32, values), KernelPaths.Selected);
 
     /// <summary>Fails unless every fast path gives the bytes of the reference.</summary>
     public static void AssertPathsAgree(Code4 code, ElementType type, int blocksize, ReadOnlySpan<byte> source, string what)

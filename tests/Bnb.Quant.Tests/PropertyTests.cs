@@ -28,9 +28,9 @@ public class PropertyTests
     public void RoundTrip_AnyFiniteInput_StaysWithinHalfTheWidestGap() => Prop.ForAll(Inputs.ToArbitrary(), input =>
     {
         float[] values = FloatPalette.Normals(input.Seed, input.Count, 0.05f);
-        Quantized result = Kernels.Run(input.Code, ElementType.F32, input.Blocksize, Kernels.Store(ElementType.F32, values), KernelPaths.Selected);
+        Quantized result = Kernels.Run(input.Code, input.Blocksize, values);
         var decoded = new float[values.Length];
-        Dequantize4.Run(input.Code, input.Blocksize, result.Packed, [.. result.AbsmaxBits.Select(BitConverter.Int32BitsToSingle)], decoded);
+        Dequantize4.Run(input.Code, input.Blocksize, result.Packed, result.Absmax, decoded);
 
         float[] table = [.. input.Code.Values.ToArray().Order()];
         double widest = table.Zip(table.Skip(1), (low, high) => (double)high - low).Max();
@@ -46,9 +46,9 @@ public class PropertyTests
     public void Quantize_AnyInput_HasTheBlocksOwnMaximum() => Prop.ForAll(Inputs.ToArbitrary(), input =>
     {
         float[] values = FloatPalette.Normals(input.Seed, input.Count);
-        Quantized result = Kernels.Run(input.Code, ElementType.F32, input.Blocksize, Kernels.Store(ElementType.F32, values), KernelPaths.Selected);
+        Quantized result = Kernels.Run(input.Code, input.Blocksize, values);
         float[] expected = [.. values.Chunk(input.Blocksize).Select(block => block.Max(MathF.Abs))];
-        Assert.Equal(expected, result.AbsmaxBits.Select(BitConverter.Int32BitsToSingle));
+        Assert.Equal(expected, result.Absmax);
     }).QuickCheckThrowOnFailure();
 
     [Fact]
@@ -69,7 +69,7 @@ public class PropertyTests
         var values = new float[input.Count / 32 * 32];
         ReadOnlySpan<float> table = input.Code.Values.Span;
         for (int i = 0; i < values.Length; i++) values[i] = i % 32 == 0 ? 3f : table[random.Next(16)] * 3f;
-        Quantized result = Kernels.Run(input.Code, ElementType.F32, 32, Kernels.Store(ElementType.F32, values), KernelPaths.Selected);
+        Quantized result = Kernels.Run(input.Code, 32, values);
         for (int i = 0; i < values.Length; i++) Assert.Equal(values[i], table[result.CodeAt(i)] * 3f);
     }).QuickCheckThrowOnFailure();
 
@@ -81,7 +81,8 @@ public class PropertyTests
         int chunk = 2 * input.Blocksize * (1 + input.Seed % 3) * input.Type.Size();
         Quantized[] parts =
         [
-            .. source.Chunk(chunk).Select(part => Kernels.Run(input.Code, input.Type, input.Blocksize, part, KernelPaths.Selected)),
+            .. source.Chunk(chunk)
+                .Select(part => Kernels.Run(input.Code, input.Type, input.Blocksize, part, KernelPaths.Selected)),
         ];
         Assert.Equal(whole.Packed, parts.SelectMany(part => part.Packed));
         Assert.Equal(whole.AbsmaxBits, parts.SelectMany(part => part.AbsmaxBits));
@@ -96,9 +97,9 @@ public class PropertyTests
     {
         Code4 code = Code4Catalog.ByName(name);
         float[] values = FloatPalette.Normals(2024, 1 << 20);
-        Quantized result = Kernels.Run(code, ElementType.F32, 64, Kernels.Store(ElementType.F32, values), KernelPaths.Selected);
+        Quantized result = Kernels.Run(code, 64, values);
         var decoded = new float[values.Length];
-        Dequantize4.Run(code, 64, result.Packed, [.. result.AbsmaxBits.Select(BitConverter.Int32BitsToSingle)], decoded);
+        Dequantize4.Run(code, 64, result.Packed, result.Absmax, decoded);
 
         // Values of a block share an absmax, so the blocks are the independent observations.
         double[] errors = [.. values.Zip(decoded, (a, b) => Math.Abs((double)a - b)).Chunk(64).Select(block => block.Average())];

@@ -88,7 +88,8 @@ public class Quantize4RulesTests
     });
 
     [Fact]
-    public void NoValues_GiveNoBytes() => OnEveryPath((run, _) => Assert.True(run(Nf4, []) is { Finite: true, Packed: [], AbsmaxBits: [] }));
+    public void NoValues_GiveNoBytes() => OnEveryPath(
+        (run, _) => Assert.True(run(Nf4, []) is { Finite: true, Packed: [], AbsmaxBits: [] }));
 
     [Theory]
     [InlineData(0)]
@@ -107,7 +108,8 @@ public class Quantize4RulesTests
         Assert.Contains("expected length 33, found 32", Message(65 * 4, 2, 32), StringComparison.Ordinal);
 
         static string Message(int source, int absmax, int packed) => Assert.ThrowsAny<ArgumentException>(
-            () => Quantize4.Run(Nf4, ElementType.F32, 64, new byte[source], new float[absmax], new byte[packed], KernelPath.Reference)).Message;
+            () => Quantize4.Run(
+                Nf4, ElementType.F32, 64, new byte[source], new float[absmax], new byte[packed], KernelPath.Reference)).Message;
     }
 
     [Fact]

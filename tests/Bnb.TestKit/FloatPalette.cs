@@ -8,8 +8,8 @@ public static class FloatPalette
     [
         0f, -0f, float.Epsilon, -float.Epsilon, 3 * float.Epsilon, 1.1754942e-38f, -1.1754942e-38f, 1.1754944e-38f,
         2.9387359e-39f, 2.938736e-39f, 2.9387362e-39f, -2.9387374e-39f, 5.9604645e-8f, 6.1035156e-5f, 6.0975552e-5f,
-        1f, -1f, MathF.BitIncrement(1f), MathF.BitDecrement(1f), 0.5f, -0.5f, 448f, 65504f, -65504f, 3.3895314e38f, float.MaxValue,
-        float.MinValue,
+        1f, -1f, MathF.BitIncrement(1f), MathF.BitDecrement(1f), 0.5f, -0.5f, 448f, 65504f, -65504f, 3.3895314e38f,
+        float.MaxValue, float.MinValue,
     ];
 
     /// <summary>NaN of both signs and with a payload, and the infinities.</summary>

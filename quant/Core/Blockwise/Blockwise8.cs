@@ -17,7 +17,8 @@ public static class Blockwise8
     /// <param name="blocksize">Values per block, a power of two from 32 to 4096. The last block may be short.</param>
     /// <param name="codes">One code per value.</param>
     /// <param name="absmax">One float32 per block, ceil(count / blocksize).</param>
-    /// <param name="path">Reference follows the kernel's search step by step; the others share one that looks codes up. Same bytes.</param>
+    /// <param name="path">Reference follows the kernel's search step by step; the others share one that looks codes
+    /// up. Same bytes.</param>
     /// <exception cref="ArgumentException">A span's length is not what the number of values needs.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The block size is not supported.</exception>
     /// <exception cref="InvalidOperationException">This machine does not have the path.</exception>
