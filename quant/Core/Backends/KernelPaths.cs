@@ -41,15 +41,16 @@ public static class KernelPaths
         if (string.IsNullOrEmpty(forced)) return Available[0];
         KernelPath path = Parse(forced);
         if (Available.Contains(path)) return path;
-        throw new InvalidOperationException(
-            $"{Variable}={forced}: this machine does not have that kernel path; it has: {string.Join(", ", Available.Select(NameOf))}");
+        string names = string.Join(", ", Available.Select(NameOf));
+        throw new InvalidOperationException($"{Variable}={forced}: this machine does not have that kernel path; it has: {names}");
     }
 
     /// <summary>Throws unless <paramref name="path"/> can run here: an illegal instruction would end the process.</summary>
     /// <exception cref="InvalidOperationException">It cannot.</exception>
     internal static void Require(KernelPath path)
     {
-        if (!IsSupported(path)) throw new InvalidOperationException($"kernel path {NameOf(path)} is not available on this machine");
+        if (IsSupported(path)) return;
+        throw new InvalidOperationException($"kernel path {NameOf(path)} is not available on this machine");
     }
 
     private static string NameOf(KernelPath path) => path switch

@@ -1,3 +1,7 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
 namespace Bnb.Quant;
 
 /// <summary>Blockwise 8-bit quantization with the dynamic code. Source: bitsandbytes 0.50, <c>kQuantizeBlockwise</c>,
@@ -13,7 +17,8 @@ public static class Blockwise8
     /// <param name="blocksize">Values per block, a power of two from 32 to 4096. The last block may be short.</param>
     /// <param name="codes">One code per value.</param>
     /// <param name="absmax">One float32 per block, ceil(count / blocksize).</param>
-    /// <param name="path">Reference follows the kernel's search step by step; the others count bounds. Same bytes.</param>
+    /// <param name="path">Reference follows the kernel's search step by step; the others share one that looks codes
+    /// up. Same bytes.</param>
     /// <exception cref="ArgumentException">A span's length is not what the number of values needs.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The block size is not supported.</exception>
     /// <exception cref="InvalidOperationException">This machine does not have the path.</exception>
@@ -44,6 +49,23 @@ public static class Blockwise8
     internal static void QuantizeBlock(
         ReadOnlySpan<float> source, float offset, Span<byte> codes, out float absmax, KernelPath path)
     {
+        if (path != KernelPath.Reference)
+        {
+            absmax = BitConverter.Int32BitsToSingle(LargestMagnitude(source, offset));
+            float reciprocal = 1f / absmax;
+            // Zero, tiny and infinite absmax and blocks with NaN are left to the definition.
+            if (float.IsFinite(absmax) && float.IsFinite(reciprocal))
+            {
+                DynamicBuckets.Encode(source, offset, reciprocal, codes);
+                return;
+            }
+        }
+
+        QuantizeBlockReference(source, offset, codes, out absmax);
+    }
+
+    private static void QuantizeBlockReference(ReadOnlySpan<float> source, float offset, Span<byte> codes, out float absmax)
+    {
         absmax = 0f;
         foreach (float value in source)
         {
@@ -52,14 +74,26 @@ public static class Blockwise8
         }
 
         var scale = new BlockScale(absmax);
-        if (path == KernelPath.Reference)
+        for (int i = 0; i < source.Length; i++) codes[i] = DynamicCode8.EncodeReference(scale.Apply(source[i] - offset));
+    }
+
+    /// <summary>The largest |source[i] - offset| as float32 bits, which order like the values; NaN comes out above all.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static int LargestMagnitude(ReadOnlySpan<float> source, float offset)
+    {
+        ReadOnlySpan<Vector<float>> vectors = MemoryMarshal.Cast<float, Vector<float>>(source);
+        Vector<int> running = Vector<int>.Zero, mask = new(0x7FFF_FFFF);
+        var offsets = new Vector<float>(offset);
+        foreach (Vector<float> vector in vectors) running = Vector.Max(running, (vector - offsets).As<float, int>() & mask);
+
+        int largest = 0;
+        for (int lane = 0; lane < Vector<int>.Count; lane++) largest = Math.Max(largest, running[lane]);
+        foreach (float value in source[(vectors.Length * Vector<float>.Count)..])
         {
-            for (int i = 0; i < source.Length; i++) codes[i] = DynamicCode8.EncodeReference(scale.Apply(source[i] - offset));
+            largest = Math.Max(largest, BitConverter.SingleToInt32Bits(value - offset) & 0x7FFF_FFFF);
         }
-        else
-        {
-            for (int i = 0; i < source.Length; i++) codes[i] = DynamicCode8.Encode(scale.Apply(source[i] - offset));
-        }
+
+        return largest;
     }
 
     private static void Check(int count, int blocksize, int codes, int absmax)

@@ -14,7 +14,8 @@ public static class Dequantize4
     /// <param name="destination">The count values to fill.</param>
     /// <exception cref="ArgumentException">A span's length is not what the number of values needs.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The block size is not supported.</exception>
-    public static void Run(Code4 code, int blocksize, ReadOnlySpan<byte> packed, ReadOnlySpan<float> absmax, Span<float> destination)
+    public static void Run(
+        Code4 code, int blocksize, ReadOnlySpan<byte> packed, ReadOnlySpan<float> absmax, Span<float> destination)
     {
         ArgumentNullException.ThrowIfNull(code);
         BlockGrid.CheckBlocksize(blocksize);

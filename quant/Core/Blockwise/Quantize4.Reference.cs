@@ -79,7 +79,9 @@ public static partial class Quantize4
     private static bool LastBlock<TCode, TElement>(
         ReadOnlySpan<byte> source, int blocksize, int fullBlocks, Span<float> absmax, Span<byte> packed)
         where TCode : struct, ICode4
-        where TElement : struct, IElement =>
-        Reference<TCode, TElement>(
-            blocksize, source[(fullBlocks * blocksize * TElement.Size)..], absmax[fullBlocks..], packed[(fullBlocks * (blocksize / 2))..]);
+        where TElement : struct, IElement
+    {
+        ReadOnlySpan<byte> values = source[(fullBlocks * blocksize * TElement.Size)..];
+        return Reference<TCode, TElement>(blocksize, values, absmax[fullBlocks..], packed[(fullBlocks * (blocksize / 2))..]);
+    }
 }

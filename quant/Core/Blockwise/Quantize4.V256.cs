@@ -76,7 +76,12 @@ public static partial class Quantize4
     /// <summary>16 values to 8 lanes of two ranks each, in the order of memory.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> Pairs256<TCode, TElement>(
-        ref byte source, Vector256<float> scale, Vector256<float> level0, Vector256<float> level1, Vector256<float> level2, Vector256<float> level3)
+        ref byte source,
+        Vector256<float> scale,
+        Vector256<float> level0,
+        Vector256<float> level1,
+        Vector256<float> level2,
+        Vector256<float> level3)
         where TCode : struct, ICode4
         where TElement : struct, IElement
     {

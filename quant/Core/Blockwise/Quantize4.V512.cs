@@ -60,7 +60,8 @@ public static partial class Quantize4
             Vector512<float> scale = Vector512.Create(reciprocal);
             for (int i = 0; i < blocksize; i += 32)
             {
-                TElement.LoadPairs(ref Unsafe.Add(ref values, i * TElement.Size), out Vector512<float> even, out Vector512<float> odd);
+                ref byte next = ref Unsafe.Add(ref values, i * TElement.Size);
+                TElement.LoadPairs(ref next, out Vector512<float> even, out Vector512<float> odd);
                 Vector512<int> first = Rank512<TCode>(even * scale, bounds0, bounds1, ranks0, ranks1);
                 Vector512<int> second = Rank512<TCode>(odd * scale, bounds0, bounds1, ranks0, ranks1);
                 Vector512<uint> codes = TCode.FromRanks(((first << 4) | second).AsUInt32());
@@ -78,7 +79,8 @@ public static partial class Quantize4
         Vector512<float> x, Vector512<float> bounds0, Vector512<float> bounds1, Vector512<int> ranks0, Vector512<int> ranks1)
         where TCode : struct, ICode4
     {
-        Vector512<float> density = Vector512.Create(BucketTable<TCode>.Density), shifter = Vector512.Create(BucketTable<TCode>.Shifter);
+        Vector512<float> density = Vector512.Create(BucketTable<TCode>.Density);
+        Vector512<float> shifter = Vector512.Create(BucketTable<TCode>.Shifter);
         if (TCode.SignMagnitude)
         {
             // Buckets 0..15: the upper table halves are never selected.

@@ -33,7 +33,13 @@ public static partial class Quantize4
     /// <exception cref="ArgumentOutOfRangeException">Block size or element type is not supported.</exception>
     /// <exception cref="InvalidOperationException">This machine does not have the path.</exception>
     public static bool Run(
-        Code4 code, ElementType type, int blocksize, ReadOnlySpan<byte> source, Span<float> absmax, Span<byte> packed, KernelPath path)
+        Code4 code,
+        ElementType type,
+        int blocksize,
+        ReadOnlySpan<byte> source,
+        Span<float> absmax,
+        Span<byte> packed,
+        KernelPath path)
     {
         ArgumentNullException.ThrowIfNull(code);
         BlockGrid.CheckBlocksize(blocksize);

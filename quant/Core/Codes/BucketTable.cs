@@ -31,8 +31,9 @@ internal static class BucketTable<TCode>
             {
                 if (BucketOf(bound) < bucket) Ranks[bucket & 31]++;
                 if (BucketOf(bound) != bucket) continue;
-                if (Bounds[bucket & 31] < float.PositiveInfinity) throw new InvalidOperationException("two thresholds in a bucket");
-                Bounds[bucket & 31] = bound;
+                ref float place = ref Bounds[bucket & 31];
+                if (place < float.PositiveInfinity) throw new InvalidOperationException("two thresholds in a bucket");
+                place = bound;
             }
         }
     }

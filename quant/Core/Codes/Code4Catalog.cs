@@ -1,6 +1,7 @@
 namespace Bnb.Quant;
 
-/// <summary>The 4-bit data types, one row each. Tests and command line iterate over it, so a row is all a new type needs.</summary>
+/// <summary>The 4-bit data types, one row each. Tests and command line iterate over it, so a row is all a
+/// new type needs.</summary>
 public static class Code4Catalog
 {
     /// <summary>NormalFloat4, <c>nf4</c>.</summary>

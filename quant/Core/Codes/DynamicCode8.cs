@@ -9,13 +9,6 @@ public static class DynamicCode8
 {
     private static readonly float[] Table = CreateTable();
 
-    /// <summary>
-    /// The kernel's decision as plain bounds: the code of x is the number of bounds below x. The kernel's search ends on an
-    /// even code and leaves it only for what is strictly beyond a midpoint, so a tie goes to the even neighbour; bounds whose
-    /// lower neighbour is odd are therefore one float32 step below the midpoint.
-    /// </summary>
-    private static readonly float[] Bounds = CreateBounds();
-
     /// <summary>The 256 float32 values in ascending order by code for absmax 1: the stored <c>nested_quant_map</c>.</summary>
     public static ReadOnlySpan<float> Values => Table;
 
@@ -23,20 +16,7 @@ public static class DynamicCode8
     /// The code whose value is nearest to <paramref name="x"/>, ties to the even code, midpoints rounded to float32. NaN gives
     /// 0, values beyond the ends the code of that end. Exact: the result of the kernel's search for every float32.
     /// </summary>
-    public static byte Encode(float x)
-    {
-        ref float bounds = ref System.Runtime.InteropServices.MemoryMarshal.GetArrayDataReference(Bounds);
-        int code = 0;
-        // Counts the bounds below x by halving. Every step adds without a branch, since no branch here is predictable;
-        // positions stay below 255 because the steps sum to 255 and each looks at most one step ahead.
-        for (int step = 128; step > 0; step >>= 1)
-        {
-            bool above = x > System.Runtime.CompilerServices.Unsafe.Add(ref bounds, code + step - 1);
-            code += step & -System.Runtime.CompilerServices.Unsafe.BitCast<bool, byte>(above);
-        }
-
-        return (byte)code;
-    }
+    public static byte Encode(float x) => float.IsNaN(x) ? (byte)0 : DynamicBuckets.Encode(x);
 
     /// <summary>The kernel's own search, step by step: the definition that <see cref="Encode"/> must equal.</summary>
     internal static byte EncodeReference(float x)
@@ -80,17 +60,5 @@ public static class DynamicCode8
 
         values.Sort();
         return [.. values];
-    }
-
-    private static float[] CreateBounds()
-    {
-        var bounds = new float[255];
-        for (int code = 0; code < bounds.Length; code++)
-        {
-            float midpoint = (Table[code] + Table[code + 1]) * 0.5f;
-            bounds[code] = code % 2 == 0 ? midpoint : MathF.BitDecrement(midpoint);
-        }
-
-        return bounds;
     }
 }

@@ -1,6 +1,7 @@
 namespace Bnb.Quant;
 
-/// <summary>The number formats that can be quantized. Everything else a checkpoint stores is passed through by the caller.</summary>
+/// <summary>The number formats that can be quantized. Everything else a checkpoint stores is passed
+/// through by the caller.</summary>
 public enum ElementType
 {
     /// <summary>IEEE 754 binary32.</summary>

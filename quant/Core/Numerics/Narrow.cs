@@ -14,12 +14,12 @@ public static class Narrow
     /// <exception cref="ArgumentException">A length is no multiple of the value size or the lengths disagree.</exception>
     public static void F64ToF32(ReadOnlySpan<byte> source, Span<byte> destinationF32)
     {
-        if (source.Length % 8 != 0) throw new ArgumentException($"{source.Length} bytes are not whole float64 values", nameof(source));
-        if (destinationF32.Length != source.Length / 2)
+        if (source.Length % 8 != 0)
         {
-            throw new ArgumentException(
-                $"{source.Length / 8} values need {source.Length / 2} bytes, found {destinationF32.Length}", nameof(destinationF32));
+            throw new ArgumentException($"{source.Length} bytes are not whole float64 values", nameof(source));
         }
+
+        BlockGrid.CheckLength(nameof(destinationF32), source.Length / 2, destinationF32.Length);
 
         while (!source.IsEmpty)
         {

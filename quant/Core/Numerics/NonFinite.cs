@@ -43,7 +43,8 @@ public static class NonFinite
         ReadOnlySpan<TBits> values = MemoryMarshal.Cast<byte, TBits>(source);
         while (values.Length >= Vector<TBits>.Count)
         {
-            ReadOnlySpan<Vector<TBits>> vectors = MemoryMarshal.Cast<TBits, Vector<TBits>>(values[..Math.Min(values.Length, Stretch)]);
+            ReadOnlySpan<TBits> stretch = values[..Math.Min(values.Length, Stretch)];
+            ReadOnlySpan<Vector<TBits>> vectors = MemoryMarshal.Cast<TBits, Vector<TBits>>(stretch);
             Vector<TBits> magnitudes = default, wanted = new(mask);
             foreach (Vector<TBits> vector in vectors) magnitudes = Vector.Max(magnitudes, vector & wanted);
             if (Vector.GreaterThanOrEqualAny(magnitudes, new Vector<TBits>(limit))) return true;
