@@ -1,6 +1,5 @@
 using Bnb.Formats.HuggingFace;
 using Bnb.Formats.IO;
-using Bnb.Formats.Sharded;
 
 namespace Bnb.Formats;
 
