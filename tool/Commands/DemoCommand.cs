@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Bnb.Quant;
 using Bnb.Tool.Errors;
 using Bnb.Tool.Pipeline;
 using Bnb.Tool.Sample;
@@ -33,8 +32,7 @@ internal static class DemoCommand
         context.Outcome = $"the sample is in {source}";
         context.Terminal.Error.WriteLine($"made a sample checkpoint: {source}");
         context.Terminal.Error.WriteLine($"$ dotnet bnb quantize {source} --output {output}");
-        QuantizeRun.Execute(
-            new QuantizeRequest { SourcePath = source, OutputPath = output, Code = Code4Catalog.ByName("nf4") }, context);
+        QuantizeRun.Execute(new QuantizeRequest { SourcePath = source, OutputPath = output }, context);
         if (context.Json) return;
         context.Terminal.Error.WriteLine($"$ dotnet bnb inspect {output}");
         InspectCommand.Execute(output, context);

@@ -18,11 +18,11 @@ internal static class QuantizeRun
     public static QuantizeSummary Execute(QuantizeRequest request, CommandContext context)
     {
         var watch = Stopwatch.StartNew();
-        request = request with { OutputPath = Path.GetFullPath(request.OutputPath) };
+        if (request.OutputPath is { } output) request = request with { OutputPath = Path.GetFullPath(output) };
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
         QuantizePlan plan = QuantizePlan.Make(request, source);
         MemoryBudget budget = MemoryBudget.Divide(plan.Tensors, plan.Recipe, request.Threads, request.MaxMemoryBytes);
-        if (!request.DryRun) OutputCheck.Run(request.OutputPath, request.SourcePath, request.Overwrite, plan.MaximumOutputBytes);
+        if (!request.DryRun) OutputCheck.Run(request.OutputPath!, request.SourcePath, request.Overwrite, plan.MaximumOutputBytes);
         Announce(plan, request, budget, context);
 
         PipelineResult result = request.DryRun
@@ -32,14 +32,14 @@ internal static class QuantizeRun
             context.Log.Warning("{Tensor} holds NaN or Inf and was copied as it is", DisplayText.Escape(name));
 
         var summary = new QuantizeSummary(plan, request, result.Shards, watch.Elapsed);
-        if (context.Json) QuantizeReport.WriteJson(summary, context.Terminal.Out);
+        if (context.Json) context.Terminal.Out.Write(QuantizeReport.Json(summary));
         else if (context.Verbosity != Verbosity.Quiet || request.DryRun) QuantizeReport.WriteTables(summary, context.Terminal, context.Verbosity);
         return summary;
     }
 
     private static PipelineResult Write(QuantizePlan plan, QuantizeRequest request, MemoryBudget budget, CommandContext context)
     {
-        using StagingFolder staging = StagingFolder.Create(request.OutputPath, request.Overwrite);
+        using StagingFolder staging = StagingFolder.Create(request.OutputPath!, request.Overwrite);
         PipelineResult result = RunPipeline(plan, request, budget, staging, context);
         foreach (var file in plan.Source.SideFiles.Copied) staging.CopyFile(file.Path, file.RelativeName);
         byte[] index = plan.IndexBytes(result.Shards.Sum(shard => shard.TensorBytes));

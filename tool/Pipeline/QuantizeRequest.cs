@@ -9,9 +9,10 @@ internal sealed record QuantizeRequest
 {
     public required string SourcePath { get; init; }
 
-    public required string OutputPath { get; init; }
+    /// <summary>Null only in a dry run.</summary>
+    public required string? OutputPath { get; init; }
 
-    public required Code4 Code { get; init; }
+    public Code4 Code { get; init; } = Code4Catalog.Nf4;
 
     public int Blocksize { get; init; } = 64;
 

@@ -1,7 +1,7 @@
 using System.Text;
-using System.Text.Json;
 using Bnb.Formats.IO;
 using Bnb.Tool.Errors;
+using Bnb.Tool.Reports;
 using Microsoft.Win32.SafeHandles;
 
 namespace Bnb.Tool.Pipeline;
@@ -122,7 +122,7 @@ internal sealed class StagingFolder : IDisposable
         }
         else if (!_overwrite)
         {
-            throw OutputAppeared(null);
+            throw OutputAppeared();
         }
         else if (Posix.RenameExchange(Path, _outputPath))
         {
@@ -168,33 +168,24 @@ internal sealed class StagingFolder : IDisposable
 
     private static bool IsEmpty(string folder) => !Directory.EnumerateFileSystemEntries(folder).Any();
 
-    private void StartJournal()
+    private void StartJournal() => WriteFile(JournalName, Encoding.UTF8.GetBytes(JsonLine.Of(json =>
     {
-        using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
-        {
-            json.WriteStartObject();
-            json.WriteString("type", "begin");
-            json.WriteNumber("journal", 1);
-            json.WriteString("tool", ToolVersion.Name);
-            json.WriteString("host", Environment.MachineName);
-            json.WriteNumber("pid", Environment.ProcessId);
-            json.WriteEndObject();
-        }
-
-        buffer.WriteByte((byte)'\n');
-        WriteFile(JournalName, buffer.GetBuffer().AsSpan(0, (int)buffer.Length));
-    }
+        json.WriteString("type", "begin");
+        json.WriteNumber("journal", 1);
+        json.WriteString("tool", ToolVersion.Name);
+        json.WriteString("host", Environment.MachineName);
+        json.WriteNumber("pid", Environment.ProcessId);
+    })));
 
     private void MoveIfAbsent()
     {
         // A file system without renameat2: a window between check and rename remains.
-        if (Directory.Exists(_outputPath) || File.Exists(_outputPath)) throw OutputAppeared(null);
+        if (Directory.Exists(_outputPath) || File.Exists(_outputPath)) throw OutputAppeared();
         Posix.Rename(Path, _outputPath);
     }
 
-    private UserErrorException OutputAppeared(Exception? cause) => new(
-        ExitCode.OutputRefused, "OUTPUT-EXISTS", "the output appeared while this run was working", cause)
+    private UserErrorException OutputAppeared() => new(
+        ExitCode.OutputRefused, "OUTPUT-EXISTS", "the output appeared while this run was working")
     {
         File = _outputPath,
         Action = "choose another --output, or use --overwrite",
