@@ -20,14 +20,22 @@ public static class DisplayText
         ArgumentNullException.ThrowIfNull(text);
         StringBuilder shown = new(Math.Min(text.Length, MaxLength));
         int index = 0;
+        int cutAt = 0;
         while (index < text.Length)
         {
             bool isPair = char.IsHighSurrogate(text[index]) && index + 1 < text.Length && char.IsLowSurrogate(text[index + 1]);
             string piece = isPair ? text.Substring(index, 2) : EscapeOne(text[index]);
             if (isPair && IsHidden(CharUnicodeInfo.GetUnicodeCategory(text, index)))
                 piece = string.Create(CultureInfo.InvariantCulture, $"\\U{char.ConvertToUtf32(text, index):x8}");
-            if (shown.Length + piece.Length > MaxLength - 3) return ShortEnough(shown, text, index, piece);
+            // The last boundary that leaves room for the dots, which are only spent when something really is cut.
+            if (shown.Length <= MaxLength - 3) cutAt = shown.Length;
             shown.Append(piece);
+            if (shown.Length > MaxLength)
+            {
+                shown.Length = cutAt;
+                return shown.Append("...").ToString();
+            }
+
             index += isPair ? 2 : 1;
         }
 
@@ -48,13 +56,6 @@ public static class DisplayText
         }
 
         return shown.ToString();
-    }
-
-    private static string ShortEnough(StringBuilder shown, string text, int index, string piece)
-    {
-        // The last three characters are only spent on dots when something really is cut.
-        bool isLast = index + (piece.Length == 2 && char.IsSurrogate(piece[0]) ? 2 : 1) == text.Length;
-        return isLast && shown.Length + piece.Length <= MaxLength ? shown.Append(piece).ToString() : shown.Append("...").ToString();
     }
 
     private static string EscapeOne(char c)
