@@ -29,7 +29,8 @@ public sealed record BnbQuantState(string QuantType, int Blocksize, string DType
     /// </summary>
     public byte[] ToUtf8() => Encoding.ASCII.GetBytes(Text(NestedOffset is { } offset ? PythonJson.Float(offset) : ""));
 
-    /// <summary>Reads a blob; as strict as bitsandbytes, which refuses every member it does not know.</summary>
+    /// <summary>Reads a blob; as strict as bitsandbytes, which refuses every member it does not know, and refuses an offset that is
+    /// not finite.</summary>
     /// <param name="utf8">The whole tensor.</param>
     /// <param name="file">Path for messages.</param>
     /// <param name="tensor">The blob's tensor name, for messages.</param>

@@ -17,7 +17,7 @@ internal static class QuantStateJson
         try
         {
             JsonDocumentOptions options = new() { MaxDepth = 4, AllowDuplicateProperties = false };
-            using JsonDocument document = JsonDocument.Parse(PythonLiterals.Replace(utf8), options);
+            using JsonDocument document = JsonDocument.Parse(utf8.ToArray(), options);
             return Read(document.RootElement, file, tensor);
         }
         catch (JsonException error)
@@ -72,8 +72,9 @@ internal static class QuantStateJson
             throw Error(file, tensor, "has a nested_blocksize other than 256", Found(size));
         if (type.ValueKind != JsonValueKind.String || type.GetString() != "float32")
             throw Error(file, tensor, "has a nested_dtype other than float32", Found(type));
-        if (offset.ValueKind == JsonValueKind.String && offset.GetString() == "N") return float.NaN;
-        return offset.ValueKind == JsonValueKind.Number ? (float)offset.GetDouble() : throw Error(file, tensor, "has a bad nested_offset", Found(offset));
+        // Python would also take NaN and Infinity here; every weight of such a tensor would be lost, so they are refused.
+        if (offset.ValueKind == JsonValueKind.Number && float.IsFinite((float)offset.GetDouble())) return (float)offset.GetDouble();
+        throw Error(file, tensor, "has no finite nested_offset", Found(offset));
     }
 
     private static string Text(JsonElement root, string member, string file, string tensor) =>

@@ -24,7 +24,7 @@ public sealed class ModelConfig
     }
 
     /// <summary>
-    /// The object. A bare <c>Infinity</c> reads as a number that is an infinite double, a bare <c>NaN</c> as the text "N".
+    /// The object. A bare <c>Infinity</c> reads as a number that is an infinite double, a bare <c>NaN</c> as an empty list.
     /// </summary>
     public JsonElement Root { get; }
 

@@ -105,6 +105,30 @@ public sealed class PosixTests
     }
 
     [Fact]
+    public void Read_BeyondFourGiB_ReadsTheRightBytes()
+    {
+        using TempFolder temp = new();
+        const long Count = 5_000_000_000;
+        // A sparse file: 5 GB long, a few blocks on disk.
+        byte[] header = CheckpointBuilder.Raw($"{{\"a\":{{\"dtype\":\"U8\",\"shape\":[{Count}],\"data_offsets\":[0,{Count}]}}}}", []);
+        string path = temp.Write("model.safetensors", header);
+        using (FileStream file = new(path, FileMode.Open, FileAccess.Write))
+        {
+            file.SetLength(header.Length + Count);
+            file.Position = header.Length + Count - 3;
+            file.Write([7, 8, 9]);
+        }
+
+        CheckpointTensor tensor = Checkpoint.Open(path, requireConfig: false).Tensors.Single();
+        using PositionedFile reader = PositionedFile.Open(path);
+        byte[] last = new byte[3];
+        reader.Read(tensor.FileOffset + tensor.ByteCount - 3, last);
+
+        Assert.Equal(Count, tensor.ByteCount);
+        Assert.Equal([7, 8, 9], last);
+    }
+
+    [Fact]
     public void Identity_AnyChange_ShowsAndLooksAgree()
     {
         using TempFolder temp = new();
