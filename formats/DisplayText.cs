@@ -43,7 +43,8 @@ public static class DisplayText
     }
 
     /// <summary>A byte count as people read it: <c>4,976,698,672 bytes</c>.</summary>
-    internal static string Bytes(long count) => string.Create(CultureInfo.InvariantCulture, $"{count:N0} byte{(count == 1 ? "" : "s")}");
+    internal static string Bytes(long count) =>
+        string.Create(CultureInfo.InvariantCulture, $"{count:N0} byte{(count == 1 ? "" : "s")}");
 
     /// <summary>The printable ASCII of raw bytes, the rest escaped; at most <paramref name="max"/> bytes are used.</summary>
     internal static string Escape(ReadOnlySpan<byte> bytes, int max)
@@ -62,7 +63,9 @@ public static class DisplayText
     {
         if (c == '\\') return "\\\\";
         if (c < 0x20 || c is >= '\x7f' and <= '\x9f') return string.Create(CultureInfo.InvariantCulture, $"\\x{(int)c:x2}");
-        return IsHidden(char.GetUnicodeCategory(c)) ? string.Create(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}") : c.ToString();
+        return IsHidden(char.GetUnicodeCategory(c))
+            ? string.Create(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}")
+            : c.ToString();
     }
 
     private static bool IsHidden(UnicodeCategory category) => category is UnicodeCategory.Control or UnicodeCategory.Format

@@ -93,7 +93,8 @@ public static partial class Posix
     /// Locks a folder against other runs until the handle is disposed or the process ends, however it ends. The lock stays
     /// with the folder through a rename and leaves no file behind. Elsewhere: an open file <c>.lock</c> inside.
     /// </summary>
-    /// <returns>The lock, or null when another process (or another call) has it, or when the folder was replaced meanwhile.</returns>
+    /// <returns>The lock, or null when another process (or another call) has it, or when the folder was replaced
+    /// meanwhile.</returns>
     /// <exception cref="IOException">The folder cannot be opened or the file system cannot lock it.</exception>
     public static SafeFileHandle? Flock(string folder)
     {
@@ -213,8 +214,8 @@ public static partial class Posix
     {
         try
         {
-            return File.OpenHandle(
-                Path.Combine(folder, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
+            string path = Path.Combine(folder, ".lock");
+            return File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
         }
         catch (IOException)
         {

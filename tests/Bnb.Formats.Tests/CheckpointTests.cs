@@ -109,6 +109,7 @@ public sealed class CheckpointTests
         temp.Write("m/model_index.json", "{}"u8);
         temp.Write("m/transformer/diffusion_pytorch_model.safetensors", CheckpointBuilder.Safetensors(Tensor("a")));
         temp.Write("m/scheduler/scheduler_config.json", "{}"u8);
+        temp.Write("m/flux1.safetensors", CheckpointBuilder.Safetensors(Tensor("a")));
 
         CheckpointFormatException error = Refused(temp["m"]);
 

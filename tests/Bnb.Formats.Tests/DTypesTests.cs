@@ -23,7 +23,8 @@ public sealed class DTypesTests
     [InlineData(DType.BF16, 5L, 10L)]
     [InlineData(DType.C64, 1L, 8L)]
     [InlineData(DType.F64, long.MaxValue, null)]
-    public void ByteCount_IsExactOrNothing(DType dtype, long elements, long? bytes) => Assert.Equal(bytes, dtype.ByteCount(elements));
+    public void ByteCount_IsExactOrNothing(DType dtype, long elements, long? bytes) =>
+        Assert.Equal(bytes, dtype.ByteCount(elements));
 
     [Fact]
     public void Of_Shapes_CompareByValueAndCountElements()

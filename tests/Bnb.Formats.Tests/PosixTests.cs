@@ -27,9 +27,9 @@ public sealed class PosixTests
     }
 
     [Fact]
-    public void Fsync_Pipe_ReportsTheError()
+    public void Fsync_DeviceThatCannotSync_ReportsTheError()
     {
-        // The error that .NET's own flush would swallow: fsync of a device that cannot be synced.
+        // The error that .NET's own flush would swallow: a device that cannot be synced.
         if (!OperatingSystem.IsLinux()) Assert.Skip("Linux only");
         using SafeFileHandle handle = File.OpenHandle("/dev/null", FileMode.Open, FileAccess.Write);
 

@@ -75,5 +75,6 @@ public sealed class ShardIndexTests
         }
     }
 
-    private static ShardIndex Parse(string json) => ShardIndex.Parse(Encoding.UTF8.GetBytes(json), "model.safetensors.index.json");
+    private static ShardIndex Parse(string json) =>
+        ShardIndex.Parse(Encoding.UTF8.GetBytes(json), "model.safetensors.index.json");
 }

@@ -153,5 +153,6 @@ public sealed class SideFileTests
         cleaner.WaitForExit();
     }
 
-    private static string Model(TempFolder temp) => CheckpointBuilder.SingleFile(temp["model"], [TestTensor.Numbered("a", "F32", 2)]);
+    private static string Model(TempFolder temp) =>
+        CheckpointBuilder.SingleFile(temp["model"], [TestTensor.Numbered("a", "F32", 2)]);
 }
