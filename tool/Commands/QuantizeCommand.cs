@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Bnb.Formats;
 using Bnb.Quant;
-using Bnb.Tool.Errors;
 using Bnb.Tool.Options;
 using Bnb.Tool.Pipeline;
 using Bnb.Tool.Policy;
@@ -20,7 +19,7 @@ internal static class QuantizeCommand
         {
             Description = "Checkpoint folder (model.safetensors, or shards with an index), or one .safetensors file",
         };
-        var output = new Option<string?>("--output", "-o") 
+        var output = new Option<string?>("--output", "-o")
         {
             Description = "Folder to create for the quantized checkpoint (no default; only a dry run goes without)",
             HelpName = "DIR",
@@ -126,7 +125,6 @@ internal static class QuantizeCommand
             {
                 SourcePath = parsed.GetRequiredValue(source),
                 OutputPath = parsed.GetValue(output),
-                KernelPath = SelectedKernelPath(),
             };
             QuantizeRequest request = defaults with
             {
@@ -149,21 +147,6 @@ internal static class QuantizeCommand
             QuantizeRun.Execute(request, context);
         });
         return command;
-    }
-
-    private static KernelPath SelectedKernelPath()
-    {
-        try
-        {
-            return KernelPaths.Selected;
-        }
-        catch (InvalidOperationException unknown)
-        {
-            throw new UserErrorException(ExitCode.Usage, "USAGE", unknown.Message, unknown)
-            {
-                Action = $"unset {KernelPaths.Variable}, or name one of these paths",
-            };
-        }
     }
 
     /// <summary>--include and --exclude as they stand on the command line: the last match wins, so their order matters.</summary>

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using Bnb.Formats;
+using Bnb.Quant;
+using Bnb.Tool.Errors;
 using Bnb.Tool.Options;
 using Bnb.Tool.Pipeline;
 using Bnb.Tool.Policy;
@@ -19,6 +21,7 @@ internal static class QuantizeRun
     {
         var watch = Stopwatch.StartNew();
         if (request.OutputPath is { } output) request = request with { OutputPath = Path.GetFullPath(output) };
+        request = request with { KernelPath = request.KernelPath ?? SelectedKernelPath() };
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
         QuantizePlan plan = QuantizePlan.Make(request, source);
         MemoryBudget budget = MemoryBudget.Divide(plan.Tensors, plan.Recipe, request.Threads, request.MaxMemoryBytes);
@@ -35,6 +38,21 @@ internal static class QuantizeRun
         if (context.Json) context.Terminal.Out.Write(QuantizeReport.Json(summary));
         else if (context.Verbosity != Verbosity.Quiet || request.DryRun) QuantizeReport.WriteTables(summary, context.Terminal, context.Verbosity);
         return summary;
+    }
+
+    private static KernelPath SelectedKernelPath()
+    {
+        try
+        {
+            return KernelPaths.Selected;
+        }
+        catch (InvalidOperationException unknown)
+        {
+            throw new UserErrorException(ExitCode.Usage, "USAGE", unknown.Message, unknown)
+            {
+                Action = $"unset {KernelPaths.Variable}, or name one of these paths",
+            };
+        }
     }
 
     private static PipelineResult Write(QuantizePlan plan, QuantizeRequest request, MemoryBudget budget, CommandContext context)
@@ -63,7 +81,7 @@ internal static class QuantizeRun
         int scratchFiles = 0;
         var pipeline = new PipelineContext(
             plan.Recipe,
-            request.KernelPath,
+            request.KernelPath!.Value,
             request.KeepNonFinite,
             Writes: staging is not null,
             budget,

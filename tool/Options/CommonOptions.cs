@@ -29,7 +29,7 @@ internal static class CommonOptions
 
     /// <summary>The option's value, or <paramref name="fallback"/> when it is not on the command line.</summary>
     public static T ValueOr<T>(this ParseResult parsed, Option<T> option, T fallback) =>
-        parsed.GetResult(option) is null ? fallback : parsed.GetRequiredValue(option);
+        parsed.GetResult(option) is { Implicit: false } ? parsed.GetRequiredValue(option) : fallback;
 
     public static Option<string?> LogFile() => new("--log-file") { Description = "Also write a full log with time stamps to this file (default: none)", HelpName = "PATH" };
 }

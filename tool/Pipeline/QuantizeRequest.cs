@@ -44,5 +44,6 @@ internal sealed record QuantizeRequest
 
     public bool KeepNonFinite { get; init; }
 
-    public KernelPath KernelPath { get; init; } = KernelPaths.Selected;
+    /// <summary>Null: the best one, or what the environment forces.</summary>
+    public KernelPath? KernelPath { get; init; }
 }
