@@ -147,7 +147,7 @@ public static partial class Posix
     }
 
     /// <summary>The path with every link and every <c>..</c> resolved, or null when something on it is missing.</summary>
-    internal static string? RealPath(string path)
+    public static string? RealPath(string path)
     {
         if (!OperatingSystem.IsLinux())
         {

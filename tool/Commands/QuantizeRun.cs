@@ -20,17 +20,17 @@ internal static class QuantizeRun
     public static QuantizeSummary Execute(QuantizeRequest request, CommandContext context)
     {
         var watch = Stopwatch.StartNew();
-        if (request.OutputPath is { } output) request = request with { OutputPath = Path.GetFullPath(output) };
+        OutputPlace? place = request.DryRun ? null : OutputPlace.Of(request.OutputPath!);
         request = request with { KernelPath = request.KernelPath ?? SelectedKernelPath() };
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
         QuantizePlan plan = QuantizePlan.Make(request, source);
         MemoryBudget budget = MemoryBudget.Divide(plan.Tensors, plan.Recipe, request.Threads, request.MaxMemoryBytes);
-        if (!request.DryRun) OutputCheck.Run(request.OutputPath!, request.SourcePath, request.Overwrite, plan.MaximumOutputBytes);
+        if (place is not null) OutputCheck.Run(place, request.SourcePath, request.Overwrite, plan.MaximumOutputBytes);
         Announce(plan, request, budget, context);
 
-        PipelineResult result = request.DryRun
+        PipelineResult result = place is null
             ? RunPipeline(plan, request, budget, null, context)
-            : Write(plan, request, budget, context);
+            : Write(plan, request, place, budget, context);
         foreach (string name in result.CopiedNonFinite)
             context.Log.Warning("{Tensor} holds NaN or Inf and was copied as it is", DisplayText.Escape(name));
 
@@ -55,9 +55,10 @@ internal static class QuantizeRun
         }
     }
 
-    private static PipelineResult Write(QuantizePlan plan, QuantizeRequest request, MemoryBudget budget, CommandContext context)
+    private static PipelineResult Write(
+        QuantizePlan plan, QuantizeRequest request, OutputPlace place, MemoryBudget budget, CommandContext context)
     {
-        using StagingFolder staging = StagingFolder.Create(request.OutputPath!, request.Overwrite);
+        using StagingFolder staging = StagingFolder.Create(place, request.Overwrite);
         PipelineResult result = RunPipeline(plan, request, budget, staging, context);
         foreach (var file in plan.Source.SideFiles.Copied) staging.CopyFile(file.Path, file.RelativeName);
         byte[] index = plan.IndexBytes(result.Shards.Sum(shard => shard.TensorBytes));
@@ -67,7 +68,7 @@ internal static class QuantizeRun
         // Without config.json no loader takes a folder for a model: it comes last.
         if (plan.ConfigBytes is { } config) staging.WriteFile("config.json", config);
         staging.Commit();
-        context.Outcome = $"the output is complete: {request.OutputPath}";
+        context.Outcome = $"the output is complete: {place.Path}";
         return result;
     }
 

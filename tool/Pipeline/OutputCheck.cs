@@ -9,15 +9,16 @@ internal static class OutputCheck
 {
     private const int EntriesShown = 5;
 
-    public static void Run(string outputPath, string sourcePath, bool overwrite, long bytesNeeded)
+    public static void Run(OutputPlace place, string sourcePath, bool overwrite, long bytesNeeded)
     {
-        string parent = Path.GetDirectoryName(outputPath)
+        string outputPath = place.Path;
+        string parent = place.Parent
             ?? throw Refuse("OUTPUT-EXISTS", "the output cannot be the root folder", outputPath, "choose another --output");
-        RefuseOverlap(outputPath, sourcePath);
-        RefuseExisting(outputPath, overwrite);
+        RefuseOverlap(outputPath, Posix.RealPath(sourcePath) ?? sourcePath);
+        RefuseExisting(place, overwrite);
         if (!Directory.Exists(parent) && !Directory.Exists(Path.GetDirectoryName(parent)))
             throw Refuse("OUTPUT-PARENT", "the folder that would hold the output does not exist", parent, "create it, or choose another --output");
-        RefuseFullDisk(Directory.Exists(parent) ? parent : Path.GetDirectoryName(parent)!, bytesNeeded);
+        RefuseFullDisk(place.SpaceFrom, bytesNeeded);
     }
 
     private static void RefuseOverlap(string outputPath, string sourcePath)
@@ -34,7 +35,7 @@ internal static class OutputCheck
 
         if (!Directory.Exists(outputPath)) return;
         FileIdentity output = FileIdentity.Of(outputPath);
-        for (string? folder = Path.GetFullPath(sourcePath); folder is not null; folder = Path.GetDirectoryName(folder))
+        for (string? folder = sourcePath; folder is not null; folder = Path.GetDirectoryName(folder))
         {
             if (Same(FileIdentity.Of(folder), output))
                 throw Refuse("OUTPUT-IS-INPUT", "the input lies inside the output", outputPath, "choose another --output");
@@ -43,22 +44,24 @@ internal static class OutputCheck
 
     private static bool Same(FileIdentity a, FileIdentity b) => a.Device == b.Device && a.Inode == b.Inode;
 
-    private static void RefuseExisting(string outputPath, bool overwrite)
+    private static void RefuseExisting(OutputPlace place, bool overwrite)
     {
-        var info = new FileInfo(outputPath);
+        var info = new FileInfo(place.Path);
         if (info.LinkTarget is not null)
-            throw Refuse("OUTPUT-EXISTS", "the output is a symbolic link", outputPath, "name the folder it points to, or choose another --output");
+            throw Refuse("OUTPUT-EXISTS", "the output is a symbolic link", place.Path, "name the folder it points to, or choose another --output");
         if (info.Exists)
-            throw Refuse("OUTPUT-EXISTS", "the output is an existing file", outputPath, "choose another --output");
-        if (!Directory.Exists(outputPath)) return;
+            throw Refuse("OUTPUT-EXISTS", "the output is an existing file", place.Path, "choose another --output");
+        if (!Directory.Exists(place.Path)) return;
 
-        List<string> entries = [.. Directory.EnumerateFileSystemEntries(outputPath).Take(EntriesShown + 1).Select(Path.GetFileName).OfType<string>().Order(StringComparer.Ordinal)];
-        if (entries.Count == 0 || overwrite) return;
+        List<string> entries = [.. place.Entries().Take(EntriesShown + 1).Order(StringComparer.Ordinal)];
+        if (entries.Count == 0 || (overwrite && !place.IsMountPoint)) return;
         throw new UserErrorException(ExitCode.OutputRefused, "OUTPUT-EXISTS", "the output folder exists and is not empty")
         {
-            File = outputPath,
+            File = place.Path,
             Facts = [("holds", string.Join(", ", entries.Take(EntriesShown)) + (entries.Count > EntriesShown ? ", ..." : ""))],
-            Action = "choose another --output, or use --overwrite to replace it",
+            Action = place.IsMountPoint
+                ? "it is a mount point and cannot be replaced as a whole: empty it, or name a folder inside it"
+                : "choose another --output, or use --overwrite to replace it",
         };
     }
 

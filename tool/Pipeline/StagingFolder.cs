@@ -18,33 +18,37 @@ internal sealed class StagingFolder : IDisposable
 
     private const string JournalName = "journal.jsonl";
     private const int LongestName = 255;
+    private const int NameExists = 17;
 
-    private readonly string _outputPath;
+    private readonly OutputPlace _place;
     private readonly bool _overwrite;
     private SafeFileHandle? _lock;
     private bool _committed;
 
-    private StagingFolder(string outputPath, string path, bool overwrite, SafeFileHandle folderLock)
+    private StagingFolder(OutputPlace place, string path, bool overwrite, SafeFileHandle folderLock)
     {
-        (_outputPath, Path, _overwrite, _lock) = (outputPath, path, overwrite, folderLock);
+        (_place, Path, _overwrite, _lock) = (place, path, overwrite, folderLock);
     }
 
     public string Path { get; }
 
-    /// <summary>Where the staging folder of an output lies; short even when the output's own name is not.</summary>
-    public static string PathFor(string outputPath)
+    /// <summary>
+    /// Where the staging folder of an output lies: on the same device, and short even when the output's own name is not.
+    /// </summary>
+    public static string PathFor(OutputPlace place)
     {
-        string parent = System.IO.Path.GetDirectoryName(outputPath)!;
-        string name = System.IO.Path.GetFileName(outputPath) + Suffix;
+        if (place.IsMountPoint) return System.IO.Path.Combine(place.Path, Suffix);
+        string parent = place.Parent!;
+        string name = System.IO.Path.GetFileName(place.Path) + Suffix;
         if (Encoding.UTF8.GetByteCount(name) > LongestName)
             name = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(name)))[..16] + Suffix;
         return System.IO.Path.Combine(parent, name);
     }
 
     /// <summary>Creates and locks the staging folder, first removing what a killed run of ours left there.</summary>
-    public static StagingFolder Create(string outputPath, bool overwrite)
+    public static StagingFolder Create(OutputPlace place, bool overwrite)
     {
-        string path = PathFor(outputPath);
+        string path = PathFor(place);
         Directory.CreateDirectory(System.IO.Path.GetDirectoryName(path)!);
         bool existed = Directory.Exists(path);
         if (!existed) Directory.CreateDirectory(path);
@@ -58,7 +62,7 @@ internal sealed class StagingFolder : IDisposable
         try
         {
             if (existed) RemoveLeftovers(path);
-            var staging = new StagingFolder(outputPath, path, overwrite, folderLock);
+            var staging = new StagingFolder(place, path, overwrite, folderLock);
             staging.StartJournal();
             return staging;
         }
@@ -104,41 +108,16 @@ internal sealed class StagingFolder : IDisposable
         Posix.Fsync(copy.SafeFileHandle);
     }
 
-    /// <summary>Makes the whole output visible under its final name with one rename.</summary>
+    /// <summary>Makes the output visible under its final name; what it replaces is deleted only after that.</summary>
     public void Commit()
     {
         foreach (string folder in Directory.EnumerateDirectories(Path, "*", SearchOption.AllDirectories)) Posix.FsyncDirectory(folder);
         Posix.FsyncDirectory(Path);
-
-        string? replaced = null;
-        if (!Directory.Exists(_outputPath))
-        {
-            if (!Posix.RenameNoReplace(Path, _outputPath)) MoveIfAbsent();
-        }
-        else if (IsEmpty(_outputPath))
-        {
-            // rename(2) replaces an empty folder atomically.
-            Posix.Rename(Path, _outputPath);
-        }
-        else if (!_overwrite)
-        {
-            throw OutputAppeared();
-        }
-        else if (Posix.RenameExchange(Path, _outputPath))
-        {
-            replaced = Path;
-        }
-        else
-        {
-            replaced = Path + ".old";
-            Posix.Rename(_outputPath, replaced);
-            Posix.Rename(Path, _outputPath);
-        }
-
+        string? replaced = _place.IsMountPoint ? MoveIntoMountPoint() : MoveFolder();
         _committed = true;
-        Posix.FsyncDirectory(System.IO.Path.GetDirectoryName(_outputPath)!);
+        Posix.FsyncDirectory(_place.IsMountPoint ? _place.Path : _place.Parent!);
         // Last of all: until here a journal marked the folder as unfinished or just finished.
-        File.Delete(System.IO.Path.Combine(_outputPath, JournalName));
+        File.Delete(System.IO.Path.Combine(_place.IsMountPoint ? Path : _place.Path, JournalName));
         if (replaced is not null) Directory.Delete(replaced, recursive: true);
     }
 
@@ -177,17 +156,68 @@ internal sealed class StagingFolder : IDisposable
         json.WriteNumber("pid", Environment.ProcessId);
     })));
 
+    /// <summary>One rename of the whole folder.</summary>
+    /// <returns>A folder that is now to be deleted, or null.</returns>
+    private string? MoveFolder()
+    {
+        string output = _place.Path;
+        if (!Directory.Exists(output))
+        {
+            MoveIfAbsent();
+            return null;
+        }
+
+        if (!_place.Entries().Any())
+        {
+            // rename(2) replaces an empty folder atomically.
+            Posix.Rename(Path, output);
+            return null;
+        }
+
+        if (!_overwrite) throw OutputAppeared();
+        if (Posix.RenameExchange(Path, output)) return Path;
+        string old = Path + ".old";
+        Posix.Rename(output, old);
+        Posix.Rename(Path, output);
+        return old;
+    }
+
     private void MoveIfAbsent()
     {
+        try
+        {
+            if (Posix.RenameNoReplace(Path, _place.Path)) return;
+        }
+        catch (IOException exists) when (exists.HResult == NameExists)
+        {
+            throw OutputAppeared();
+        }
+
         // A file system without renameat2: a window between check and rename remains.
-        if (Directory.Exists(_outputPath) || File.Exists(_outputPath)) throw OutputAppeared();
-        Posix.Rename(Path, _outputPath);
+        if (System.IO.Path.Exists(_place.Path)) throw OutputAppeared();
+        Posix.Rename(Path, _place.Path);
+    }
+
+    /// <summary>
+    /// A mount point cannot be renamed over: its files move in one by one, config.json last, without which no loader takes
+    /// the folder for a model.
+    /// </summary>
+    /// <returns>The staging folder, empty but for the journal.</returns>
+    private string MoveIntoMountPoint()
+    {
+        if (_place.Entries().Any()) throw OutputAppeared();
+        IEnumerable<string> names = Directory.EnumerateFileSystemEntries(Path).Select(System.IO.Path.GetFileName).OfType<string>()
+            .Where(name => name != JournalName)
+            .OrderBy(name => name == "config.json").ThenBy(name => name, StringComparer.Ordinal);
+        foreach (string name in names.ToList())
+            Posix.Rename(System.IO.Path.Combine(Path, name), System.IO.Path.Combine(_place.Path, name));
+        return Path;
     }
 
     private UserErrorException OutputAppeared() => new(
         ExitCode.OutputRefused, "OUTPUT-EXISTS", "the output appeared while this run was working")
     {
-        File = _outputPath,
+        File = _place.Path,
         Action = "choose another --output, or use --overwrite",
     };
 }
