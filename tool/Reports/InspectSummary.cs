@@ -1,6 +1,5 @@
 using Bnb.Formats;
 using Bnb.Formats.BitsAndBytes;
-using Bnb.Formats.IO;
 
 namespace Bnb.Tool.Reports;
 
@@ -19,11 +18,9 @@ internal sealed record InspectedTensor(CheckpointTensor Tensor, BnbQuantState? S
 }
 
 /// <summary>A checkpoint's weights, read from headers and quant_state blobs only.</summary>
-internal sealed record InspectSummary(Checkpoint Checkpoint, IReadOnlyList<InspectedTensor> Tensors)
+internal sealed record InspectSummary(
+    Checkpoint Checkpoint, IReadOnlyList<InspectedTensor> Tensors, IReadOnlyList<BnbProblem> Problems)
 {
-    // A quant_state blob is some 200 bytes of JSON; one beyond this is not one.
-    private const long LongestState = 1 << 16;
-
     public long ParameterCount => Tensors.Sum(tensor => tensor.ParameterCount);
 
     public long TensorBytes => Tensors.Sum(tensor => tensor.ByteCount);
@@ -33,52 +30,11 @@ internal sealed record InspectSummary(Checkpoint Checkpoint, IReadOnlyList<Inspe
     /// <exception cref="CheckpointFormatException">A quant_state blob is malformed.</exception>
     public static InspectSummary Of(Checkpoint checkpoint)
     {
-        var states = new Dictionary<string, BnbQuantState>(StringComparer.Ordinal);
-        foreach (var file in checkpoint.Tensors.GroupBy(tensor => tensor.File))
-        {
-            var blobs = file.Where(tensor => tensor.Name.Contains(BnbKeys.QuantStatePrefix, StringComparison.Ordinal)).ToList();
-            if (blobs.Count == 0) continue;
-            using PositionedFile reader = PositionedFile.Open(file.Key.Path);
-            foreach (CheckpointTensor blob in blobs)
-            {
-                if (blob.ByteCount > LongestState) continue;
-                byte[] json = new byte[blob.ByteCount];
-                reader.Read(blob.FileOffset, json);
-                string weight = blob.Name[..blob.Name.IndexOf(BnbKeys.QuantStatePrefix, StringComparison.Ordinal)];
-                states[weight] = BnbQuantState.Parse(json, file.Key.Name, blob.Name);
-            }
-        }
-
-        var companionBytes = new Dictionary<string, long>(StringComparer.Ordinal);
-        var plain = new List<CheckpointTensor>();
-        foreach (CheckpointTensor tensor in checkpoint.Tensors)
-        {
-            string? owner = OwnerOf(tensor.Name, states);
-            if (owner is null) plain.Add(tensor);
-            else companionBytes[owner] = companionBytes.GetValueOrDefault(owner) + tensor.ByteCount;
-        }
-
-        return new InspectSummary(checkpoint, [.. plain.Select(tensor => Describe(tensor, states, companionBytes))]);
-    }
-
-    private static InspectedTensor Describe(
-        CheckpointTensor tensor, Dictionary<string, BnbQuantState> states, Dictionary<string, long> companionBytes)
-    {
-        if (!states.TryGetValue(tensor.Name, out BnbQuantState? state))
-            return new InspectedTensor(tensor, null, tensor.ByteCount, tensor.Shape.ElementCount);
-        long parameters = state.Shape.Aggregate(1L, (product, dimension) => checked(product * dimension));
-        return new InspectedTensor(tensor, state, tensor.ByteCount + companionBytes.GetValueOrDefault(tensor.Name), parameters);
-    }
-
-    /// <summary>The quantized weight a companion belongs to, or null.</summary>
-    private static string? OwnerOf(string name, Dictionary<string, BnbQuantState> states)
-    {
-        if (!BnbKeys.IsCompanion(name)) return null;
-        for (int dot = name.LastIndexOf('.'); dot > 0; dot = name.LastIndexOf('.', dot - 1))
-        {
-            if (states.ContainsKey(name[..dot])) return name[..dot];
-        }
-
-        return null;
+        BnbCheckpoint weights = BnbCheckpoint.Read(checkpoint);
+        IEnumerable<InspectedTensor> plain = weights.Plain.Select(
+            tensor => new InspectedTensor(tensor, null, tensor.ByteCount, tensor.Shape.ElementCount));
+        IEnumerable<InspectedTensor> packed = weights.Weights.Select(weight => new InspectedTensor(
+            weight.Packed, weight.State, weight.Parts.Sum(part => part.ByteCount), weight.ValueCount));
+        return new InspectSummary(checkpoint, [.. plain.Concat(packed)], weights.Problems);
     }
 }
