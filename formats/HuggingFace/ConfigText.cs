@@ -21,6 +21,8 @@ internal sealed class ConfigText
     private int _secondName = -1;
     private int _firstValueEnd;
     private (int Start, int Length)? _nullValue;
+    private (int Name, int ValueEnd, int PreviousValueEnd)? _member;
+    private int _memberNext = -1;
 
     private ConfigText(byte[] text, byte[] readable)
     {
@@ -48,6 +50,17 @@ internal sealed class ConfigText
         return place.Splice(start, place._objectEnd - start, layout.LineBreak(1) + member + layout.LineBreak(0));
     }
 
+    /// <summary>The text without the member and the comma that went with it; unchanged when it has none.</summary>
+    public static byte[] Remove(byte[] text, byte[] readable)
+    {
+        ConfigText place = new(text, readable);
+        if (place._member is not { } member) return text;
+        (int start, int end) = member.PreviousValueEnd >= 0
+            ? (member.PreviousValueEnd, member.ValueEnd)
+            : (member.Name, place._memberNext >= 0 ? place._memberNext : member.ValueEnd);
+        return place.Splice(start, end - start, "");
+    }
+
     private void Scan(byte[] readable)
     {
         Utf8JsonReader reader = new(readable, new JsonReaderOptions { MaxDepth = FormatLimits.ConfigDepth });
@@ -61,7 +74,9 @@ internal sealed class ConfigText
             reader.Read();
             int valueStart = (int)reader.TokenStartIndex;
             if (isMember) _nullValue = (valueStart, 4);
+            else if (_member is not null && _memberNext < 0) _memberNext = nameStart;
             reader.Skip();
+            if (isMember) _member = (nameStart, (int)reader.BytesConsumed, _lastValueEnd);
             _lastValueEnd = (int)reader.BytesConsumed;
             if (_firstName < 0)
             {

@@ -117,6 +117,19 @@ public sealed class ModelConfig
         throw new InvalidOperationException("the edited config.json does not read back as intended");
     }
 
+    /// <summary>
+    /// The original text without its top-level quantization_config, everything else byte for byte; for a checkpoint that is
+    /// dequantized.
+    /// </summary>
+    public byte[] RemoveQuantizationConfig()
+    {
+        byte[] edited = ConfigText.Remove(_original, _readable);
+        ModelConfig check = Parse(edited, _file);
+        int removed = Has("quantization_config") ? 1 : 0;
+        if (!check.Has("quantization_config") && check.Root.GetPropertyCount() == Root.GetPropertyCount() - removed) return edited;
+        throw new InvalidOperationException("the edited config.json does not read back as intended");
+    }
+
     private static string? MethodOf(JsonElement config)
     {
         foreach (string member in (string[])["quantization_config", "compression_config"])

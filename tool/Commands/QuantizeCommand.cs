@@ -78,30 +78,15 @@ internal static class QuantizeCommand
             Description = "Leave out layers whose input size is not a multiple of the block size; they load, but run slower (default: off)",
         };
         var quantizeVision = new Option<bool>("--quantize-vision") { Description = "Quantize vision and audio towers of multimodal models too (default: off)" };
-        var maxShardSize = new Option<long>("--max-shard-size")
-        {
-            Description = "Largest output file, for example 5GB or 500MB (default: 5GB)",
-            HelpName = "SIZE",
-            CustomParser = Choice.Size,
-        };
-        var threads = new Option<int>("--threads")
-        {
-            Description = "Worker threads; the bytes do not depend on it (default: one per processor)",
-            HelpName = "N",
-            CustomParser = Choice.Number(1, 1024),
-        };
-        var maxMemory = new Option<long>("--max-memory")
-        {
-            Description = "Ceiling for buffers; what does not fit goes through the disk (default: 256MiB)",
-            HelpName = "SIZE",
-            CustomParser = Choice.Size,
-        };
+        Option<long> maxShardSize = CommonOptions.MaxShardSize();
+        Option<int> threads = CommonOptions.Threads();
+        Option<long> maxMemory = CommonOptions.MaxMemory();
         var dryRun = new Option<bool>("--dry-run")
         {
             Description = "Show what would be done and write nothing. With double quantization the weights are read once, because the size is exact to the byte (default: off)",
         };
-        var overwrite = new Option<bool>("--overwrite") { Description = "Replace an existing output folder; it stays as it was until the new one is complete (default: off)" };
-        var followSymlinks = new Option<bool>("--follow-symlinks") { Description = "Copy side files that are links out of the source folder (default: off)" };
+        Option<bool> overwrite = CommonOptions.Overwrite();
+        Option<bool> followSymlinks = CommonOptions.FollowSymlinks();
         var nonFinite = new Option<bool>("--non-finite")
         {
             Description = "What to do with NaN or Inf in a weight to be quantized: error, or keep to do as bitsandbytes does (default: error)",

@@ -27,6 +27,31 @@ internal static class CommonOptions
         return option;
     }
 
+    public static Option<long> MaxShardSize() => new("--max-shard-size")
+    {
+        Description = "Largest output file, for example 5GB or 500MB (default: 5GB)",
+        HelpName = "SIZE",
+        CustomParser = Choice.Size,
+    };
+
+    public static Option<int> Threads() => new("--threads")
+    {
+        Description = "Worker threads; the bytes do not depend on it (default: one per processor)",
+        HelpName = "N",
+        CustomParser = Choice.Number(1, 1024),
+    };
+
+    public static Option<long> MaxMemory() => new("--max-memory")
+    {
+        Description = "Ceiling for buffers; what does not fit goes through the disk (default: 256MiB)",
+        HelpName = "SIZE",
+        CustomParser = Choice.Size,
+    };
+
+    public static Option<bool> Overwrite() => new("--overwrite") { Description = "Replace an existing output folder; it stays as it was until the new one is complete (default: off)" };
+
+    public static Option<bool> FollowSymlinks() => new("--follow-symlinks") { Description = "Copy side files that are links out of the source folder (default: off)" };
+
     /// <summary>The option's value, or <paramref name="fallback"/> when it is not on the command line.</summary>
     public static T ValueOr<T>(this ParseResult parsed, Option<T> option, T fallback) =>
         parsed.GetResult(option) is { Implicit: false } ? parsed.GetRequiredValue(option) : fallback;

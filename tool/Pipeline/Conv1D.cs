@@ -65,6 +65,39 @@ internal static class Conv1D
         }
     }
 
+    /// <summary>
+    /// The inverse: puts a flat range of the [out, in] weight where [in, out] has it. Neighbouring output features of one
+    /// input feature are neighbours there, so each write is as long as the range has rows.
+    /// </summary>
+    /// <param name="write">Writes stored bytes at an offset within the tensor.</param>
+    public static void Scatter(
+        Action<long, ReadOnlySpan<byte>> write, Span<byte> scratch, long rows, long columns, int size, long first, ReadOnlySpan<byte> values)
+    {
+        long last = first + (values.Length / size) - 1;
+        long fromRow = first / columns, toRow = last / columns;
+        for (long row = fromRow; row <= toRow;)
+        {
+            // Whole rows together; a row cut by the range's ends goes alone.
+            bool isWhole = row * columns >= first && ((row + 1) * columns) - 1 <= last;
+            long wholeUntil = (last + 1) / columns;
+            int run = isWhole ? (int)Math.Min(scratch.Length / size, wholeUntil - row) : 1;
+            long fromColumn = isWhole ? 0 : Math.Max(first - (row * columns), 0);
+            long toColumn = isWhole ? columns - 1 : Math.Min(last - (row * columns), columns - 1);
+            for (long column = fromColumn; column <= toColumn; column++)
+            {
+                for (int i = 0; i < run; i++)
+                {
+                    long index = ((row + i) * columns) + column - first;
+                    values.Slice((int)(index * size), size).CopyTo(scratch[(i * size)..]);
+                }
+
+                write(((column * rows) + row) * size, scratch[..(run * size)]);
+            }
+
+            row += run;
+        }
+    }
+
     private static void GatherTiled<T>(ReadOnlySpan<T> stored, Quantization quantization, long first, Span<T> destination)
     {
         int rows = (int)quantization.Rows, columns = (int)quantization.Columns;

@@ -1,4 +1,3 @@
-using Bnb.Formats;
 using Bnb.Tool.Errors;
 using Bnb.Tool.Options;
 
@@ -18,11 +17,13 @@ internal sealed class MemoryBudget
 
     private long _available;
 
-    private MemoryBudget(int workers, int chunkValues, int rawBytes, bool gathers, long available)
+    private MemoryBudget(BufferNeeds needs, int workers, int chunkValues, int rawBytes, long available)
     {
-        (Workers, ChunkValues, RawBytes, Gathers) = (workers, chunkValues, rawBytes, gathers);
+        (Needs, Workers, ChunkValues, RawBytes) = (needs, workers, chunkValues, rawBytes);
         _available = available;
     }
+
+    public BufferNeeds Needs { get; }
 
     public int Workers { get; }
 
@@ -34,17 +35,10 @@ internal sealed class MemoryBudget
     /// <summary>Bytes of a worker's read buffer; also the unit in which copied tensors move.</summary>
     public int RawBytes { get; }
 
-    /// <summary>True when some tensor is transposed and workers need a second buffer to gather into.</summary>
-    public bool Gathers { get; }
-
     /// <exception cref="UserErrorException">The ceiling is below what one worker needs with the smallest chunk.</exception>
-    public static MemoryBudget Divide(IReadOnlyList<TensorPlan> tensors, QuantizeRecipe recipe, int threads, long maxBytes)
+    public static MemoryBudget Divide(BufferNeeds needs, int threads, long maxBytes)
     {
-        var quantized = tensors.Select(tensor => tensor.Quantization).OfType<Quantization>().ToList();
-        int widest = quantized.Count == 0 ? 0 : quantized.Max(q => q.SourceType.BitSize() / 8);
-        bool gathers = quantized.Any(q => q.Transpose);
-        int smallestChunk = Math.Max(SmallestChunkValues, recipe.Blocksize * Quantization.NestedBlocksize);
-
+        int smallestChunk = Math.Max(SmallestChunkValues, needs.LargestBlocksize * Quantization.NestedBlocksize);
         int chunk = Math.Max(PreferredChunkValues, smallestChunk);
         while (chunk > smallestChunk && PerWorker(chunk) * threads > maxBytes) chunk /= 2;
         int workers = (int)Math.Clamp(maxBytes / PerWorker(chunk), 0, threads);
@@ -52,16 +46,16 @@ internal sealed class MemoryBudget
         {
             throw new UserErrorException(ExitCode.Usage, "USAGE", $"--max-memory {ByteSize.Format(maxBytes)} is too small for this run")
             {
-                Facts = [("needed", $"{ByteSize.Exact(PerWorker(smallestChunk))} bytes for one thread at block size {recipe.Blocksize}")],
+                Facts = [("needed", $"{ByteSize.Exact(PerWorker(smallestChunk))} bytes for one thread at block size {needs.LargestBlocksize}")],
                 Action = "raise --max-memory",
             };
         }
 
-        return new MemoryBudget(workers, chunk, RawFor(chunk), gathers, maxBytes - (workers * PerWorker(chunk)));
+        return new MemoryBudget(needs, workers, chunk, RawFor(chunk), maxBytes - (workers * PerWorker(chunk)));
 
-        int RawFor(int values) => Math.Max(SmallestRawBytes, values * widest);
+        int RawFor(int values) => Math.Max(SmallestRawBytes, values * needs.WidestValue);
         long PerWorker(int values) =>
-            (RawFor(values) * (gathers ? 2L : 1L)) + (values / 2) + (values / recipe.Blocksize * sizeof(float));
+            (RawFor(values) * (needs.Gathers ? 2L : 1L)) + (values / 2) + (values / needs.SmallestBlocksize * sizeof(float));
     }
 
     /// <summary>Takes <paramref name="bytes"/> from what is left, or leaves it alone and returns false.</summary>

@@ -6,7 +6,6 @@ namespace Bnb.Tool.Pipeline;
 /// <param name="Writes">False in a dry run, where weights are read only to know sizes and finiteness exactly.</param>
 /// <param name="ScratchPath">Names a new scratch file in the staging folder.</param>
 internal sealed record PipelineContext(
-    QuantizeRecipe Recipe,
     KernelPath KernelPath,
     bool KeepNonFinite,
     bool Writes,

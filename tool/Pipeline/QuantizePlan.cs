@@ -1,14 +1,12 @@
 using Bnb.Formats;
 using Bnb.Formats.HuggingFace;
-using Bnb.Formats.Sharded;
 using Bnb.Tool.Errors;
 using Bnb.Tool.Policy;
 
 namespace Bnb.Tool.Pipeline;
 
 /// <summary>
-/// Everything a run will do, decided from headers and options alone: which tensor goes where in which file, what is
-/// quantized and why, the config to write, the side files to copy. Nothing has been created yet.
+/// A quantization: what is quantized and why, beside what every output plan says.
 /// </summary>
 internal sealed record QuantizePlan(
     Checkpoint Source,
@@ -16,30 +14,11 @@ internal sealed record QuantizePlan(
     PolicyResult Policy,
     IReadOnlyList<TensorPlan> Tensors,
     IReadOnlyList<ShardPlan> Shards,
-    byte[]? ConfigBytes)
+    byte[]? ConfigBytes) : OutputPlan(Source, Tensors, Shards, ConfigBytes)
 {
     public long ParameterCount => Tensors.Sum(tensor => tensor.Source.Shape.ElementCount);
 
     public long QuantizedParameterCount => Tensors.Sum(tensor => tensor.Quantization?.ValueCount ?? 0);
-
-    public long SourceTensorBytes => Tensors.Sum(tensor => tensor.Source.ByteCount);
-
-    /// <summary>Bytes of the source's weight files, headers included.</summary>
-    public long SourceFileBytes => Source.Files.Sum(file => file.Identity.Length);
-
-    /// <summary>Upper bound of what the output folder takes; what must be free before the run begins.</summary>
-    public long MaximumOutputBytes =>
-        Shards.Sum(shard => shard.MaximumLength) + IndexBytes(Shards.Sum(shard => shard.MaximumLength)).Length
-        + (ConfigBytes?.Length ?? 0) + Source.SideFiles.Copied.Sum(file => file.Length);
-
-    public string IndexName => Source.WeightsBaseName + ".safetensors.index.json";
-
-    /// <summary>The index file, empty when one shard holds everything and none is written.</summary>
-    public byte[] IndexBytes(long tensorBytes) => Shards.Count == 1
-        ? []
-        : ShardIndex.Write(
-            Shards.SelectMany(shard => shard.Outputs.Select(output => KeyValuePair.Create(output.Info.Name, shard.FileName))),
-            tensorBytes);
 
     /// <exception cref="CheckpointFormatException">The source breaks a rule of its format.</exception>
     /// <exception cref="PolicyException">The patterns or the skip list contradict each other.</exception>
@@ -55,10 +34,10 @@ internal sealed record QuantizePlan(
             new PolicyOptions(request.Blocksize, request.ExcludeUnaligned, request.QuantizeVision, request.Patterns));
 
         List<TensorPlan> tensors =
-            [.. source.Tensors.Zip(policy.Decisions, (tensor, decision) => Plan(tensor, decision, request.Blocksize))];
+            [.. source.Tensors.Zip(policy.Decisions, (tensor, decision) => Plan(tensor, decision, recipe))];
         RefuseCutTails(tensors, recipe);
         RefuseNameClashes(tensors, recipe);
-        IReadOnlyList<ShardPlan> shards = ShardLayout.Build(tensors, recipe, source.WeightsBaseName, request.MaxShardBytes);
+        IReadOnlyList<ShardPlan> shards = ShardLayout.Build(tensors, source.WeightsBaseName, request.MaxShardBytes);
 
         var config = new BnbQuantizationConfig(
             recipe.Code.Name,
@@ -71,12 +50,12 @@ internal sealed record QuantizePlan(
 
     private static bool IsQuantizable(DType dtype) => dtype is DType.F16 or DType.BF16 or DType.F32 or DType.F64;
 
-    private static TensorPlan Plan(CheckpointTensor tensor, TensorDecision decision, int blocksize)
+    private static TensorPlan Plan(CheckpointTensor tensor, TensorDecision decision, QuantizeRecipe recipe)
     {
         if (decision.Action == TensorAction.Copy) return new TensorPlan(tensor, decision, null);
         long first = tensor.Shape.Dimensions[0], second = tensor.Shape.Dimensions[1];
         (long rows, long columns) = decision.Transpose ? (second, first) : (first, second);
-        return new TensorPlan(tensor, decision, new Quantization(tensor.DType, rows, columns, decision.Transpose, blocksize));
+        return new TensorPlan(tensor, decision, new Quantization(tensor.DType, rows, columns, decision.Transpose, recipe));
     }
 
     private static void RefuseQuantized(Checkpoint source)

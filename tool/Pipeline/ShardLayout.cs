@@ -1,6 +1,7 @@
 using Bnb.Formats;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.Safetensors;
+using Bnb.Quant;
 
 namespace Bnb.Tool.Pipeline;
 
@@ -22,14 +23,14 @@ internal static class ShardLayout
     /// </summary>
     /// <param name="baseName"><c>model</c> or <c>diffusion_pytorch_model</c>.</param>
     public static IReadOnlyList<ShardPlan> Build(
-        IReadOnlyList<TensorPlan> tensors, QuantizeRecipe recipe, string baseName, long maxShardBytes)
+        IReadOnlyList<TensorPlan> tensors, string baseName, long maxShardBytes)
     {
         var groups = new List<List<TensorPlan>>();
         long groupBytes = 0, headerBytes = 0;
         foreach (TensorPlan tensor in tensors)
         {
-            long bytes = OutputsOf(tensor, recipe).Sum(output => output.Bytes);
-            long header = OutputsOf(tensor, recipe).Sum(output => (long)output.Name.Length + HeaderEntryEstimate);
+            long bytes = OutputsOf(tensor).Sum(output => output.Bytes);
+            long header = OutputsOf(tensor).Sum(output => (long)output.Name.Length + HeaderEntryEstimate);
             bool full = groupBytes + bytes > maxShardBytes || headerBytes + header > MaxHeaderEstimate;
             if (groups.Count == 0 || (full && groups[^1].Count > 0))
             {
@@ -43,7 +44,7 @@ internal static class ShardLayout
         }
 
         if (groups.Count == 0) groups.Add([]);
-        return [.. groups.Select((group, index) => LayOut(FileName(baseName, index, groups.Count), group, recipe))];
+        return [.. groups.Select((group, index) => LayOut(FileName(baseName, index, groups.Count), group))];
     }
 
     /// <summary>The header bytes of a finished shard, padded to the planned length.</summary>
@@ -87,12 +88,12 @@ internal static class ShardLayout
         return tensors;
     }
 
-    private static ShardPlan LayOut(string fileName, List<TensorPlan> tensors, QuantizeRecipe recipe)
+    private static ShardPlan LayOut(string fileName, List<TensorPlan> tensors)
     {
         // Widest elements first keeps every tensor aligned to its own element size without gaps, as the reference writer
         // does; the blobs come last because only their length is unknown.
         var ordered = tensors
-            .SelectMany(tensor => OutputsOf(tensor, recipe).Select(output => (Tensor: tensor, Output: output)))
+            .SelectMany(tensor => OutputsOf(tensor).Select(output => (Tensor: tensor, Output: output)))
             .OrderBy(entry => entry.Output.Role == OutputRole.QuantState)
             .ThenByDescending(entry => entry.Output.DType.BitSize())
             .ThenBy(entry => entry.Output.Name, StringComparer.Ordinal);
@@ -113,15 +114,30 @@ internal static class ShardLayout
 
     private sealed record Output(string Name, DType DType, TensorShape Shape, OutputRole Role, long Bytes);
 
-    private static IEnumerable<Output> OutputsOf(TensorPlan tensor, QuantizeRecipe recipe)
+    private static IEnumerable<Output> OutputsOf(TensorPlan tensor) => tensor switch
     {
-        string name = tensor.Source.Name;
-        if (tensor.Quantization is not { } quantization)
-        {
-            yield return new Output(name, tensor.Source.DType, tensor.Source.Shape, OutputRole.Copied, tensor.Source.ByteCount);
-            yield break;
-        }
+        { Quantization: { } quantization } => PackedOutputs(tensor.Source.Name, quantization),
+        { Dequantization: { } packed } => [DenseOutput(tensor.Source.Name, packed)],
+        _ => [new Output(tensor.Source.Name, tensor.Source.DType, tensor.Source.Shape, OutputRole.Copied, tensor.Source.ByteCount)],
+    };
 
+    private static Output DenseOutput(string name, Dequantization packed)
+    {
+        DType dtype = packed.Type switch
+        {
+            ElementType.F16 => DType.F16,
+            ElementType.BF16 => DType.BF16,
+            _ => DType.F32,
+        };
+        TensorShape shape = packed.Transpose
+            ? TensorShape.Of(packed.Weight.Columns, packed.Weight.Rows)
+            : TensorShape.Of(packed.Weight.Rows, packed.Weight.Columns);
+        return new Output(name, dtype, shape, OutputRole.Dense, packed.OutputBytes);
+    }
+
+    private static IEnumerable<Output> PackedOutputs(string name, Quantization quantization)
+    {
+        QuantizeRecipe recipe = quantization.Recipe;
         long packed = quantization.PackedBytes, blocks = quantization.BlockCount, nested = quantization.NestedBlockCount;
         int storageBytes = recipe.QuantStorage.BitSize() / 8;
         yield return new Output(name, recipe.QuantStorage, TensorShape.Of(packed / storageBytes, 1), OutputRole.Packed, packed);
@@ -137,7 +153,7 @@ internal static class ShardLayout
                 BnbKeys.NestedQuantMap(name), DType.F32, TensorShape.Of(256), OutputRole.NestedQuantMap, 256 * sizeof(float));
         }
 
-        int state = ShardPlan.QuantState(quantization, recipe, recipe.DoubleQuant ? 0f : null).MaxUtf8Length;
+        int state = ShardPlan.QuantState(quantization, recipe.DoubleQuant ? 0f : null).MaxUtf8Length;
         yield return new Output(
             BnbKeys.QuantState(name, recipe.Code.Name), DType.U8, TensorShape.Of(state), OutputRole.QuantState, state);
     }

@@ -13,6 +13,7 @@ internal enum OutputRole
     NestedAbsmax,
     NestedQuantMap,
     QuantState,
+    Dense,
 }
 
 /// <summary>One tensor of an output shard.</summary>
@@ -39,9 +40,9 @@ internal sealed record ShardPlan(
     long MaximumLength)
 {
     /// <summary>The blob's content for one tensor, <paramref name="nestedOffset"/> being null without double quantization.</summary>
-    public static BnbQuantState QuantState(Quantization quantization, QuantizeRecipe recipe, float? nestedOffset) => new(
-        recipe.Code.Name,
-        recipe.Blocksize,
+    public static BnbQuantState QuantState(Quantization quantization, float? nestedOffset) => new(
+        quantization.Recipe.Code.Name,
+        quantization.Blocksize,
         quantization.TorchDType,
         [quantization.Rows, quantization.Columns],
         nestedOffset);

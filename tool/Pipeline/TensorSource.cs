@@ -15,7 +15,7 @@ internal sealed class TensorSource : IDisposable
 
     public TensorSource(IEnumerable<TensorPlan> tensors)
     {
-        foreach (CheckpointFile file in tensors.Select(tensor => tensor.Source.File))
+        foreach (CheckpointFile file in tensors.SelectMany(tensor => tensor.SourceFiles))
         {
             if (!_files.TryGetValue(file, out OpenFile? entry)) _files[file] = entry = new OpenFile();
             entry.Remaining++;

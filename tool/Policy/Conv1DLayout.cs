@@ -32,6 +32,18 @@ internal static class Conv1DLayout
         return votes == 0 ? familyUsesIt : votes > 0;
     }
 
+    /// <summary>
+    /// Whether a weight that is stored quantized, and so already as [out, in], was a Conv1D. The bias is no witness any more
+    /// there; the family alone decides.
+    /// </summary>
+    public static bool WasUsed(string weightName, ModelFacts facts)
+    {
+        int dot = weightName.LastIndexOf('.');
+        return dot > 0 && FamilyCatalog.Conv1DLeaves.Contains(Leaf(weightName.AsSpan(0, dot)))
+            && facts.SubModelTypes.Append(facts.ModelType).Append(facts.DecoderModelType)
+                .OfType<string>().Any(FamilyCatalog.Conv1D.Contains);
+    }
+
     private static string Leaf(ReadOnlySpan<char> module)
     {
         ReadOnlySpan<char> leaf = module[(module.LastIndexOf('.') + 1)..];

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Bnb.Formats;
 using Bnb.Tool.Terminal;
 using Spectre.Console;
 
@@ -40,6 +41,14 @@ internal static class TableConsole
         }
 
         return table;
+    }
+
+    /// <summary>Labelled facts below a table, labels aligned.</summary>
+    public static void WriteFacts(IAnsiConsole console, params ReadOnlySpan<(string Label, string Value)> facts)
+    {
+        Grid grid = new Grid().AddColumn(new GridColumn().NoWrap().PadRight(3)).AddColumn();
+        foreach ((string label, string value) in facts) grid.AddRow(new Text(label), new Text(DisplayText.Escape(value)));
+        console.Write(grid);
     }
 
     public static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);

@@ -45,9 +45,23 @@ public static class NestedAbsmax
     /// <exception cref="ArgumentException">A span's length is not what the number of values needs.</exception>
     public static void Dequantize(ReadOnlySpan<byte> codes, ReadOnlySpan<float> nestedAbsmax, float offset, Span<float> absmax)
     {
+        Dequantize(codes, DynamicCode8.Values, nestedAbsmax, offset, absmax);
+    }
+
+    /// <summary>The same with the code table that a file brings along.</summary>
+    /// <param name="map">256 float32 values, one per code.</param>
+    /// <exception cref="ArgumentException">A span's length is not what the number of values needs.</exception>
+    public static void Dequantize(
+        ReadOnlySpan<byte> codes, ReadOnlySpan<float> map, ReadOnlySpan<float> nestedAbsmax, float offset, Span<float> absmax)
+    {
         Check(absmax.Length, codes.Length, nestedAbsmax.Length);
-        Blockwise8.Dequantize(codes, Blocksize, nestedAbsmax, absmax);
-        for (int i = 0; i < absmax.Length; i++) absmax[i] += offset;
+        BlockGrid.CheckLength(nameof(map), DynamicCode8.Values.Length, map.Length);
+        for (int i = 0; i < absmax.Length; i++)
+        {
+            // Two roundings: the product is a float32 before the offset is added.
+            float value = map[codes[i]] * nestedAbsmax[i / Blocksize];
+            absmax[i] = value + offset;
+        }
     }
 
     private static void Check(int count, int codes, int nestedAbsmax)

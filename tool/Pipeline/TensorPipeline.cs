@@ -8,7 +8,7 @@ namespace Bnb.Tool.Pipeline;
 /// bytes do not depend on who was first. Finished shards are completed (fsync, read back, rename) on a thread of their
 /// own while the workers go on.
 /// </summary>
-internal sealed class QuantizePipeline
+internal sealed class TensorPipeline
 {
     private readonly PipelineContext _context;
     private readonly IReadOnlyList<ShardRun> _shards;
@@ -21,7 +21,7 @@ internal sealed class QuantizePipeline
     private readonly CancellationTokenSource _stop;
     private ExceptionDispatchInfo? _failure;
 
-    private QuantizePipeline(PipelineContext context, IReadOnlyList<ShardRun> shards, CancellationToken cancellation)
+    private TensorPipeline(PipelineContext context, IReadOnlyList<ShardRun> shards, CancellationToken cancellation)
     {
         (_context, _shards) = (context, shards);
         _results = new ShardResult[shards.Count];
@@ -38,7 +38,7 @@ internal sealed class QuantizePipeline
         CancellationToken cancellation)
     {
         var runs = shards.Select((shard, index) => new ShardRun(shard, index, openSink)).ToList();
-        var pipeline = new QuantizePipeline(context, runs, cancellation);
+        var pipeline = new TensorPipeline(context, runs, cancellation);
         try
         {
             pipeline.RunToEnd();
@@ -93,7 +93,7 @@ internal sealed class QuantizePipeline
 
     private void WorkLoop()
     {
-        var buffers = new WorkerBuffers(_context.Budget, _context.Recipe.Blocksize);
+        var buffers = new WorkerBuffers(_context.Budget);
         while (TryTake(out TensorRun? tensor, out long chunk))
         {
             _stop.Token.ThrowIfCancellationRequested();
@@ -120,7 +120,7 @@ internal sealed class QuantizePipeline
         {
             foreach (TensorPlan plan in shard.Plan.Tensors)
             {
-                var tensor = new TensorRun(plan, shard, _context);
+                TensorRun tensor = TensorRun.Create(plan, shard, _context);
                 _running.Add(tensor);
                 for (long chunk = 0; chunk < tensor.ChunkCount; chunk++) yield return (tensor, chunk);
             }
@@ -133,7 +133,7 @@ internal sealed class QuantizePipeline
         {
             if (_context.Writes)
             {
-                foreach (var file in shard.Plan.Tensors.Select(tensor => tensor.Source.File).Distinct()) InputCheck.ThrowIfChanged(file);
+                foreach (var file in shard.Plan.Tensors.SelectMany(tensor => tensor.SourceFiles).Distinct()) InputCheck.ThrowIfChanged(file);
             }
 
             _results[shard.Index] = shard.Complete();

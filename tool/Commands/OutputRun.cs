@@ -1,0 +1,74 @@
+using Bnb.Formats;
+using Bnb.Quant;
+using Bnb.Tool.Errors;
+using Bnb.Tool.Options;
+using Bnb.Tool.Pipeline;
+using Bnb.Tool.Terminal;
+
+namespace Bnb.Tool.Commands;
+
+/// <summary>How an output plan is carried out, whatever it makes.</summary>
+/// <param name="KeepNonFinite">True to quantize NaN and Inf as bitsandbytes does.</param>
+internal sealed record OutputOptions(MemoryBudget Budget, KernelPath KernelPath, bool KeepNonFinite);
+
+/// <summary>
+/// Carries out an output plan: the pipeline into a staging folder, then side files, index and last config.json, then one
+/// commit that makes it visible. Or the pipeline alone, writing nothing, for a dry run.
+/// </summary>
+internal static class OutputRun
+{
+    public static PipelineResult Write(OutputPlan plan, OutputOptions options, OutputPlace place, bool overwrite, CommandContext context)
+    {
+        using StagingFolder staging = StagingFolder.Create(place, overwrite);
+        int scratchFiles = 0;
+        PipelineResult result = Pipeline(
+            plan, options, context, (shard, index) => new ShardFile(shard, index, staging),
+            () => staging.ScratchPath(Interlocked.Increment(ref scratchFiles)));
+        foreach (var file in plan.Source.SideFiles.Copied) staging.CopyFile(file.Path, file.RelativeName);
+        byte[] index = plan.IndexBytes(result.Shards.Sum(shard => shard.TensorBytes));
+        if (index.Length > 0) staging.WriteFile(plan.IndexName, index);
+        context.Cancellation.ThrowIfCancellationRequested();
+        foreach (CheckpointFile file in plan.Source.Files) InputCheck.ThrowIfChanged(file);
+        // Without config.json no loader takes a folder for a model: it comes last.
+        if (plan.ConfigBytes is { } config) staging.WriteFile("config.json", config);
+        staging.Commit();
+        context.Outcome = $"the output is complete: {place.Path}";
+        foreach (string name in result.CopiedNonFinite)
+            context.Log.Warning("{Tensor:l} holds NaN or Inf and was copied as it is", DisplayText.Escape(name));
+        return result;
+    }
+
+    /// <summary>Reads and computes everything, writes nothing.</summary>
+    public static PipelineResult Rehearse(OutputPlan plan, OutputOptions options, CommandContext context) => Pipeline(
+        plan, options, context, (shard, _) => new DiscardSink(shard), scratchPath: null);
+
+    /// <summary>The kernel path that the environment forces, or the best one.</summary>
+    /// <exception cref="UserErrorException">The environment names a path that does not exist or cannot run here.</exception>
+    public static KernelPath SelectedKernelPath()
+    {
+        try
+        {
+            return KernelPaths.Selected;
+        }
+        catch (InvalidOperationException unknown)
+        {
+            throw new UserErrorException(ExitCode.Usage, "USAGE", unknown.Message, unknown)
+            {
+                Action = $"unset {KernelPaths.Variable}, or name one of these paths",
+            };
+        }
+    }
+
+    private static PipelineResult Pipeline(
+        OutputPlan plan, OutputOptions options, CommandContext context, Func<ShardPlan, int, IShardSink> openSink, Func<string>? scratchPath)
+    {
+        using var source = new TensorSource(plan.Tensors);
+        var progress = new PipelineProgress(plan.SourceTensorBytes);
+        var pipeline = new PipelineContext(
+            options.KernelPath, options.KeepNonFinite, Writes: scratchPath is not null, options.Budget, source, progress,
+            scratchPath ?? (() => throw new InvalidOperationException("a dry run needs no scratch file")));
+        using ProgressDisplay? display =
+            context.Verbosity == Verbosity.Quiet ? null : ProgressDisplay.Start(context.Terminal, progress);
+        return TensorPipeline.Run(pipeline, plan.Shards, openSink, context.Cancellation);
+    }
+}

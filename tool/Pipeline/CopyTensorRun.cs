@@ -1,0 +1,28 @@
+using Bnb.Formats;
+using Bnb.Quant;
+
+namespace Bnb.Tool.Pipeline;
+
+/// <summary>Moves a tensor byte for byte, looking for NaN and Inf on the way.</summary>
+internal sealed class CopyTensorRun(TensorPlan plan, ShardRun shard, PipelineContext context)
+    : TensorRun(plan, shard, context, plan.Source.ByteCount, context.Budget.RawBytes)
+{
+    protected override void ProcessChunk(long chunk, WorkerBuffers buffers)
+    {
+        long offset = chunk * Context.Budget.RawBytes;
+        int length = (int)Math.Min(Context.Budget.RawBytes, Plan.Source.ByteCount - offset);
+        Span<byte> bytes = buffers.Raw.AsSpan(0, length);
+        Context.Source.ReadBytes(Plan.Source, offset, bytes);
+        if (FloatType(Plan.Source.DType) is { } type && NonFinite.Any(type, bytes)) CopiedNonFinite = true;
+        Shard.Write(Plan, OutputRole.Copied, offset, bytes);
+        Context.Progress.Add(length);
+    }
+
+    private static ElementType? FloatType(DType dtype) => dtype switch
+    {
+        DType.F16 => ElementType.F16,
+        DType.BF16 => ElementType.BF16,
+        DType.F32 => ElementType.F32,
+        _ => null,
+    };
+}

@@ -1,0 +1,82 @@
+using Bnb.Formats;
+using Bnb.Formats.BitsAndBytes;
+using Bnb.Quant;
+using Bnb.Tool.Errors;
+using Bnb.Tool.Policy;
+
+namespace Bnb.Tool.Pipeline;
+
+/// <summary>The options of <c>dequantize</c> as values.</summary>
+internal sealed record DequantizeRequest
+{
+    public required string SourcePath { get; init; }
+
+    public required string OutputPath { get; init; }
+
+    /// <summary>Null: each weight's own dtype, the one it was quantized from.</summary>
+    public ElementType? Type { get; init; }
+
+    public long MaxShardBytes { get; init; } = 5_000_000_000;
+
+    public int Threads { get; init; } = Environment.ProcessorCount;
+
+    public long MaxMemoryBytes { get; init; } = 256L << 20;
+
+    public bool Overwrite { get; init; }
+
+    public bool FollowSymlinks { get; init; }
+
+    public KernelPath? KernelPath { get; init; }
+}
+
+/// <summary>Everything a dequantization will do, decided from headers and quant_state blobs; nothing has been created yet.</summary>
+internal sealed record DequantizePlan(
+    Checkpoint Source, IReadOnlyList<TensorPlan> Tensors, IReadOnlyList<ShardPlan> Shards, byte[]? ConfigBytes)
+    : OutputPlan(Source, Tensors, Shards, ConfigBytes)
+{
+    /// <exception cref="CheckpointFormatException">The layout of a weight is broken.</exception>
+    /// <exception cref="UserErrorException">Nothing in the source is quantized with bitsandbytes 4-bit.</exception>
+    public static DequantizePlan Make(DequantizeRequest request, Checkpoint source)
+    {
+        BnbCheckpoint packed = BnbCheckpoint.Read(source);
+        packed.ThrowIfBroken();
+        if (packed.Weights.Count == 0)
+        {
+            throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "the source holds no bitsandbytes 4-bit weight")
+            {
+                File = source.Folder,
+                Facts = source.Config?.QuantMethod is { } method ? [("quant_method", method)] : [],
+            };
+        }
+
+        ModelFacts facts = ModelFactsReader.Read(source.Config);
+        List<TensorPlan> tensors =
+        [
+            .. packed.Weights.Select(weight => Dense(weight, request.Type, facts)),
+            .. packed.Plain.Select(tensor => new TensorPlan(tensor, Decision(tensor, "plain", "not quantized"), null)),
+        ];
+        // As they lie in the source, so that reading goes forward.
+        tensors = [.. tensors.OrderBy(plan => plan.Source.File.Name, StringComparer.Ordinal).ThenBy(plan => plan.Source.FileOffset)];
+        return new DequantizePlan(
+            source,
+            tensors,
+            ShardLayout.Build(tensors, source.WeightsBaseName, request.MaxShardBytes),
+            source.Config?.RemoveQuantizationConfig());
+    }
+
+    private static TensorPlan Dense(BnbWeight weight, ElementType? type, ModelFacts facts)
+    {
+        ElementType stored = weight.State.DType switch
+        {
+            "float16" => ElementType.F16,
+            "bfloat16" => ElementType.BF16,
+            _ => ElementType.F32,
+        };
+        bool transpose = Conv1DLayout.WasUsed(weight.Name, facts);
+        return new TensorPlan(
+            weight.Packed, Decision(weight.Packed, weight.State.QuantType, "dequantized"), null, new Dequantization(weight, type ?? stored, transpose));
+    }
+
+    private static TensorDecision Decision(CheckpointTensor tensor, string rule, string reason) => new(
+        new PolicyTensor(tensor.Name, tensor.Shape.Dimensions, false, tensor.ByteCount), TensorAction.Copy, rule, reason, false, false);
+}

@@ -1,0 +1,104 @@
+using System.Runtime.InteropServices;
+using Bnb.Formats;
+using Bnb.Quant;
+
+namespace Bnb.Tool.Pipeline;
+
+/// <summary>
+/// Quantizes a tensor. Codes are written as they come; with double quantization absmax waits until all of it, and so its
+/// mean, is known.
+/// </summary>
+internal sealed class QuantizeTensorRun(TensorPlan plan, Quantization quantization, ShardRun shard, PipelineContext context)
+    : TensorRun(plan, shard, context, quantization.ValueCount, context.Budget.ChunkValues)
+{
+    private readonly QuantizeRecipe _recipe = quantization.Recipe;
+    private AbsmaxStore? _absmax;
+    private double[] _absmaxSums = [];
+    private byte[]? _preloaded;
+
+    public override void Dispose()
+    {
+        _absmax?.Dispose();
+        _absmax = null;
+        if (_preloaded is not null) Context.Budget.Release(_preloaded.Length);
+        _preloaded = null;
+        base.Dispose();
+    }
+
+    protected override void Begin()
+    {
+        if (_recipe.DoubleQuant)
+        {
+            _absmaxSums = new double[quantization.NestedBlockCount];
+            // A dry run needs the mean only.
+            if (Context.Writes) _absmax = AbsmaxStore.Create(quantization.BlockCount, Context.Budget, Context.ScratchPath);
+        }
+
+        if (quantization.Transpose) _preloaded = Preload(Plan.Source);
+    }
+
+    protected override void ProcessChunk(long chunk, WorkerBuffers buffers)
+    {
+        long first = chunk * Context.Budget.ChunkValues;
+        int count = (int)Math.Min(Context.Budget.ChunkValues, quantization.ValueCount - first);
+        long firstBlock = first / _recipe.Blocksize;
+
+        ReadOnlySpan<byte> values = Context.Source.ReadValues(Plan, first, count, buffers, _preloaded);
+        Span<float> absmax = buffers.Absmax.AsSpan(0, (int)DivideUp(count, _recipe.Blocksize));
+        Span<byte> packed = buffers.Packed.AsSpan(0, (count + 1) / 2);
+        bool finite = Quantize4.Run(
+            _recipe.Code, quantization.ElementType, _recipe.Blocksize, values, absmax, packed, Context.KernelPath);
+        if (!finite && !Context.KeepNonFinite) throw NonFiniteScan.Error(Plan, Context.Source, buffers);
+
+        Shard.Write(Plan, OutputRole.Packed, first / 2, packed);
+        if (_recipe.DoubleQuant)
+        {
+            AbsmaxMean.BlockSums(absmax, _absmaxSums.AsSpan((int)(firstBlock / Quantization.NestedBlocksize)));
+            _absmax?.Write(firstBlock, absmax);
+        }
+        else
+        {
+            Shard.Write(Plan, OutputRole.Absmax, firstBlock * sizeof(float), MemoryMarshal.AsBytes(absmax));
+        }
+
+        Context.Progress.Add((long)count * (quantization.SourceType.BitSize() / 8));
+    }
+
+    /// <summary>Nested absmax, maps, the quant_state blob.</summary>
+    protected override void FinishTensor(WorkerBuffers buffers)
+    {
+        float? offset = null;
+        if (_recipe.DoubleQuant)
+        {
+            offset = AbsmaxMean.Of(_absmaxSums, quantization.BlockCount);
+            if (Context.Writes) QuantizeAbsmax(offset.Value, buffers);
+            WriteFloats(OutputRole.NestedQuantMap, DynamicCode8.Values);
+        }
+
+        WriteFloats(OutputRole.QuantMap, _recipe.Code.Values.Span);
+        Shard.SetState(Plan, ShardPlan.QuantState(quantization, offset).ToUtf8());
+    }
+
+    /// <summary>Second level of double quantization, piecewise: reads absmax back, writes 8-bit codes and nested absmax.</summary>
+    private void QuantizeAbsmax(float offset, WorkerBuffers buffers)
+    {
+        int nestedPerPiece = Math.Max(1, buffers.Absmax.Length / Quantization.NestedBlocksize);
+        int piece = nestedPerPiece * Quantization.NestedBlocksize;
+        Span<float> nestedAbsmax = new float[nestedPerPiece];
+        for (long first = 0; first < quantization.BlockCount; first += piece)
+        {
+            int count = (int)Math.Min(piece, quantization.BlockCount - first);
+            Span<float> absmax = buffers.Absmax.AsSpan(0, count);
+            Span<byte> codes = buffers.Packed.AsSpan(0, count);
+            Span<float> nested = nestedAbsmax[..(int)DivideUp(count, Quantization.NestedBlocksize)];
+            _absmax!.Read(first, absmax);
+            NestedAbsmax.Quantize(absmax, offset, codes, nested, Context.KernelPath);
+            Shard.Write(Plan, OutputRole.Absmax, first, codes);
+            Shard.Write(
+                Plan, OutputRole.NestedAbsmax, first / Quantization.NestedBlocksize * sizeof(float), MemoryMarshal.AsBytes(nested));
+        }
+    }
+
+    private void WriteFloats(OutputRole role, ReadOnlySpan<float> values) =>
+        Shard.Write(Plan, role, 0, MemoryMarshal.AsBytes(values));
+}

@@ -1,0 +1,67 @@
+using Bnb.Formats;
+using Bnb.Tool.Commands;
+using Bnb.Tool.Options;
+using Bnb.Tool.Pipeline;
+using Bnb.Tool.Terminal;
+using Spectre.Console;
+
+namespace Bnb.Tool.Reports;
+
+/// <summary>The result of <c>dequantize</c>: per tensor, and in total.</summary>
+internal static class DequantizeReport
+{
+    public static void WriteTables(DequantizeSummary summary, ITerminal terminal, Verbosity verbosity) => TableConsole.Print(terminal, console =>
+    {
+        Table table = TableConsole.NewTable(("tensor", false), ("was", false), ("becomes", false), ("bytes", true), ("becomes", true));
+        List<(TensorPlan Plan, TensorInfo Info)> outputs =
+            [.. summary.Plan.Shards.SelectMany(shard => shard.Outputs).Select(output => (output.Plan, output.Info))];
+        var groups = TensorGroups.Fold(
+            outputs,
+            output => output.Info.Name,
+            output => (output.Info.DType, output.Info.Shape, output.Plan.Decision.Rule, verbosity >= Verbosity.Detailed ? output.Info.Name : ""));
+        foreach ((string name, var members) in groups)
+        {
+            (TensorPlan plan, TensorInfo info) = members[0];
+            table.AddRow(
+                new Text(DisplayText.Escape(name)),
+                new Text(plan.Dequantization is { } packed ? $"{packed.Weight.State.QuantType} b{packed.Weight.State.Blocksize}" : "copied"),
+                new Text($"{info.DType.Name()} {info.Shape}"),
+                new Text(TableConsole.Number(members.Sum(member => member.Plan.SourceBytes))),
+                new Text(TableConsole.Number(members.Sum(member => member.Info.ByteCount))));
+        }
+
+        console.Write(table);
+        int dense = summary.Plan.Tensors.Count(tensor => tensor.Dequantization is not null);
+        TableConsole.WriteFacts(
+            console,
+            ("tensors", $"{dense} dequantized, {summary.Plan.Tensors.Count - dense} copied"),
+            ("weight files before", $"{TableConsole.Number(summary.Plan.SourceFileBytes)} bytes in {summary.Plan.Source.Files.Count}"),
+            ("weight files after", $"{TableConsole.Number(summary.OutputFileBytes)} bytes in {summary.Plan.Shards.Count}"),
+            ("time", $"{TableConsole.Number(summary.Elapsed.TotalSeconds, 2)} s, {ByteSize.Format((long)(summary.OutputFileBytes / summary.Elapsed.TotalSeconds))}/s written"),
+            ("written to", summary.Place.Path));
+    });
+
+    public static string Json(DequantizeSummary summary) => JsonLine.Of(json =>
+    {
+        json.WriteString("type", "dequantized");
+        json.WriteString("source", summary.Plan.Source.Folder);
+        json.WriteString("output", summary.Place.Path);
+        json.WriteStartArray("tensors");
+        foreach (OutputTensor output in summary.Plan.Shards.SelectMany(shard => shard.Outputs))
+        {
+            json.WriteStartObject();
+            json.WriteString("name", output.Info.Name);
+            json.WriteString("action", output.Role == OutputRole.Dense ? "dequantized" : "copied");
+            json.WriteString("dtype", output.Info.DType.Name());
+            json.WriteStartArray("shape");
+            foreach (long dimension in output.Info.Shape.Dimensions) json.WriteNumberValue(dimension);
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteNumber("bytes_before", summary.Plan.SourceFileBytes);
+        json.WriteNumber("bytes_after", summary.OutputFileBytes);
+        json.WriteNumber("seconds", Math.Round(summary.Elapsed.TotalSeconds, 3));
+    });
+}
