@@ -1,0 +1,120 @@
+using System.Collections.Concurrent;
+using Bnb.Formats;
+using Bnb.Formats.IO;
+using Bnb.Quant;
+using Bnb.Tool.Errors;
+
+namespace Bnb.Tool.Verification;
+
+/// <summary>X of one product: [Tokens, K] rounded to the compute dtype, and the same values as float32.</summary>
+internal sealed record ActivationMatrix(int Tokens, byte[] Stored, float[] Values)
+{
+    /// <summary>|X|, for error bounds.</summary>
+    public float[] Magnitudes { get; } = Array.ConvertAll(Values, Math.Abs);
+}
+
+/// <summary>
+/// Where activations come from: normal random numbers that depend on seed and width alone, or a file with real ones by
+/// layer name.
+/// </summary>
+internal sealed class Activations
+{
+    private const float OutlierScale = 20f;
+
+    private readonly VerifyRequest _request;
+    private readonly ElementType _type;
+    private readonly ConcurrentDictionary<long, Lazy<ActivationMatrix>> _random = new();
+    private readonly Dictionary<string, CheckpointTensor> _recorded = new(StringComparer.Ordinal);
+
+    public Activations(VerifyRequest request, ElementType type)
+    {
+        (_request, _type) = (request, type);
+        if (request.ActivationsPath is not { } path) return;
+        foreach (CheckpointTensor tensor in Checkpoint.Open(path, requireConfig: false).Tensors) _recorded[tensor.Name] = tensor;
+    }
+
+    /// <summary>True when the layer's own activations were recorded.</summary>
+    public bool HasRecorded(string weightName) => Recorded(weightName) is not null;
+
+    /// <exception cref="UserErrorException">The recorded activations do not fit the layer.</exception>
+    public ActivationMatrix For(string weightName, long width) => Recorded(weightName) is { } tensor
+        ? Read(tensor, width)
+        : _random.GetOrAdd(width, key => new Lazy<ActivationMatrix>(() => Random(key))).Value;
+
+    private CheckpointTensor? Recorded(string weightName)
+    {
+        string module = weightName.EndsWith(".weight", StringComparison.Ordinal) ? weightName[..^".weight".Length] : weightName;
+        return _recorded.GetValueOrDefault(module) ?? _recorded.GetValueOrDefault(weightName);
+    }
+
+    private ActivationMatrix Read(CheckpointTensor tensor, long width)
+    {
+        ElementType? stored = tensor.DType switch
+        {
+            DType.F16 => ElementType.F16,
+            DType.BF16 => ElementType.BF16,
+            DType.F32 => ElementType.F32,
+            _ => null,
+        };
+        if (stored is null || tensor.Shape.Rank != 2 || tensor.Shape.Dimensions[1] != width || tensor.ByteCount > Array.MaxLength / 2)
+        {
+            throw new UserErrorException(ExitCode.Usage, "ACTIVATIONS", "the recorded activations do not fit the layer")
+            {
+                File = tensor.File.Path,
+                Tensor = tensor.Name,
+                Facts = [("found", $"{tensor.DType.Name()} {tensor.Shape}"), ("expected", $"F32, F16 or BF16 [tokens, {width}]")],
+            };
+        }
+
+        byte[] bytes = new byte[tensor.ByteCount];
+        using (PositionedFile file = PositionedFile.Open(tensor.File.Path)) file.Read(tensor.FileOffset, bytes);
+        var values = new float[tensor.Shape.ElementCount];
+        Widen.ToSingle(stored.Value, bytes, values);
+        return Round((int)tensor.Shape.Dimensions[0], values);
+    }
+
+    private ActivationMatrix Random(long width)
+    {
+        var values = new float[_request.Tokens * width];
+        ulong state = _request.Seed ^ ((ulong)width * 0x9E3779B97F4A7C15);
+        for (int i = 0; i < values.Length; i += 2)
+        {
+            (double first, double second) = Normals(ref state);
+            values[i] = (float)first;
+            if (i + 1 < values.Length) values[i + 1] = (float)second;
+        }
+
+        for (int outlier = 0; outlier < _request.OutlierChannels && outlier < width; outlier++)
+        {
+            long channel = (long)(Next(ref state) % (ulong)width);
+            for (int token = 0; token < _request.Tokens; token++) values[(token * width) + channel] *= OutlierScale;
+        }
+
+        return Round(_request.Tokens, values);
+    }
+
+    private ActivationMatrix Round(int tokens, float[] values)
+    {
+        var stored = new byte[values.Length * _type.Size()];
+        Narrow.FromSingle(_type, values, stored);
+        Widen.ToSingle(_type, stored, values);
+        return new ActivationMatrix(tokens, stored, values);
+    }
+
+    /// <summary>Two independent normals by Box and Muller.</summary>
+    private static (double First, double Second) Normals(ref ulong state)
+    {
+        double radius = Math.Sqrt(-2 * Math.Log(((Next(ref state) >> 11) + 0.5) * (1.0 / (1UL << 53))));
+        double angle = 2 * Math.PI * ((Next(ref state) >> 11) * (1.0 / (1UL << 53)));
+        return (radius * Math.Cos(angle), radius * Math.Sin(angle));
+    }
+
+    /// <summary>splitmix64.</summary>
+    private static ulong Next(ref ulong state)
+    {
+        ulong z = state += 0x9E3779B97F4A7C15;
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+        return z ^ (z >> 31);
+    }
+}

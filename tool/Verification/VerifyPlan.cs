@@ -1,0 +1,105 @@
+using Bnb.Formats;
+using Bnb.Formats.BitsAndBytes;
+using Bnb.Quant;
+using Bnb.Tool.Errors;
+using Bnb.Tool.Pipeline;
+using Bnb.Tool.Policy;
+
+namespace Bnb.Tool.Verification;
+
+/// <summary>One weight to verify and the source it should have come from.</summary>
+/// <param name="Source">The source tensor with the quantization that the weight's quant_state claims.</param>
+internal sealed record LayerPlan(BnbWeight Weight, TensorPlan Source)
+{
+    public Code4 Code { get; } = Code4Catalog.ByName(Weight.State.QuantType);
+}
+
+/// <summary>
+/// What will be compared with what, and everything that headers, quant_states and config already tell.
+/// </summary>
+/// <param name="Layers">Weights to verify, after --include, --exclude and --sample.</param>
+/// <param name="Plain">Unquantized tensors and their counterparts in the source.</param>
+internal sealed record VerifyPlan(
+    BnbCheckpoint Quantized,
+    Checkpoint Source,
+    IReadOnlyList<LayerPlan> Layers,
+    IReadOnlyList<(CheckpointTensor Quantized, CheckpointTensor Source)> Plain,
+    IReadOnlyList<Finding> Findings)
+{
+    public static VerifyPlan Make(VerifyRequest request)
+    {
+        BnbCheckpoint quantized = BnbCheckpoint.Read(Checkpoint.Open(request.QuantizedPath, requireConfig: false, followSymlinks: true));
+        Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: false, followSymlinks: true);
+        if (quantized.Weights.Count == 0 && !quantized.Problems.Any(problem => problem.IsFatal))
+        {
+            throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "there is no bitsandbytes 4-bit weight to verify")
+            {
+                File = quantized.Source.Folder,
+            };
+        }
+
+        var originals = source.Tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+        ModelFacts facts = ModelFactsReader.Read(source.Config ?? quantized.Source.Config);
+        var findings = new List<Finding>();
+        findings.AddRange(quantized.Problems.Select(problem =>
+            new Finding(problem.Rule, $"{DisplayText.Escape(problem.Tensor)}: {problem.Text}", problem.IsFatal)));
+
+        var layers = new List<LayerPlan>();
+        foreach (BnbWeight weight in quantized.Weights)
+        {
+            if (Match(weight, originals, facts, findings) is { } layer) layers.Add(layer);
+        }
+
+        var plain = new List<(CheckpointTensor, CheckpointTensor)>();
+        foreach (CheckpointTensor tensor in quantized.Plain)
+        {
+            if (originals.TryGetValue(tensor.Name, out CheckpointTensor? original)) plain.Add((tensor, original));
+            else findings.Add(new Finding("structure", $"{DisplayText.Escape(tensor.Name)} is not in the source", Fails: true));
+        }
+
+        var present = quantized.Source.Tensors.Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
+        foreach (string missing in originals.Keys.Where(name => !present.Contains(name)).Order(StringComparer.Ordinal))
+            findings.Add(new Finding("structure", $"{DisplayText.Escape(missing)} of the source is missing", Fails: true));
+        findings.AddRange(ConfigAudit.Run(quantized, facts));
+        return new VerifyPlan(quantized, source, LayerSelection.Apply(layers, request), plain, findings);
+    }
+
+    private static LayerPlan? Match(
+        BnbWeight weight, Dictionary<string, CheckpointTensor> originals, ModelFacts facts, List<Finding> findings)
+    {
+        string name = DisplayText.Escape(weight.Name);
+        if (!originals.TryGetValue(weight.Name, out CheckpointTensor? original))
+        {
+            findings.Add(new Finding("structure", $"{name} is not in the source", Fails: true));
+            return null;
+        }
+
+        if (original.DType is not (DType.F16 or DType.BF16 or DType.F32 or DType.F64) || original.Shape.Rank != 2)
+        {
+            findings.Add(new Finding("structure", $"{name} is {original.DType.Name()} {original.Shape} in the source, not a float matrix", Fails: true));
+            return null;
+        }
+
+        (long first, long second) = (original.Shape.Dimensions[0], original.Shape.Dimensions[1]);
+        bool conv1D = Conv1DLayout.WasUsed(weight.Name, facts);
+        bool transposed = (first, second) == (weight.Columns, weight.Rows) && ((first, second) != (weight.Rows, weight.Columns) || conv1D);
+        if (!transposed && (first, second) != (weight.Rows, weight.Columns))
+        {
+            findings.Add(new Finding("structure", $"{name} is {original.Shape} in the source, [{weight.Rows}, {weight.Columns}] here", Fails: true));
+            return null;
+        }
+
+        if (transposed && !conv1D)
+        {
+            findings.Add(new Finding(
+                "structure", $"{name} is stored transposed: {original.Shape} in the source, [{weight.Rows}, {weight.Columns}] here, and this model has no Conv1D", Fails: true));
+        }
+
+        var recipe = new QuantizeRecipe(Code4Catalog.ByName(weight.State.QuantType), weight.State.Blocksize, weight.IsNested, weight.Packed.DType);
+        var quantization = new Quantization(original.DType, weight.Rows, weight.Columns, transposed, recipe);
+        var decision = new TensorDecision(
+            new PolicyTensor(original.Name, original.Shape.Dimensions, true, original.ByteCount), TensorAction.Copy, "verify", "compared", false, transposed);
+        return new LayerPlan(weight, new TensorPlan(original, decision, quantization));
+    }
+
+}

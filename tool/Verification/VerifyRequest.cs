@@ -1,0 +1,44 @@
+using Bnb.Quant;
+using Bnb.Tool.Policy;
+
+namespace Bnb.Tool.Verification;
+
+/// <summary>The options of <c>verify</c> as values.</summary>
+internal sealed record VerifyRequest
+{
+    public required string QuantizedPath { get; init; }
+
+    public required string SourcePath { get; init; }
+
+    /// <summary>Rows of X in the products; 0 leaves them out.</summary>
+    public int Tokens { get; init; } = 32;
+
+    public ulong Seed { get; init; } = 20231027;
+
+    /// <summary>Channels of X that are 20 times as large as the others, as in real transformers.</summary>
+    public int OutlierChannels { get; init; }
+
+    /// <summary>A safetensors file of real activations by layer name, or null.</summary>
+    public string? ActivationsPath { get; init; }
+
+    /// <summary>bfloat16 or float16; null: the config's, or bfloat16.</summary>
+    public ElementType? ComputeType { get; init; }
+
+    /// <summary>Limits of the command line; they go before those of a policy file.</summary>
+    public Thresholds Limits { get; init; } = Thresholds.FromTheory;
+
+    public string? PolicyPath { get; init; }
+
+    /// <summary>As given: a number of layers, or a percentage.</summary>
+    public string? Sample { get; init; }
+
+    public IReadOnlyList<PatternRule> Patterns { get; init; } = [];
+
+    public IReadOnlyList<string> ReportPaths { get; init; } = [];
+
+    public string? BaselinePath { get; init; }
+
+    public int Threads { get; init; } = Environment.ProcessorCount;
+
+    public long MaxMemoryBytes { get; init; } = 256L << 20;
+}
