@@ -28,9 +28,4 @@ public static class Dequantize4
             destination[i] = values[Nibbles.CodeAt(packed, i)] * absmax[i / blocksize];
         }
     }
-
-    /// <summary>Stand-in until the fast one lands.</summary>
-    public static void Run(
-        Code4 code, int blocksize, ElementType type, ReadOnlySpan<byte> packed, ReadOnlySpan<float> absmax, Span<byte> destination, KernelPath path) =>
-        throw new InvalidOperationException();
 }
