@@ -3,7 +3,7 @@ using System.Buffers.Binary;
 namespace Bnb.Quant;
 
 /// <summary>Conversions to a narrower stored format.</summary>
-public static class Narrow
+public static partial class Narrow
 {
     /// <summary>
     /// Rounds little-endian float64 values to little-endian float32, to nearest with ties to even. Overflow gives an infinity

@@ -26,7 +26,7 @@ internal static class NormalQuantile
     }
 
     /// <summary>P(0 &lt; Z &lt; z) by the series density * (z + z^3/3 + z^5/(3*5) + ...), all terms positive.</summary>
-    private static double HalfCentre(double z, double density)
+    internal static double HalfCentre(double z, double density)
     {
         double term = z, sum = z;
         for (int k = 3; term > sum * 1e-18; k += 2)

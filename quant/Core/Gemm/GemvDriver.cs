@@ -1,0 +1,53 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Bnb.Quant;
+
+/// <summary>The product with a single row of x: a dot product per row of w, bound by reading w.</summary>
+/// <remarks>Every sum is made by one thread, so the number of threads does not show in the bits.</remarks>
+internal static unsafe class GemvDriver
+{
+    /// <summary>Columns after which lanes are summed into the total. Keeps chains of additions no longer than the tiles'
+    /// for every width: 4096 / 16 additions per lane at the narrowest.</summary>
+    public const int RunLength = 4096;
+
+    /// <summary>Rows of w that a thread takes at a time.</summary>
+    private const int ChunkRows = 64;
+
+    public static void Run<TTile, TRows>(GemmJob job, TRows rows)
+        where TTile : struct, IGemmTile
+        where TRows : struct, IWeightRows
+    {
+        float* x = (float*)NativeMemory.AlignedAlloc((nuint)job.K * sizeof(float), 64);
+        try
+        {
+            job.Load(0, 0, job.K, x);
+            int chunks = (job.N + ChunkRows - 1) / ChunkRows;
+            WorkSplit.Run(job.Threads, chunks, chunk => Chunk<TTile, TRows>(job, rows, x, chunk * ChunkRows));
+        }
+        finally
+        {
+            NativeMemory.AlignedFree(x);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Chunk<TTile, TRows>(in GemmJob job, TRows rows, float* x, int firstRow)
+        where TTile : struct, IGemmTile
+        where TRows : struct, IWeightRows
+    {
+        float* buffer = stackalloc float[RunLength];
+        for (int row = firstRow; row < Math.Min(firstRow + ChunkRows, job.N); row++)
+        {
+            float sum = 0;
+            for (int first = 0; first < job.K; first += RunLength)
+            {
+                int count = Math.Min(RunLength, job.K - first);
+                rows.Fill(row, first, count, buffer);
+                sum += TTile.Dot(count, buffer, x + first);
+            }
+
+            job.Y[row] = sum;
+        }
+    }
+}
