@@ -117,6 +117,12 @@ public sealed class ModelConfig
         throw new InvalidOperationException("the edited config.json does not read back as intended");
     }
 
+    /// <summary><c>bnb_4bit_compute_dtype</c> of the quantization_config, or null.</summary>
+    public string? ComputeDType =>
+        Root.TryGetProperty("quantization_config", out JsonElement value) && value.ValueKind == JsonValueKind.Object
+            ? Text(value, "bnb_4bit_compute_dtype")
+            : null;
+
     /// <summary>
     /// The original text without its top-level quantization_config, everything else byte for byte; for a checkpoint that is
     /// dequantized.

@@ -48,6 +48,7 @@ internal static class Application
         new("Turns model checkpoints into bitsandbytes-compatible 4-bit ones: offline, without Python")
         {
             QuantizeCommand.Create(host),
+            VerifyCommand.Create(host),
             DequantizeCommand.Create(host),
             InspectCommand.Create(host),
             DemoCommand.Create(host),

@@ -3,7 +3,6 @@ using Bnb.Formats;
 using Bnb.Quant;
 using Bnb.Tool.Options;
 using Bnb.Tool.Pipeline;
-using Bnb.Tool.Policy;
 
 namespace Bnb.Tool.Commands;
 
@@ -61,18 +60,8 @@ internal static class QuantizeCommand
                 ["float32"] = DType.F32,
             }),
         };
-        var include = new Option<string[]>("--include")
-        {
-            Description = "Quantize tensors whose name matches this glob, over the built-in rules; repeatable, the last matching --include or --exclude wins (default: none)",
-            HelpName = "GLOB",
-            Arity = ArgumentArity.OneOrMore,
-        };
-        var exclude = new Option<string[]>("--exclude")
-        {
-            Description = "Leave tensors whose name matches this glob as they are; repeatable, the last match wins (default: none)",
-            HelpName = "GLOB",
-            Arity = ArgumentArity.OneOrMore,
-        };
+        Option<string[]> include = CommonOptions.Glob("--include", "Quantize tensors whose name matches this glob, over the built-in rules; repeatable, the last matching --include or --exclude wins (default: none)");
+        Option<string[]> exclude = CommonOptions.Glob("--exclude", "Leave tensors whose name matches this glob as they are; repeatable, the last match wins (default: none)");
         var excludeUnaligned = new Option<bool>("--exclude-unaligned")
         {
             Description = "Leave out layers whose input size is not a multiple of the block size; they load, but run slower (default: off)",
@@ -118,7 +107,7 @@ internal static class QuantizeCommand
                 DoubleQuant = parsed.ValueOr(doubleQuant, defaults.DoubleQuant),
                 ComputeDType = parsed.GetValue(computeDType),
                 QuantStorage = parsed.ValueOr(quantStorage, defaults.QuantStorage),
-                Patterns = PatternsInOrder(parsed),
+                Patterns = CommonOptions.PatternsInOrder(parsed),
                 ExcludeUnaligned = parsed.GetValue(excludeUnaligned),
                 QuantizeVision = parsed.GetValue(quantizeVision),
                 MaxShardBytes = parsed.ValueOr(maxShardSize, defaults.MaxShardBytes),
@@ -132,21 +121,5 @@ internal static class QuantizeCommand
             QuantizeRun.Execute(request, context);
         });
         return command;
-    }
-
-    /// <summary>--include and --exclude as they stand on the command line: the last match wins, so their order matters.</summary>
-    private static List<PatternRule> PatternsInOrder(ParseResult parsed)
-    {
-        var patterns = new List<PatternRule>();
-        bool? include = null;
-        foreach (var token in parsed.Tokens)
-        {
-            if (token.Type == System.CommandLine.Parsing.TokenType.Option)
-                include = token.Value switch { "--include" => true, "--exclude" => false, _ => null };
-            else if (token.Type == System.CommandLine.Parsing.TokenType.Argument && include is { } which)
-                patterns.Add(new PatternRule(which, token.Value));
-        }
-
-        return patterns;
     }
 }

@@ -36,5 +36,14 @@ internal static class Choice
         return least;
     };
 
+    /// <summary>A number above zero, with a decimal point if need be.</summary>
+    public static double PositiveNumber(ArgumentResult result)
+    {
+        string text = result.Tokens[^1].Value;
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && value > 0 && double.IsFinite(value)) return value;
+        result.AddError($"{OptionName(result)} cannot take '{text}'; it is a number above zero such as 0.12");
+        return 1;
+    }
+
     private static string OptionName(ArgumentResult result) => (result.Parent as OptionResult)?.IdentifierToken?.Value ?? "this option";
 }

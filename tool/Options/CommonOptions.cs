@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Bnb.Tool.Policy;
 
 namespace Bnb.Tool.Options;
 
@@ -57,4 +58,23 @@ internal static class CommonOptions
         parsed.GetResult(option) is { Implicit: false } ? parsed.GetRequiredValue(option) : fallback;
 
     public static Option<string?> LogFile() => new("--log-file") { Description = "Also write a full log with time stamps to this file (default: none)", HelpName = "PATH" };
+
+    public static Option<string[]> Glob(string name, string description) =>
+        new(name) { Description = description, HelpName = "GLOB", Arity = ArgumentArity.OneOrMore };
+
+    /// <summary>--include and --exclude as they stand on the command line: the last match wins, so their order matters.</summary>
+    public static IReadOnlyList<PatternRule> PatternsInOrder(ParseResult parsed)
+    {
+        var patterns = new List<PatternRule>();
+        bool? include = null;
+        foreach (var token in parsed.Tokens)
+        {
+            if (token.Type == System.CommandLine.Parsing.TokenType.Option)
+                include = token.Value switch { "--include" => true, "--exclude" => false, _ => null };
+            else if (token.Type == System.CommandLine.Parsing.TokenType.Argument && include is { } which)
+                patterns.Add(new PatternRule(which, token.Value));
+        }
+
+        return patterns;
+    }
 }

@@ -4,7 +4,7 @@ using System.Runtime.ExceptionServices;
 namespace Bnb.Tool.Pipeline;
 
 /// <summary>
-/// Read, quantize, write: workers take chunks in plan order and write each result at the place the plan gave it, so the
+/// Read, compute, write: workers take chunks in plan order and write each result at the place the plan gave it, so the
 /// bytes do not depend on who was first. Finished shards are completed (fsync, read back, rename) on a thread of their
 /// own while the workers go on.
 /// </summary>
@@ -13,19 +13,16 @@ internal sealed class TensorPipeline
     private readonly PipelineContext _context;
     private readonly IReadOnlyList<ShardRun> _shards;
     private readonly ShardResult[] _results;
-    private readonly IEnumerator<(TensorRun Tensor, long Chunk)> _work;
-    private readonly Lock _workLock = new();
     private readonly ConcurrentBag<TensorRun> _running = [];
     private readonly ConcurrentBag<string> _copiedNonFinite = [];
     private readonly BlockingCollection<ShardRun> _finished = [];
     private readonly CancellationTokenSource _stop;
-    private ExceptionDispatchInfo? _failure;
+    private ExceptionDispatchInfo? _completionFailure;
 
     private TensorPipeline(PipelineContext context, IReadOnlyList<ShardRun> shards, CancellationToken cancellation)
     {
         (_context, _shards) = (context, shards);
         _results = new ShardResult[shards.Count];
-        _work = Work().GetEnumerator();
         _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
     }
 
@@ -41,7 +38,7 @@ internal sealed class TensorPipeline
         var pipeline = new TensorPipeline(context, runs, cancellation);
         try
         {
-            pipeline.RunToEnd();
+            pipeline.RunToEnd(cancellation);
         }
         finally
         {
@@ -51,67 +48,43 @@ internal sealed class TensorPipeline
             pipeline._stop.Dispose();
         }
 
-        pipeline._failure?.Throw();
-        cancellation.ThrowIfCancellationRequested();
         return new PipelineResult(pipeline._results, [.. pipeline._copiedNonFinite.Order(StringComparer.Ordinal)]);
     }
 
-    private void RunToEnd()
+    private void RunToEnd(CancellationToken cancellation)
     {
-        Thread completer = Start("complete", CompleteShards);
-        foreach (ShardRun empty in _shards.Where(shard => shard.Plan.Tensors.Count == 0)) _finished.Add(empty);
-        var workers = Enumerable.Range(0, _context.Budget.Workers).Select(index => Start($"worker {index}", WorkLoop)).ToList();
-        foreach (Thread worker in workers) worker.Join();
-        _finished.CompleteAdding();
-        completer.Join();
-    }
-
-    private Thread Start(string name, Action body)
-    {
-        var thread = new Thread(() => Guard(body)) { Name = name, IsBackground = true };
-        thread.Start();
-        return thread;
-    }
-
-    /// <summary>The first failure of any thread stops all of them and is thrown by <see cref="Run"/>.</summary>
-    private void Guard(Action body)
-    {
+        var completer = new Thread(CompleteShards) { Name = "complete", IsBackground = true };
+        completer.Start();
         try
         {
-            body();
+            foreach (ShardRun empty in _shards.Where(shard => shard.Plan.Tensors.Count == 0)) _finished.Add(empty, CancellationToken.None);
+            WorkQueue.Run(Work(), _context.Budget.Workers, () => new WorkerBuffers(_context.Budget), Process, _stop.Token);
         }
-        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (_completionFailure is not null)
         {
-            // Asked to stop; the reason is reported by whoever asked.
+            // The workers were stopped by a shard that could not be completed: that is the failure to report.
         }
-        catch (Exception failure)
+        catch
         {
-            Interlocked.CompareExchange(ref _failure, ExceptionDispatchInfo.Capture(failure), null);
             _stop.Cancel();
+            throw;
         }
+        finally
+        {
+            _finished.CompleteAdding();
+            completer.Join();
+        }
+
+        _completionFailure?.Throw();
+        cancellation.ThrowIfCancellationRequested();
     }
 
-    private void WorkLoop()
+    private void Process((TensorRun Tensor, long Chunk) work, WorkerBuffers buffers)
     {
-        var buffers = new WorkerBuffers(_context.Budget);
-        while (TryTake(out TensorRun? tensor, out long chunk))
-        {
-            _stop.Token.ThrowIfCancellationRequested();
-            if (!tensor.Process(chunk, buffers)) continue;
-            tensor.Finish(buffers);
-            if (tensor.CopiedNonFinite) _copiedNonFinite.Add(tensor.Plan.Source.Name);
-            if (tensor.Shard.TensorFinished()) _finished.Add(tensor.Shard);
-        }
-    }
-
-    private bool TryTake([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out TensorRun? tensor, out long chunk)
-    {
-        lock (_workLock)
-        {
-            bool more = _work.MoveNext();
-            (tensor, chunk) = more ? _work.Current : (null, 0);
-            return more;
-        }
+        if (!work.Tensor.Process(work.Chunk, buffers)) return;
+        work.Tensor.Finish(buffers);
+        if (work.Tensor.CopiedNonFinite) _copiedNonFinite.Add(work.Tensor.Plan.Source.Name);
+        if (work.Tensor.Shard.TensorFinished()) _finished.Add(work.Tensor.Shard);
     }
 
     private IEnumerable<(TensorRun Tensor, long Chunk)> Work()
@@ -129,14 +102,26 @@ internal sealed class TensorPipeline
 
     private void CompleteShards()
     {
-        foreach (ShardRun shard in _finished.GetConsumingEnumerable(_stop.Token))
+        try
         {
-            if (_context.Writes)
+            foreach (ShardRun shard in _finished.GetConsumingEnumerable(_stop.Token))
             {
-                foreach (var file in shard.Plan.Tensors.SelectMany(tensor => tensor.SourceFiles).Distinct()) InputCheck.ThrowIfChanged(file);
-            }
+                if (_context.Writes)
+                {
+                    foreach (var file in shard.Plan.Tensors.SelectMany(tensor => tensor.SourceFiles).Distinct()) InputCheck.ThrowIfChanged(file);
+                }
 
-            _results[shard.Index] = shard.Complete();
+                _results[shard.Index] = shard.Complete();
+            }
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+            // Asked to stop; whoever asked reports why.
+        }
+        catch (Exception failure)
+        {
+            _completionFailure = ExceptionDispatchInfo.Capture(failure);
+            _stop.Cancel();
         }
     }
 }

@@ -33,8 +33,9 @@ internal sealed class Activations
         foreach (CheckpointTensor tensor in Checkpoint.Open(path, requireConfig: false).Tensors) _recorded[tensor.Name] = tensor;
     }
 
-    /// <summary>True when the layer's own activations were recorded.</summary>
-    public bool HasRecorded(string weightName) => Recorded(weightName) is not null;
+    /// <summary>Rows of X for a layer.</summary>
+    public int TokensFor(string weightName, int tokens) =>
+        Recorded(weightName) is { Shape.Rank: 2 } tensor ? (int)Math.Min(tensor.Shape.Dimensions[0], int.MaxValue) : tokens;
 
     /// <exception cref="UserErrorException">The recorded activations do not fit the layer.</exception>
     public ActivationMatrix For(string weightName, long width) => Recorded(weightName) is { } tensor

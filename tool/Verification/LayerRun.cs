@@ -51,6 +51,32 @@ internal sealed class LayerRun
         return Interlocked.Decrement(ref _panelsLeft) == 0;
     }
 
+    /// <summary>
+    /// Whether the stored codes are those of the source transposed; asked only when they are not those of the source. Looks
+    /// at the first values, which tell.
+    /// </summary>
+    public bool LooksTransposed()
+    {
+        Quantization quantization = _layer.Source.Quantization!;
+        int blocksize = _layer.Weight.State.Blocksize;
+        int count = (int)Math.Min(_layer.Weight.ValueCount, Math.Max(4096, blocksize));
+        var buffers = new WorkerBuffers(count * 8, count * 8, (count + 1) / 2, (count / blocksize) + 1);
+        TensorPlan other = _layer.Source with { Quantization = quantization with { Transpose = !quantization.Transpose } };
+        ReadOnlySpan<byte> values = _source.ReadValues(other, 0, count, buffers, null);
+        Span<byte> packed = buffers.Packed;
+        Quantize4.Run(
+            _layer.Code, quantization.ElementType, blocksize, values, buffers.Absmax.AsSpan(0, (count + blocksize - 1) / blocksize), packed, _path);
+        var found = new byte[packed.Length];
+        _reader!.ReadCodes(0, found);
+        int equal = 0;
+        for (int i = 0; i < found.Length; i++)
+        {
+            if (found[i] == packed[i]) equal++;
+        }
+
+        return equal > found.Length * 9 / 10;
+    }
+
     public PanelResult Merged()
     {
         var merged = new PanelResult();

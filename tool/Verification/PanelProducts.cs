@@ -3,7 +3,7 @@ using Bnb.Quant;
 namespace Bnb.Tool.Verification;
 
 /// <summary>Packed weights of a panel's rows as the mixed kernel takes them.</summary>
-/// <param name="Phase">Values of the first block before the panel's first one.</param>
+/// <param name="phase">Values of the first block before the panel's first one.</param>
 internal readonly ref struct PackedPanel(Code4 code, int blocksize, int phase, ReadOnlySpan<byte> codes, ReadOnlySpan<float> absmax)
 {
     public Code4 Code { get; } = code;
@@ -40,10 +40,10 @@ internal static class PanelProducts
         MixedGemm4.Run(
             x.Tokens, rows, columns, computeType, x.Stored, packed.Code, packed.Blocksize, packed.Phase, packed.Codes, packed.Absmax, mixed,
             threads: 1, path);
+        double use = YardstickUse(x, rows, columns, decoded, mixed, (int)(packed.Absmax.Length % rows));
         for (int i = 0; i < decoded.Length; i++) decoded[i] = Math.Abs(decoded[i]);
         Sgemm.Run(x.Tokens, rows, columns, x.Magnitudes, decoded, magnitudes, threads: 1, path);
 
-        double use = 0;
         for (int i = 0; i < products; i++)
         {
             // Either side is within the bound of the exact product. The sum of magnitudes is itself a float32 product.
@@ -57,6 +57,26 @@ internal static class PanelProducts
         RoundTo(computeType, rounded, buffers.Source.Raw);
         result.Total.Add(original, rounded);
         result.Kernel.Add(dense, rounded);
+    }
+
+    /// <summary>
+    /// The fast FP32 product and the mixed kernel are one code base and could be wrong alike: one weight row of every panel is
+    /// multiplied by the yardstick too, in double and in plain order, with its own sum of magnitudes.
+    /// </summary>
+    private static double YardstickUse(
+        ActivationMatrix x, int rows, int columns, ReadOnlySpan<float> decoded, ReadOnlySpan<float> mixed, int row)
+    {
+        Span<float> exact = new float[x.Tokens];
+        Span<double> magnitudes = new double[x.Tokens];
+        ReferenceGemm.Run(x.Tokens, 1, columns, x.Values, decoded.Slice(row * columns, columns), exact, magnitudes);
+        double use = 0;
+        for (int token = 0; token < x.Tokens; token++)
+        {
+            double error = Math.Abs((double)mixed[(token * rows) + row] - exact[token]);
+            if (error > 0) use = Math.Max(use, error / GemmBounds.ForFp32(columns, magnitudes[token]));
+        }
+
+        return use;
     }
 
     /// <summary>Rounds to the compute dtype and back, in pieces as large as the scratch buffer.</summary>

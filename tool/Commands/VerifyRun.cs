@@ -1,0 +1,119 @@
+using System.Diagnostics;
+using Bnb.Formats;
+using Bnb.Quant;
+using Bnb.Tool.Errors;
+using Bnb.Tool.Options;
+using Bnb.Tool.Pipeline;
+using Bnb.Tool.Terminal;
+using Bnb.Tool.Verification;
+
+namespace Bnb.Tool.Commands;
+
+/// <summary>One verification from start to end: plan, measure every chosen layer in one pass, judge.</summary>
+internal static class VerifyRun
+{
+    /// <summary>Verifies, compares with the baseline, prints, writes the reports, and throws when the verdict is no.</summary>
+    public static void Conclude(VerifyRequest request, CommandContext context)
+    {
+        VerificationReport report = Execute(request, _ => request.Limits, context);
+        foreach (LayerResult layer in report.Layers) context.Terminal.Out.WriteLine($"{layer.Name} {layer.Weight} {layer.Gemm} {layer.Faithfulness} {string.Join(" | ", layer.Findings)}");
+        foreach (Finding finding in report.Findings) context.Terminal.Out.WriteLine(finding.ToString());
+        context.Terminal.Out.WriteLine($"{report.Passed} {report.Seconds}");
+    }
+
+    public static VerificationReport Execute(VerifyRequest request, Func<string, Thresholds> limitsOf, CommandContext context)
+    {
+        var watch = Stopwatch.StartNew();
+        KernelPath path = OutputRun.SelectedKernelPath();
+        VerifyPlan plan = VerifyPlan.Make(request);
+        foreach (string note in plan.Quantized.Source.Notes.Concat(plan.Source.Notes)) context.Log.Warning("{Note:l}", DisplayText.Escape(note));
+
+        ElementType computeType = request.ComputeType ?? ConfiguredComputeType(plan) ?? ElementType.BF16;
+        bool multiplies = request.Tokens > 0 || request.ActivationsPath is not null;
+        Activations? activations = multiplies ? new Activations(request, computeType) : null;
+        int tokens = activations is null ? 0 : plan.Layers.Select(layer => activations.TokensFor(layer.Weight.Name, request.Tokens)).DefaultIfEmpty(0).Max();
+        VerifySizes sizes = VerifySizes.Of(plan.Layers, tokens);
+        int workers = Workers(request, sizes);
+
+        var results = new LayerResult?[plan.Layers.Count];
+        var plainFindings = new Finding?[plan.Plain.Count];
+        using (var source = new TensorSource(plan.Layers.SelectMany(TensorsOf)))
+        {
+            List<LayerRun> runs = [.. plan.Layers.Select(layer => new LayerRun(layer, source, activations, computeType, path))];
+            var progress = new PipelineProgress(runs.Sum(run => run.Bytes) + (2 * plan.Plain.Sum(pair => pair.Quantized.ByteCount)));
+            using ProgressDisplay? display = context.Verbosity == Verbosity.Quiet ? null : ProgressDisplay.Start(context.Terminal, progress);
+            WorkQueue.Run(
+                Work(runs, plan.Plain.Count), workers, () => new VerifyBuffers(sizes),
+                (item, buffers) =>
+                {
+                    if (item.Run is { } run)
+                    {
+                        if (item.Panel == 0) progress.Current = run.Layer.Weight.Name;
+                        bool last = run.Process(item.Panel, buffers);
+                        progress.Add(run.Bytes / run.PanelCount);
+                        if (!last) return;
+                        int layerTokens = activations?.TokensFor(run.Layer.Weight.Name, request.Tokens) ?? 0;
+                        results[item.Index] = LayerJudge.Judge(run, run.Merged(), computeType, layerTokens, limitsOf(run.Layer.Weight.Name));
+                        foreach (TensorPlan tensor in TensorsOf(run.Layer))
+                        {
+                            foreach (CheckpointFile file in tensor.SourceFiles) source.Release(file);
+                        }
+                    }
+                    else
+                    {
+                        plainFindings[item.Index] = PlainComparison.Compare(plan.Plain[item.Index].Quantized, plan.Plain[item.Index].Source);
+                        progress.Add(2 * plan.Plain[item.Index].Quantized.ByteCount);
+                    }
+                },
+                context.Cancellation);
+        }
+
+        foreach (CheckpointFile file in plan.Source.Files.Concat(plan.Quantized.Source.Files)) InputCheck.ThrowIfChanged(file);
+        List<Finding> findings = [.. plan.Findings, .. plainFindings.OfType<Finding>()];
+        return new VerificationReport(
+            request.QuantizedPath,
+            request.SourcePath,
+            path.ToString().ToLowerInvariant(),
+            request.Seed,
+            request.Sample,
+            plan.Quantized.Weights.Count,
+            [.. results.OfType<LayerResult>()],
+            [.. findings.OrderByDescending(finding => finding.Fails)],
+            plan.Plain.Count,
+            plainFindings.Count(finding => finding is { Fails: true }),
+            watch.Elapsed.TotalSeconds);
+    }
+
+    private static IEnumerable<(LayerRun? Run, int Panel, int Index)> Work(List<LayerRun> runs, int plain)
+    {
+        for (int index = 0; index < runs.Count; index++)
+        {
+            for (int panel = 0; panel < runs[index].PanelCount; panel++) yield return (runs[index], panel, index);
+        }
+
+        for (int index = 0; index < plain; index++) yield return (null, 0, index);
+    }
+
+    /// <summary>Both sides of a layer, as the source of bytes counts them.</summary>
+    private static IEnumerable<TensorPlan> TensorsOf(LayerPlan layer) =>
+        [layer.Source, new TensorPlan(layer.Weight.Packed, layer.Source.Decision, null, new Dequantization(layer.Weight, ElementType.F32, false))];
+
+    private static ElementType? ConfiguredComputeType(VerifyPlan plan) =>
+        plan.Quantized.Source.Config?.ComputeDType switch
+        {
+            "float16" => ElementType.F16,
+            "bfloat16" => ElementType.BF16,
+            _ => null,
+        };
+
+    private static int Workers(VerifyRequest request, VerifySizes sizes)
+    {
+        int workers = (int)Math.Min(request.Threads, request.MaxMemoryBytes / Math.Max(1, sizes.Bytes));
+        if (workers > 0) return workers;
+        throw new UserErrorException(ExitCode.Usage, "USAGE", $"--max-memory {ByteSize.Format(request.MaxMemoryBytes)} is too small for this run")
+        {
+            Facts = [("needed", $"{ByteSize.Exact(sizes.Bytes)} bytes for one thread")],
+            Action = "raise --max-memory, or lower --tokens",
+        };
+    }
+}

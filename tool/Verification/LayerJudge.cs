@@ -1,0 +1,128 @@
+using System.Globalization;
+using Bnb.Quant;
+
+namespace Bnb.Tool.Verification;
+
+/// <summary>Numbers to a verdict: the limits of theory or of the user, and what differences look like.</summary>
+internal static class LayerJudge
+{
+    /// <summary>
+    /// Real weights have heavier tails than the normal ones of the theory, which costs up to about a third; half as much
+    /// again is something else.
+    /// </summary>
+    public const double TheoryMargin = 1.5;
+
+    // A mean of float32 values summed in any order of float32: some units in the last place.
+    private const float OffsetTolerance = 4e-6f;
+
+    public static LayerResult Judge(LayerRun run, PanelResult panels, ElementType computeType, int tokens, Thresholds limits)
+    {
+        var weight = run.Layer.Weight;
+        double expected = Theory4.RelativeRmse(run.Layer.Code, weight.State.Blocksize);
+        bool offsetOff = weight.IsNested && weight.ValueCount > 0 && !NearlyEqual(run.OwnOffset, weight.State.NestedOffset!.Value);
+        var faithfulness = new Faithfulness(
+            panels.Compared,
+            panels.Codes.Differing,
+            panels.Codes.Excused,
+            weight.BlockCount,
+            panels.Codes.Blocks,
+            panels.Absmax.Differing + (offsetOff ? 1 : 0),
+            panels.Absmax.Excused,
+            panels.Codes.First,
+            Cause(panels, weight.BlockCount, offsetOff, run));
+        var error = new WeightError(
+            panels.Weight.RelativeRmse, panels.Weight.SnrDecibels, panels.Weight.MaxAbsoluteError, panels.Weight.Cosine, expected);
+        GemmError? gemm = tokens == 0 ? null : new GemmError(
+            tokens,
+            computeType == ElementType.BF16 ? "bfloat16" : "float16",
+            panels.Total.RelativeRmse,
+            panels.Total.SnrDecibels,
+            panels.Kernel.RelativeRmse,
+            panels.KernelBoundUse);
+        return new LayerResult(
+            weight.Name,
+            weight.State.QuantType,
+            weight.State.Blocksize,
+            weight.IsNested,
+            weight.Rows,
+            weight.Columns,
+            faithfulness,
+            error,
+            gemm,
+            new Histograms(panels.CodeUse, panels.ErrorCounts),
+            [.. Findings(faithfulness, error, gemm, offsetOff, run, limits, computeType).OrderByDescending(finding => finding.Fails)]);
+    }
+
+    private static IEnumerable<Finding> Findings(
+        Faithfulness stored, WeightError error, GemmError? gemm, bool offsetOff, LayerRun run, Thresholds limits, ElementType computeType)
+    {
+        long allowedDiffs = limits.MaxCodeDiffs ?? 0;
+        if (stored.CodesDiffering > allowedDiffs)
+        {
+            yield return new Finding(
+                "code-diffs",
+                $"{Number(stored.CodesDiffering)} of {Number(stored.Codes)} codes differ in {Number(stored.BlocksDiffering)} blocks, first at value {stored.FirstDifference}, allowed {Number(allowedDiffs)}: {Words(stored.Cause)}",
+                Fails: true);
+        }
+
+        if (offsetOff)
+        {
+            yield return new Finding(
+                "absmax-diffs", Invariant($"nested_offset is {run.Layer.Weight.State.NestedOffset:R}, the mean of absmax is {run.OwnOffset:R}"), Fails: true);
+        }
+
+        long scales = stored.AbsmaxDiffering - (offsetOff ? 1 : 0);
+        if (scales > 0 && limits.MaxCodeDiffs is null or 0)
+            yield return new Finding("absmax-diffs", $"{Number(scales)} absmax values differ: {Words(stored.Cause)}", Fails: scales > 0);
+        if (stored.CodesExcused + stored.AbsmaxExcused > 0)
+        {
+            yield return new Finding(
+                "code-diffs", $"{Number(stored.CodesExcused)} codes and {Number(stored.AbsmaxExcused)} absmax codes differ as the paths of bitsandbytes do (ties, zero blocks)", Fails: false);
+        }
+
+        double maxError = limits.MaxRelativeError ?? TheoryMargin * error.Expected;
+        if (!(error.RelativeRmse <= maxError))
+            yield return new Finding("rel-error", Invariant($"relative weight error {error.RelativeRmse:P2}, allowed {maxError:P2}, theory {error.Expected:P2}"), Fails: true);
+        double minSnr = limits.MinSnr ?? -20 * Math.Log10(maxError);
+        if (!(error.SnrDb >= minSnr))
+            yield return new Finding("min-snr", Invariant($"signal to noise {error.SnrDb:F2} dB, at least {minSnr:F2} dB wanted"), Fails: true);
+        if (gemm is null) yield break;
+
+        if (!(gemm.TotalRelativeError <= maxError))
+            yield return new Finding("gemm-error", Invariant($"relative error of the product {gemm.TotalRelativeError:P2}, allowed {maxError:P2}"), Fails: true);
+        if (!(gemm.KernelBoundUse <= 1))
+            yield return new Finding("kernel-error", Invariant($"the kernel's error is {gemm.KernelBoundUse:G3} times its derived bound"), Fails: true);
+        double maxKernel = limits.MaxKernelError ?? GemmBounds.UnitRoundoff(computeType);
+        if (!(gemm.KernelRelativeError <= maxKernel))
+            yield return new Finding("kernel-error", Invariant($"relative error of the kernel {gemm.KernelRelativeError:P3}, allowed {maxKernel:P3}"), Fails: true);
+    }
+
+    /// <summary>What the differences look like; null when there are none.</summary>
+    private static string? Cause(PanelResult panels, long blocks, bool offsetOff, LayerRun run)
+    {
+        long codes = panels.Codes.Differing, scales = panels.Absmax.Differing;
+        if (codes == 0 && scales == 0) return offsetOff ? "nested-offset" : null;
+        bool mostBlocks = panels.Codes.Blocks > blocks / 2, mostScales = scales > blocks / 2;
+        if (codes == 0 && offsetOff) return "nested-offset";
+        if (codes == 0 && mostScales) return "scale-rule";
+        if (!mostBlocks) return "damaged";
+        if (panels.Codes.ByOne > codes * 9 / 10) return "scale-rule";
+        return run.LooksTransposed() ? "transposed" : "wrong-source";
+    }
+
+    private static string Words(string? cause) => cause switch
+    {
+        "wrong-source" => "as if made from other weights",
+        "transposed" => "made from these weights transposed",
+        "scale-rule" => "as if made with another rule for scales or rounding",
+        "nested-offset" => "the nested offset is off",
+        "damaged" => "isolated, as if bytes were damaged or changed",
+        _ => "no cause found",
+    };
+
+    private static bool NearlyEqual(float a, float b) => Math.Abs(a - b) <= OffsetTolerance * Math.Max(Math.Abs(a), Math.Abs(b));
+
+    private static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
