@@ -66,7 +66,7 @@ internal static class PanelProducts
     private static double YardstickUse(
         ActivationMatrix x, int rows, int columns, ReadOnlySpan<float> decoded, ReadOnlySpan<float> mixed, int row)
     {
-        Span<float> exact = new float[x.Tokens];
+        Span<double> exact = new double[x.Tokens];
         Span<double> magnitudes = new double[x.Tokens];
         ReferenceGemm.Run(x.Tokens, 1, columns, x.Values, decoded.Slice(row * columns, columns), exact, magnitudes);
         double use = 0;
