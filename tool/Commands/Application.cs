@@ -20,7 +20,7 @@ internal static class Application
 
             var host = new CommandHost(terminal, signals);
             ParseResult parsed = CreateRoot(host).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
-            if (parsed.Errors.Count > 0) return host.Usage(parsed);
+            if (parsed.Errors.Count > 0) return host.Usage(parsed, json: args.Contains("--json"));
             return (ExitCode)parsed.Invoke(new InvocationConfiguration
             {
                 Output = terminal.Out,
@@ -29,10 +29,10 @@ internal static class Application
                 ProcessTerminationTimeout = null,
             });
         }
-        catch (IOException lost)
+        catch (OutputLostException lost)
         {
-            // Commands report their own I/O errors: what arrives here is help or version text that could not be printed.
-            terminal.Error.WriteLine($"error[STDOUT]: the output could not be written: {lost.Message}");
+            // Commands report their own errors: what arrives here is help or version text that could not be printed.
+            terminal.Error.WriteLine($"error[STDOUT]: {lost.Message}");
             return ExitCode.IoError;
         }
     }

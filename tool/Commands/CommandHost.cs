@@ -27,15 +27,14 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
     }
 
     /// <summary>Reports a mistake in the command line itself: one error, one hint, no page of help.</summary>
-    public ExitCode Usage(ParseResult parsed)
+    public ExitCode Usage(ParseResult parsed, bool json)
     {
         ParseError error = parsed.Errors[0];
         var usage = new UserErrorException(ExitCode.Usage, "USAGE", error.Message)
         {
             Action = $"see: dotnet bnb {string.Join(' ', CommandPath(parsed.CommandResult))}--help",
         };
-        terminal.Error.Write(ErrorReport.Text(usage, "nothing was written"));
-        return ExitCode.Usage;
+        return Report(usage, json, "nothing was written");
     }
 
     private ExitCode Run(ParseResult parsed, bool json, Verbosity verbosity, string? logFile, Action<ParseResult, CommandContext> body)
@@ -87,7 +86,7 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
         {
             terminal.Out.Write(ErrorReport.JsonExit(error.Exit, error));
         }
-        catch (IOException)
+        catch (OutputLostException)
         {
             // stdout is gone; the message went to stderr and the exit code stands.
         }

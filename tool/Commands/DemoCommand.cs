@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Bnb.Quant;
 using Bnb.Tool.Errors;
+using Bnb.Tool.Options;
 using Bnb.Tool.Pipeline;
 using Bnb.Tool.Sample;
 
@@ -11,7 +12,7 @@ internal static class DemoCommand
 {
     public static Command Create(CommandHost host)
     {
-        var folder = new Argument<string>("DIR") { Description = "Folder to create; it gets source/ and nf4/" };
+        var folder = new Argument<string>("DIR") { Description = "Folder to create; it gets source/ and nf4/", CustomParser = Choice.FilePath };
         var command = new Command("demo", "Make a small sample checkpoint in DIR and quantize it, to see the tool at work") { folder };
         host.Attach(command, (parsed, context) => Execute(parsed.GetRequiredValue(folder), context));
         return command;
@@ -29,12 +30,12 @@ internal static class DemoCommand
             };
         }
 
+        var request = new QuantizeRequest { SourcePath = source, OutputPath = output, Code = Code4Catalog.ByName("nf4") };
         SampleCheckpoint.Small.Write(source);
         context.Outcome = $"the sample is in {source}";
         context.Terminal.Error.WriteLine($"made a sample checkpoint: {source}");
         context.Terminal.Error.WriteLine($"$ dotnet bnb quantize {source} --output {output}");
-        QuantizeRun.Execute(
-            new QuantizeRequest { SourcePath = source, OutputPath = output, Code = Code4Catalog.ByName("nf4") }, context);
+        QuantizeRun.Execute(request, context);
         if (context.Json) return;
         context.Terminal.Error.WriteLine($"$ dotnet bnb inspect {output}");
         InspectCommand.Execute(output, context);

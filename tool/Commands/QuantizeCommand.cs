@@ -18,8 +18,15 @@ internal static class QuantizeCommand
         var source = new Argument<string>("SOURCE")
         {
             Description = "Checkpoint folder (model.safetensors, or shards with an index), or one .safetensors file",
+            CustomParser = Choice.FilePath,
         };
-        var output = new Option<string>("--output", "-o") { Description = "Folder to create for the quantized checkpoint", HelpName = "DIR", Required = true };
+        var output = new Option<string>("--output", "-o")
+        {
+            Description = "Folder to create for the quantized checkpoint",
+            HelpName = "DIR",
+            Required = true,
+            CustomParser = Choice.FilePath,
+        };
         var type = new Option<Code4>("--type", "-t")
         {
             Description = "4-bit data type: nf4 or fp4 (default: nf4)",
@@ -157,6 +164,8 @@ internal static class QuantizeCommand
                 include = token.Value switch { "--include" => true, "--exclude" => false, _ => null };
             else if (token.Type == System.CommandLine.Parsing.TokenType.Argument && include is { } which)
                 patterns.Add(new PatternRule(which, token.Value));
+            // One value each: what follows the value may be SOURCE.
+            if (token.Type == System.CommandLine.Parsing.TokenType.Argument) include = null;
         }
 
         return patterns;

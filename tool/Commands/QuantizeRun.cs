@@ -18,11 +18,11 @@ internal static class QuantizeRun
     public static QuantizeSummary Execute(QuantizeRequest request, CommandContext context)
     {
         var watch = Stopwatch.StartNew();
-        request = request with { OutputPath = Path.GetFullPath(request.OutputPath) };
+        request = request with { OutputPath = Path.TrimEndingDirectorySeparator(Path.GetFullPath(request.OutputPath)) };
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
         QuantizePlan plan = QuantizePlan.Make(request, source);
         MemoryBudget budget = MemoryBudget.Divide(plan.Tensors, plan.Recipe, request.Threads, request.MaxMemoryBytes);
-        if (!request.DryRun) OutputCheck.Run(request.OutputPath, request.SourcePath, request.Overwrite, plan.MaximumOutputBytes);
+        if (!request.DryRun) OutputCheck.Run(request.OutputPath, Path.GetFullPath(request.SourcePath), request.Overwrite, plan.MaximumOutputBytes);
         Announce(plan, request, budget, context);
 
         PipelineResult result = request.DryRun

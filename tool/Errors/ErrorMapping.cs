@@ -1,5 +1,6 @@
 using Bnb.Formats;
 using Bnb.Tool.Policy;
+using Bnb.Tool.Terminal;
 
 namespace Bnb.Tool.Errors;
 
@@ -31,6 +32,7 @@ internal static class ErrorMapping
             Action = "lower --max-memory or --threads, or raise the limit of the process",
         },
         UnauthorizedAccessException => new UserErrorException(ExitCode.OutputRefused, "DENIED", exception.Message, exception),
+        OutputLostException lost => new UserErrorException(ExitCode.IoError, "STDOUT", lost.Message, lost),
         IOException io => FromIo(io),
         _ => null,
     };

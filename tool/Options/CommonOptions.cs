@@ -25,5 +25,10 @@ internal static class CommonOptions
         return option;
     }
 
-    public static Option<string?> LogFile() => new("--log-file") { Description = "Also write a full log with time stamps to this file (default: none)", HelpName = "PATH" };
+    public static Option<string?> LogFile() => new("--log-file")
+    {
+        Description = "Also write a full log with time stamps to this file (default: none)",
+        HelpName = "PATH",
+        CustomParser = Choice.FilePath,
+    };
 }

@@ -1,5 +1,6 @@
 using Bnb.Formats;
 using Bnb.Quant;
+using Bnb.Tool.Errors;
 using Bnb.Tool.Policy;
 
 namespace Bnb.Tool.Pipeline;
@@ -43,5 +44,20 @@ internal sealed record QuantizeRequest
 
     public bool KeepNonFinite { get; init; }
 
-    public KernelPath KernelPath { get; init; } = KernelPaths.Selected;
+    public KernelPath KernelPath { get; init; } = SelectedPath();
+
+    private static KernelPath SelectedPath()
+    {
+        try
+        {
+            return KernelPaths.Selected;
+        }
+        catch (InvalidOperationException unknown)
+        {
+            throw new UserErrorException(ExitCode.Usage, "KERNEL-PATH", unknown.Message, unknown)
+            {
+                Action = $"unset {KernelPaths.Variable}, or set it to a path this machine has",
+            };
+        }
+    }
 }
