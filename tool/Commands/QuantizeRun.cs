@@ -22,7 +22,7 @@ internal static class QuantizeRun
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
         QuantizePlan plan = QuantizePlan.Make(request, source);
         MemoryBudget budget = MemoryBudget.Divide(plan.Tensors, plan.Recipe, request.Threads, request.MaxMemoryBytes);
-        if (!request.DryRun) OutputCheck.Run(request.OutputPath, Path.GetFullPath(request.SourcePath), request.Overwrite, plan.MaximumOutputBytes);
+        if (!request.DryRun) CheckOutput(plan, request);
         Announce(plan, request, budget, context);
 
         PipelineResult result = request.DryRun
@@ -36,6 +36,13 @@ internal static class QuantizeRun
         else if (context.Verbosity != Verbosity.Quiet || request.DryRun) QuantizeReport.WriteTables(summary, context.Terminal, context.Verbosity);
         return summary;
     }
+
+    private static void CheckOutput(QuantizePlan plan, QuantizeRequest request) => OutputCheck.Run(
+        request.OutputPath,
+        Path.GetFullPath(request.SourcePath),
+        [.. plan.Source.Files.Select(file => Path.GetFullPath(file.Path)), .. plan.Source.SideFiles.Copied.Select(file => Path.GetFullPath(file.Path))],
+        request.Overwrite,
+        plan.MaximumOutputBytes);
 
     private static PipelineResult Write(QuantizePlan plan, QuantizeRequest request, MemoryBudget budget, CommandContext context)
     {

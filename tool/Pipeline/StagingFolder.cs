@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Json;
 using Bnb.Formats.IO;
 using Bnb.Tool.Errors;
 using Microsoft.Win32.SafeHandles;
@@ -16,17 +15,17 @@ internal sealed class StagingFolder : IDisposable
     /// <summary>Suffix of a staging folder; inspecting one says that the run is not finished.</summary>
     public const string Suffix = ".bnb-partial";
 
-    private const string JournalName = "journal.jsonl";
     private const int LongestName = 255;
 
     private readonly string _outputPath;
     private readonly bool _overwrite;
+    private readonly bool _madeParent;
     private SafeFileHandle? _lock;
     private bool _committed;
 
-    private StagingFolder(string outputPath, string path, bool overwrite, SafeFileHandle folderLock)
+    private StagingFolder(string outputPath, string path, bool overwrite, SafeFileHandle folderLock, bool madeParent)
     {
-        (_outputPath, Path, _overwrite, _lock) = (outputPath, path, overwrite, folderLock);
+        (_outputPath, Path, _overwrite, _lock, _madeParent) = (outputPath, path, overwrite, folderLock, madeParent);
     }
 
     public string Path { get; }
@@ -45,21 +44,19 @@ internal sealed class StagingFolder : IDisposable
     public static StagingFolder Create(string outputPath, bool overwrite)
     {
         string path = PathFor(outputPath);
-        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(path)!);
-        bool existed = Directory.Exists(path);
+        string parent = System.IO.Path.GetDirectoryName(path)!;
+        bool madeParent = !Directory.Exists(parent);
+        Directory.CreateDirectory(parent);
+        bool existed = System.IO.Path.Exists(path);
+        // A file in its place, or a link to a folder that is somewhere else.
+        if (existed && (!Directory.Exists(path) || new DirectoryInfo(path).LinkTarget is not null)) throw Foreign(path);
         if (!existed) Directory.CreateDirectory(path);
-        SafeFileHandle folderLock = Posix.Flock(path) ?? throw new UserErrorException(
-            ExitCode.Locked, "LOCKED", "another run is writing this output")
-        {
-            File = path,
-            Action = "wait for it to finish, or choose another --output",
-        };
-
+        SafeFileHandle folderLock = Posix.Flock(path) ?? throw Locked(path);
         try
         {
             if (existed) RemoveLeftovers(path);
-            var staging = new StagingFolder(outputPath, path, overwrite, folderLock);
-            staging.StartJournal();
+            var staging = new StagingFolder(outputPath, path, overwrite, folderLock, madeParent);
+            RunJournal.Begin(path);
             return staging;
         }
         catch
@@ -67,6 +64,19 @@ internal sealed class StagingFolder : IDisposable
             folderLock.Dispose();
             throw;
         }
+    }
+
+    /// <summary>
+    /// Does what is left of a run that was killed after its output became visible: deletes the folder it replaced, if any,
+    /// and its journal.
+    /// </summary>
+    public static void FinishInterrupted(string outputPath)
+    {
+        if (!RunJournal.IsIn(outputPath)) return;
+        using SafeFileHandle folderLock = Posix.Flock(outputPath) ?? throw Locked(outputPath);
+        string old = PathFor(outputPath);
+        if (Directory.Exists(old) && RunJournal.SaysItReplaced(outputPath, FileIdentity.Of(old))) Directory.Delete(old, recursive: true);
+        File.Delete(RunJournal.PathIn(outputPath));
     }
 
     /// <summary>A name no loader looks for, unique to this process.</summary>
@@ -124,66 +134,59 @@ internal sealed class StagingFolder : IDisposable
         {
             throw OutputAppeared(null);
         }
-        else if (Posix.RenameExchange(Path, _outputPath))
-        {
-            replaced = Path;
-        }
         else
         {
-            replaced = Path + ".old";
-            Posix.Rename(_outputPath, replaced);
-            Posix.Rename(Path, _outputPath);
+            RunJournal.Replaces(Path, FileIdentity.Of(_outputPath));
+            replaced = Posix.RenameExchange(Path, _outputPath) ? Path : MoveAside();
         }
 
         _committed = true;
         Posix.FsyncDirectory(System.IO.Path.GetDirectoryName(_outputPath)!);
-        // Last of all: until here a journal marked the folder as unfinished or just finished.
-        File.Delete(System.IO.Path.Combine(_outputPath, JournalName));
         if (replaced is not null) Directory.Delete(replaced, recursive: true);
+        // Last of all: until here it says what a run killed in between has left to do.
+        File.Delete(RunJournal.PathIn(_outputPath));
     }
 
     public void Dispose()
     {
         if (_lock is null) return;
         if (!_committed && Directory.Exists(Path)) Directory.Delete(Path, recursive: true);
+        string parent = System.IO.Path.GetDirectoryName(Path)!;
+        if (!_committed && _madeParent && IsEmpty(parent)) Directory.Delete(parent);
         _lock.Dispose();
         _lock = null;
     }
 
     private static void RemoveLeftovers(string path)
     {
-        if (!IsEmpty(path) && !File.Exists(System.IO.Path.Combine(path, JournalName)))
-        {
-            throw new UserErrorException(ExitCode.CannotResume, "STAGING-FOREIGN", "the staging folder exists and was not made by this tool")
-            {
-                File = path,
-                Action = "move it away, or choose another --output",
-            };
-        }
-
+        if (!IsEmpty(path) && !RunJournal.IsIn(path)) throw Foreign(path);
         foreach (string folder in Directory.EnumerateDirectories(path)) Directory.Delete(folder, recursive: true);
-        foreach (string file in Directory.EnumerateFiles(path).Where(file => System.IO.Path.GetFileName(file) != JournalName)) File.Delete(file);
-        File.Delete(System.IO.Path.Combine(path, JournalName));
+        foreach (string file in Directory.EnumerateFiles(path).Where(file => file != RunJournal.PathIn(path))) File.Delete(file);
+        File.Delete(RunJournal.PathIn(path));
     }
+
+    private static UserErrorException Foreign(string path) => new(
+        ExitCode.CannotResume, "STAGING-FOREIGN", "the staging folder exists and was not made by this tool")
+    {
+        File = path,
+        Action = "move it away, or choose another --output",
+    };
 
     private static bool IsEmpty(string folder) => !Directory.EnumerateFileSystemEntries(folder).Any();
 
-    private void StartJournal()
+    private static UserErrorException Locked(string path) => new(ExitCode.Locked, "LOCKED", "another run is writing this output")
     {
-        using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
-        {
-            json.WriteStartObject();
-            json.WriteString("type", "begin");
-            json.WriteNumber("journal", 1);
-            json.WriteString("tool", ToolVersion.Name);
-            json.WriteString("host", Environment.MachineName);
-            json.WriteNumber("pid", Environment.ProcessId);
-            json.WriteEndObject();
-        }
+        File = path,
+        Action = "wait for it to finish, or choose another --output",
+    };
 
-        buffer.WriteByte((byte)'\n');
-        WriteFile(JournalName, buffer.GetBuffer().AsSpan(0, (int)buffer.Length));
+    /// <summary>A file system that cannot exchange two folders: a moment without an output remains.</summary>
+    private string MoveAside()
+    {
+        string old = Path + ".old";
+        Posix.Rename(_outputPath, old);
+        Posix.Rename(Path, _outputPath);
+        return old;
     }
 
     private void MoveIfAbsent()
