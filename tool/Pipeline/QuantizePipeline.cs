@@ -8,8 +8,10 @@ namespace Bnb.Tool.Pipeline;
 /// bytes do not depend on who was first. Finished shards are completed (fsync, read back, rename) on a thread of their
 /// own while the workers go on.
 /// </summary>
-internal sealed class QuantizePipeline
+internal sealed class QuantizePipeline : IDisposable
 {
+    private const int MostWaiting = 8;
+
     private readonly PipelineContext _context;
     private readonly IReadOnlyList<ShardRun> _shards;
     private readonly ShardResult[] _results;
@@ -17,7 +19,8 @@ internal sealed class QuantizePipeline
     private readonly Lock _workLock = new();
     private readonly ConcurrentBag<TensorRun> _running = [];
     private readonly ConcurrentBag<string> _copiedNonFinite = [];
-    private readonly BlockingCollection<ShardRun> _finished = [];
+    // Bounded, because each waiting shard holds a descriptor: with thousands of small ones fsync is slower than the workers.
+    private readonly BlockingCollection<ShardRun> _finished = new(MostWaiting);
     private readonly CancellationTokenSource _stop;
     private ExceptionDispatchInfo? _failure;
 
@@ -38,22 +41,20 @@ internal sealed class QuantizePipeline
         CancellationToken cancellation)
     {
         var runs = shards.Select((shard, index) => new ShardRun(shard, index, openSink)).ToList();
-        var pipeline = new QuantizePipeline(context, runs, cancellation);
-        try
-        {
-            pipeline.RunToEnd();
-        }
-        finally
-        {
-            foreach (TensorRun tensor in pipeline._running) tensor.Dispose();
-            foreach (ShardRun shard in runs) shard.Abandon();
-            pipeline._finished.Dispose();
-            pipeline._stop.Dispose();
-        }
-
+        using var pipeline = new QuantizePipeline(context, runs, cancellation);
+        pipeline.RunToEnd();
         pipeline._failure?.Throw();
         cancellation.ThrowIfCancellationRequested();
         return new PipelineResult(pipeline._results, [.. pipeline._copiedNonFinite.Order(StringComparer.Ordinal)]);
+    }
+
+    public void Dispose()
+    {
+        foreach (TensorRun tensor in _running) tensor.Dispose();
+        foreach (ShardRun shard in _shards) shard.Abandon();
+        _work.Dispose();
+        _finished.Dispose();
+        _stop.Dispose();
     }
 
     private void RunToEnd()
@@ -100,7 +101,7 @@ internal sealed class QuantizePipeline
             if (!tensor.Process(chunk, buffers)) continue;
             tensor.Finish(buffers);
             if (tensor.CopiedNonFinite) _copiedNonFinite.Add(tensor.Plan.Source.Name);
-            if (tensor.Shard.TensorFinished()) _finished.Add(tensor.Shard);
+            if (tensor.Shard.TensorFinished()) _finished.Add(tensor.Shard, _stop.Token);
         }
     }
 
