@@ -55,8 +55,15 @@ internal static class QuantizeRun
         foreach (CheckpointFile file in plan.Source.Files) InputCheck.ThrowIfChanged(file);
         // Without config.json no loader takes a folder for a model: it comes last.
         if (plan.ConfigBytes is { } config) staging.WriteFile("config.json", config);
-        staging.Commit();
-        context.Outcome = $"the output is complete: {request.OutputPath}";
+        try
+        {
+            staging.Commit();
+        }
+        finally
+        {
+            if (staging.Committed) context.Outcome = $"the output is complete: {request.OutputPath}";
+        }
+
         return result;
     }
 

@@ -21,7 +21,6 @@ internal sealed class StagingFolder : IDisposable
     private readonly bool _overwrite;
     private readonly bool _madeParent;
     private SafeFileHandle? _lock;
-    private bool _committed;
 
     private StagingFolder(string outputPath, string path, bool overwrite, SafeFileHandle folderLock, bool madeParent)
     {
@@ -29,6 +28,9 @@ internal sealed class StagingFolder : IDisposable
     }
 
     public string Path { get; }
+
+    /// <summary>True from the moment the output has its final name; what fails after that only fails to clean up.</summary>
+    public bool Committed { get; private set; }
 
     /// <summary>Where the staging folder of an output lies; short even when the output's own name is not.</summary>
     public static string PathFor(string outputPath)
@@ -52,16 +54,19 @@ internal sealed class StagingFolder : IDisposable
         if (existed && (!Directory.Exists(path) || new DirectoryInfo(path).LinkTarget is not null)) throw Foreign(path);
         if (!existed) Directory.CreateDirectory(path);
         SafeFileHandle folderLock = Posix.Flock(path) ?? throw Locked(path);
+        StagingFolder? staging = null;
         try
         {
             if (existed) RemoveLeftovers(path);
-            var staging = new StagingFolder(outputPath, path, overwrite, folderLock, madeParent);
+            staging = new StagingFolder(outputPath, path, overwrite, folderLock, madeParent);
             RunJournal.Begin(path);
             return staging;
         }
         catch
         {
-            folderLock.Dispose();
+            // Only a folder that turned out to be ours is removed.
+            if (staging is null) folderLock.Dispose();
+            else staging.Dispose();
             throw;
         }
     }
@@ -140,7 +145,7 @@ internal sealed class StagingFolder : IDisposable
             replaced = Posix.RenameExchange(Path, _outputPath) ? Path : MoveAside();
         }
 
-        _committed = true;
+        Committed = true;
         Posix.FsyncDirectory(System.IO.Path.GetDirectoryName(_outputPath)!);
         if (replaced is not null) Directory.Delete(replaced, recursive: true);
         // Last of all: until here it says what a run killed in between has left to do.
@@ -150,9 +155,9 @@ internal sealed class StagingFolder : IDisposable
     public void Dispose()
     {
         if (_lock is null) return;
-        if (!_committed && Directory.Exists(Path)) Directory.Delete(Path, recursive: true);
+        if (!Committed && Directory.Exists(Path)) Directory.Delete(Path, recursive: true);
         string parent = System.IO.Path.GetDirectoryName(Path)!;
-        if (!_committed && _madeParent && IsEmpty(parent)) Directory.Delete(parent);
+        if (!Committed && _madeParent && IsEmpty(parent)) Directory.Delete(parent);
         _lock.Dispose();
         _lock = null;
     }
