@@ -112,13 +112,13 @@ internal static class QuantizeCommand
         };
         var overwrite = new Option<bool>("--overwrite") { Description = "Replace an existing output folder; it stays as it was until the new one is complete (default: off)" };
         var followSymlinks = new Option<bool>("--follow-symlinks") { Description = "Copy side files that are links out of the source folder (default: off)" };
-        var nonFinite = new Option<bool>("--non-finite")
+        // Not a bool: the parser takes no other word than true and false for one.
+        var nonFinite = new Option<string>("--non-finite")
         {
             Description = "What to do with NaN or Inf in a weight to be quantized: error, or keep to do as bitsandbytes does (default: error)",
             HelpName = "WHAT",
-            Arity = ArgumentArity.ExactlyOne,
-            DefaultValueFactory = _ => false,
-            CustomParser = Choice.Parser(new Dictionary<string, bool> { ["error"] = false, ["keep"] = true }),
+            DefaultValueFactory = _ => "error",
+            CustomParser = Choice.Parser(new Dictionary<string, string> { ["error"] = "error", ["keep"] = "keep" }),
         };
 
         var command = new Command("quantize", "Turn a checkpoint into a bitsandbytes 4-bit one")
@@ -146,7 +146,7 @@ internal static class QuantizeCommand
                 DryRun = parsed.GetValue(dryRun),
                 Overwrite = parsed.GetValue(overwrite),
                 FollowSymlinks = parsed.GetValue(followSymlinks),
-                KeepNonFinite = parsed.GetValue(nonFinite),
+                KeepNonFinite = parsed.GetValue(nonFinite) == "keep",
             };
             QuantizeRun.Execute(request, context);
         });

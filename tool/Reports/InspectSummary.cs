@@ -24,6 +24,9 @@ internal sealed record InspectSummary(Checkpoint Checkpoint, IReadOnlyList<Inspe
     // A quant_state blob is some 200 bytes of JSON; one beyond this is not one.
     private const long LongestState = 1 << 16;
 
+    // A storage dtype of 4 bytes rounds the packed tensor down to whole elements of 8 values.
+    private const int MostCutOff = 7;
+
     public long ParameterCount => Tensors.Sum(tensor => tensor.ParameterCount);
 
     public long TensorBytes => Tensors.Sum(tensor => tensor.ByteCount);
@@ -66,9 +69,23 @@ internal sealed record InspectSummary(Checkpoint Checkpoint, IReadOnlyList<Inspe
     {
         if (!states.TryGetValue(tensor.Name, out BnbQuantState? state))
             return new InspectedTensor(tensor, null, tensor.ByteCount, tensor.Shape.ElementCount);
-        long parameters = state.Shape.Aggregate(1L, (product, dimension) => checked(product * dimension));
-        return new InspectedTensor(tensor, state, tensor.ByteCount + companionBytes.GetValueOrDefault(tensor.Name), parameters);
+        Int128 parameters = 1;
+        foreach (long dimension in state.Shape)
+        {
+            // Bounded by the bytes that are there, so that no number from the blob can overflow a sum.
+            parameters *= dimension;
+            if (parameters > (2 * (Int128)tensor.ByteCount) + MostCutOff) throw TooManyValues(tensor, state);
+        }
+
+        return new InspectedTensor(tensor, state, tensor.ByteCount + companionBytes.GetValueOrDefault(tensor.Name), (long)parameters);
     }
+
+    private static CheckpointFormatException TooManyValues(CheckpointTensor tensor, BnbQuantState state) => new(
+        FormatError.QuantState,
+        $"{tensor.File.Name}: the quant state of {DisplayText.Escape(tensor.Name)} names more values than are stored",
+        tensor.File.Path,
+        tensor.Name,
+        [("shape", $"[{string.Join(", ", state.Shape)}]"), ("stored", $"{tensor.ByteCount * 2:N0} values")]);
 
     /// <summary>The quantized weight a companion belongs to, or null.</summary>
     private static string? OwnerOf(string name, Dictionary<string, BnbQuantState> states)
