@@ -57,7 +57,7 @@ public sealed class OutputBytesTests : IDisposable
         string source = CheckpointBuilder.Sharded(_folder["model"], [[.. weights.Take(4), .. copied.Take(4)], [.. copied.Skip(4), .. weights.Skip(4)]]);
 
         ToolRun.Succeed(
-            ["quantize", source, "--output", _folder["out"], "--block-size", $"{blocksize}", "--type", type, "--double-quant", doubleQuant ? "true" : "false", "--max-shard-size", "60kB"]);
+            ["quantize", source, "--output", _folder["out"], "--block-size", $"{blocksize}", "--type", type, "--double-quant", doubleQuant ? "true" : "false", "--max-shard-size", "20kB"]);
 
         OutputContract.AssertHolds(_folder["out"]);
         Assert.InRange(Directory.GetFiles(_folder["out"], "*.safetensors").Length, 2, 100);
