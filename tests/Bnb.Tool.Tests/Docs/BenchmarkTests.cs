@@ -9,6 +9,7 @@ namespace Bnb.Tool.Tests.Docs;
 public sealed class BenchmarkTests
 {
     private const string Update = "BNB_UPDATE_README";
+    private static readonly string[] OtherTypes = ["| F16 |", "| F32 |"];
 
     [Theory]
     [InlineData("pipeline")]
@@ -38,15 +39,18 @@ public sealed class BenchmarkTests
     /// <summary>All machines' results one after the other: what was measured where, and the table.</summary>
     private static IEnumerable<string> Results(string kind)
     {
-        string[] files = [.. Directory.EnumerateFiles(Document.PathOf("docs/benchmarks"), kind + ".md", SearchOption.AllDirectories)
-            .Select(file => Path.GetRelativePath(Document.PathOf("."), file)).Order(StringComparer.Ordinal)];
+        string[] files =
+        [
+            .. Directory.EnumerateFiles(Document.PathOf("docs/benchmarks"), kind + ".md", SearchOption.AllDirectories)
+                .Select(file => Path.GetRelativePath(Document.PathOf("."), file)).Order(StringComparer.Ordinal),
+        ];
         if (files.Length == 0) yield return "No result is committed yet.";
         foreach (string file in files)
         {
             yield return "";
             // Of the kernels one source type says enough for a front page; each row is as in the file.
             IEnumerable<string> lines = Document.Read(file).Lines.Skip(1)
-                .Where(line => kind != "kernels" || !(line.Contains("| F16 |", StringComparison.Ordinal) || line.Contains("| F32 |", StringComparison.Ordinal)));
+                .Where(line => kind != "kernels" || !OtherTypes.Any(cell => line.Contains(cell, StringComparison.Ordinal)));
             foreach (string line in lines.SkipWhile(line => line.Length == 0)) yield return line;
             yield return "";
             yield return $"From [{file}]({file}).";

@@ -1,12 +1,13 @@
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
-using Bnb.TestKit;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Docs;
 
 public sealed partial class DecisionTests
 {
+    private static readonly string[] CodeFolders = ["formats", "quant", "tool", "tests"];
+
     [Fact]
     public void Packages_InUse_AreExplained()
     {
@@ -21,10 +22,10 @@ public sealed partial class DecisionTests
     public void Decisions_OnDisk_AreNumberedWithoutGapAndListed()
     {
         string folder = Document.PathOf("docs/decisions");
-        List<string> files = [.. Directory.EnumerateFiles(folder, "0*.md").Select(Path.GetFileName).OfType<string>().Order(StringComparer.Ordinal)];
+        string[] files = [.. Directory.EnumerateFiles(folder, "0*.md").Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
         Document index = Document.Read("docs/decisions/README.md");
 
-        Assert.Equal(Enumerable.Range(1, files.Count).Select(number => $"{number:D4}"), files.Select(file => file[..4]));
+        Assert.Equal(Enumerable.Range(1, files.Length).Select(number => $"{number:D4}"), files.Select(file => file[..4]));
         Assert.All(files, file => Assert.Contains($"]({file})", index.Text, StringComparison.Ordinal));
         Assert.All(files, file => Assert.Equal(
             ["## Context", "## Choice", "## Consequences"],
@@ -32,24 +33,29 @@ public sealed partial class DecisionTests
     }
 
     /// <summary>A type that was renamed or removed must not live on in the texts.</summary>
-    [Theory]
-    [InlineData("docs/architecture.md")]
-    [InlineData("CONTRIBUTING.md")]
-    public void Types_NamedInTheText_ExistInTheCode(string name)
+    [Fact]
+    public void Types_NamedInTheTexts_ExistInTheCode()
     {
-        HashSet<string> words = [.. new[] { "formats", "quant", "tool", "tests" }
-            .SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Golden.RepositoryRoot, folder), "*.cs", SearchOption.AllDirectories))
-            .SelectMany(file => Identifier().Matches(File.ReadAllText(file)).Select(match => match.Value))];
-        IEnumerable<string> named = Document.Read(name).Prose()
-            .SelectMany(line => TypeInText().Matches(line.Text).Select(match => match.Groups[1].Value))
-            .SelectMany(type => type.Split('.'));
+        HashSet<string> words =
+        [
+            .. CodeFolders
+                .SelectMany(folder => Directory.EnumerateFiles(Document.PathOf(folder), "*.cs*", SearchOption.AllDirectories))
+                .Append(Document.PathOf("Directory.Packages.props"))
+                .SelectMany(file => Identifier().Matches(File.ReadAllText(file)).Select(match => match.Value)),
+        ];
+        IEnumerable<string> unknown =
+            from document in Document.All()
+            from line in document.Prose()
+            from Match name in TypeInText().Matches(line.Text)
+            where name.Groups[1].Value.Split('.').Any(part => !words.Contains(part))
+            select $"{document.Name}:{line.Number}: {name.Groups[1].Value}";
 
-        Assert.Empty(named.Where(part => !words.Contains(part)).Distinct());
+        Assert.Empty(unknown);
     }
 
     [GeneratedRegex(@"\b[A-Z]\w+\b")]
     private static partial Regex Identifier();
 
-    [GeneratedRegex(@"`([A-Z][a-z0-9]\w*(?:\.[A-Z]\w+)*)`")]
+    [GeneratedRegex(@"`([A-Z][a-z0-9][A-Za-z0-9]*(?:\.[A-Z][A-Za-z0-9]+)*)`")]
     private static partial Regex TypeInText();
 }

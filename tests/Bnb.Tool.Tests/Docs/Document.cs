@@ -7,6 +7,8 @@ namespace Bnb.Tool.Tests.Docs;
 /// <param name="Name">Path below the repository's root, with slashes.</param>
 internal sealed partial record Document(string Name, string[] Lines)
 {
+    private static readonly string[] Folders = ["docs", "tests"];
+
     public string Text => string.Join('\n', Lines);
 
     public string FullPath => PathOf(Name);
@@ -16,8 +18,7 @@ internal sealed partial record Document(string Name, string[] Lines)
     /// <summary>Every Markdown file that belongs to the repository.</summary>
     public static IReadOnlyList<Document> All() =>
     [
-        .. new[] { "docs", "tests" }
-            .SelectMany(folder => Directory.EnumerateFiles(PathOf(folder), "*.md", SearchOption.AllDirectories))
+        .. Folders.SelectMany(folder => Directory.EnumerateFiles(PathOf(folder), "*.md", SearchOption.AllDirectories))
             .Concat(Directory.EnumerateFiles(Golden.RepositoryRoot, "*.md"))
             .Select(path => Path.GetRelativePath(Golden.RepositoryRoot, path))
             .Order(StringComparer.Ordinal)

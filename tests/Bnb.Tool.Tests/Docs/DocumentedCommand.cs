@@ -4,17 +4,21 @@ using Bnb.Tool.Errors;
 
 namespace Bnb.Tool.Tests.Docs;
 
-/// <summary>A run of the tool as a document shows it: <c>$ dotnet bnb ...</c> in a code block, what it prints, how it ends.</summary>
+/// <summary>
+/// A run of the tool as a document shows it: <c>$ dotnet bnb ...</c> in a code block, what it prints, how it ends.
+/// </summary>
 /// <param name="Where">File and line, for the message of a failing test.</param>
 /// <param name="Arguments">What the tool gets, quotes taken off.</param>
 /// <param name="IsPiped">Another program works on the output, so that what is shown is not the tool's.</param>
 /// <param name="Output">The lines shown below the command.</param>
 /// <param name="Exit">From <c>$ echo $?</c> right after it; without one it is expected to succeed.</param>
-internal sealed record DocumentedCommand(string Where, IReadOnlyList<string> Arguments, bool IsPiped, IReadOnlyList<string> Output, ExitCode Exit)
+internal sealed record DocumentedCommand(
+    string Where, IReadOnlyList<string> Arguments, bool IsPiped, IReadOnlyList<string> Output, ExitCode Exit)
 {
     private const string Prompt = "$ ";
     private const string AskExit = "$ echo $?";
-    private static readonly string[] Starts = ["dotnet bnb ", "dotnet run -c Release --project tool -- ", "dotnet run --project tool -- "];
+    private static readonly string[] Starts =
+        ["dotnet bnb ", "dotnet run -c Release --project tool -- ", "dotnet run --project tool -- "];
 
     /// <summary>Those of a document, in the order of its text.</summary>
     public static IReadOnlyList<DocumentedCommand> In(Document document)

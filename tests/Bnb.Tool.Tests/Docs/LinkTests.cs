@@ -25,7 +25,7 @@ public sealed partial class LinkTests
     {
         if (target.StartsWith("https://", StringComparison.Ordinal)) return true;
         string[] parts = target.Split('#', 2);
-        string path = parts[0].Length == 0 ? from.FullPath : Path.GetFullPath(Path.Combine(Path.GetDirectoryName(from.FullPath)!, parts[0]));
+        string path = parts[0].Length == 0 ? from.FullPath : Path.Combine(Path.GetDirectoryName(from.FullPath)!, parts[0]);
         if (!Path.Exists(path)) return false;
         return parts.Length == 1 || new Document(path, File.ReadAllLines(path)).Anchors().Contains(parts[1]);
     }

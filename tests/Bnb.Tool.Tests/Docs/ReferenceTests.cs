@@ -1,7 +1,10 @@
 using System.Globalization;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using Bnb.Quant;
+using Bnb.TestKit;
 using Bnb.Tool.Errors;
+using Bnb.Tool.Sample;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Docs;
@@ -18,7 +21,8 @@ public sealed partial class ReferenceTests
     public void Options_OfEachCommand_AreThoseOfTheHelpWithTheSameDefaults(string command)
     {
         Dictionary<string, string?> help = OptionsInHelp(command);
-        var documented = Document.Rows(Cli.Section("## " + command)).Concat(Document.Rows(Cli.Section("## Options of every command")))
+        var documented = Document.Rows(Cli.Section("## " + command))
+            .Concat(Document.Rows(Cli.Section("## Options of every command")))
             .ToDictionary(row => LongName().Match(row[0]).Value, row => row[1]);
 
         Assert.Equal(help.Keys.Order(StringComparer.Ordinal), documented.Keys.Order(StringComparer.Ordinal));
@@ -31,7 +35,7 @@ public sealed partial class ReferenceTests
     {
         HashSet<string> known = [.. OptionsInHelp("quantize").Keys, "--version"];
 
-        Assert.Empty(LongName().Matches(Cli.Text).Select(match => match.Value).Where(option => !known.Contains(option)));
+        Assert.All(LongName().Matches(Cli.Text), match => Assert.Contains(match.Value, known));
     }
 
     [Fact]
@@ -62,7 +66,8 @@ public sealed partial class ReferenceTests
     {
         string row = Cli.Section("## Environment").Single(line => line.Contains(KernelPaths.Variable, StringComparison.Ordinal));
 
-        Assert.All(Enum.GetNames<KernelPath>(), path => Assert.Contains($"`{path.ToLowerInvariant()}`", row, StringComparison.Ordinal));
+        foreach (string path in Enum.GetNames<KernelPath>())
+            Assert.Contains($"`{path.ToLowerInvariant()}`", row, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -70,17 +75,26 @@ public sealed partial class ReferenceTests
     [InlineData("inspect", "llama")]
     public void JsonMembers_OfEachCommand_AreDocumented(params string[] arguments)
     {
-        using var folder = new TestKit.TempFolder();
-        Sample.SampleCheckpoint.Small.Write(folder["llama"]);
-        ToolRun run = ToolRun.Succeed([.. arguments.Select(word => word.StartsWith("llama", StringComparison.Ordinal) ? folder[word] : word), "--json"]);
+        using var folder = new TempFolder();
+        SampleCheckpoint.Small.Write(folder["llama"]);
+        IEnumerable<string> located = arguments.Select(word => word.StartsWith('l') ? folder[word] : word);
+        ToolRun run = ToolRun.Succeed([.. located, "--json"]);
         string section = string.Join('\n', Cli.Section("## JSON lines"));
 
         foreach (string line in run.Out.TrimEnd().Split('\n'))
         {
-            using var json = System.Text.Json.JsonDocument.Parse(line);
-            Assert.All(json.RootElement.EnumerateObject(), member => Assert.Contains($"`{member.Name}`", section, StringComparison.Ordinal));
+            using var json = JsonDocument.Parse(line);
+            Assert.All(MembersOf(json.RootElement), member => Assert.Contains($"`{member}`", section, StringComparison.Ordinal));
         }
     }
+
+    /// <summary>Its own members and those of the objects within.</summary>
+    private static IEnumerable<string> MembersOf(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Object => value.EnumerateObject().SelectMany(member => MembersOf(member.Value).Prepend(member.Name)),
+        JsonValueKind.Array => value.EnumerateArray().SelectMany(MembersOf),
+        _ => [],
+    };
 
     /// <summary>Long names and the text after "default:" in their descriptions, where there is one.</summary>
     private static Dictionary<string, string?> OptionsInHelp(string command) => OptionLine()

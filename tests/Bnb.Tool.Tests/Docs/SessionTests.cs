@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
+using Bnb.Formats;
 using Bnb.TestKit;
+using Bnb.Tool.Errors;
 using Bnb.Tool.Sample;
 using Xunit;
 
@@ -50,18 +52,20 @@ public sealed class SessionTests : IDisposable
     /// </summary>
     private void AssertShows(DocumentedCommand command, ToolRun run)
     {
-        string[] printed = [.. (run.Error + run.Out).Replace(_folder.Path + "/", "", StringComparison.Ordinal).TrimEnd().Split('\n')];
+        string text = (run.Error + run.Out).Replace(_folder.Path + "/", "", StringComparison.Ordinal);
+        string[] printed = text.TrimEnd().Split('\n');
         string[] shown = [.. command.Output.Select(line => line.Replace(Home, "", StringComparison.Ordinal))];
         int next = 0;
-        foreach (string line in shown.Where(line => line.Length > 0 && line != "..." && !line.StartsWith("time  ", StringComparison.Ordinal)))
+        foreach (string line in shown)
         {
+            if (line.Length == 0 || line == "..." || line.StartsWith("time  ", StringComparison.Ordinal)) continue;
             int found = Array.IndexOf(printed, line, next);
             Assert.True(found >= 0, $"{command.Where}\nshows, but does not print there:\n{line}\n\n{string.Join('\n', printed)}");
             next = found + 1;
         }
 
         bool json = command.Arguments.Contains("--json");
-        if (command.Exit != Errors.ExitCode.Done && !json) Assert.Equal(printed, shown);
+        if (command.Exit != ExitCode.Done && !json) Assert.Equal(printed, shown);
     }
 
     private string Located(string word) =>
@@ -69,12 +73,14 @@ public sealed class SessionTests : IDisposable
 
     private void MakeSources()
     {
-        foreach (string name in (string[])["llama", "broken-download", "llama-with-nan"]) SampleCheckpoint.Small.Write(_folder[name]);
+        foreach (string name in (string[])["llama", "broken-download", "llama-with-nan"])
+            SampleCheckpoint.Small.Write(_folder[name]);
 
-        using (FileStream cut = File.OpenWrite(_folder["broken-download", "model-00002-of-00002.safetensors"])) cut.SetLength(cut.Length - 1000);
+        using (FileStream cut = File.OpenWrite(_folder["broken-download", "model-00002-of-00002.safetensors"]))
+            cut.SetLength(cut.Length - 1000);
 
         string weights = _folder["llama-with-nan", "model-00001-of-00002.safetensors"];
-        long query = Bnb.Formats.Checkpoint.Open(weights, requireConfig: false).Tensors
+        long query = Checkpoint.Open(weights, requireConfig: false).Tensors
             .Single(tensor => tensor.Name.EndsWith("q_proj.weight", StringComparison.Ordinal)).FileOffset;
         byte[] nan = new byte[2];
         BinaryPrimitives.WriteUInt16LittleEndian(nan, 0x7FC0);
