@@ -22,7 +22,8 @@ public sealed partial class DecisionTests
     public void Decisions_OnDisk_AreNumberedWithoutGapAndListed()
     {
         string folder = Document.PathOf("docs/decisions");
-        string[] files = [.. Directory.EnumerateFiles(folder, "0*.md").Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+        IEnumerable<string> names = Directory.EnumerateFiles(folder, "0*.md").Select(path => Path.GetFileName(path));
+        string[] files = [.. names.Order(StringComparer.Ordinal)];
         Document index = Document.Read("docs/decisions/README.md");
 
         Assert.Equal(Enumerable.Range(1, files.Length).Select(number => $"{number:D4}"), files.Select(file => file[..4]));
