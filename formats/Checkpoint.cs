@@ -62,7 +62,8 @@ public sealed class Checkpoint
     public static Checkpoint Open(string path, bool requireConfig, bool followSymlinks = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        if (!FileStatus.TryGet(path, followLinks: true, out FileStatus status, out int errno)) throw FileProbe.StatFailed(path, errno);
+        if (!FileStatus.TryGet(path, followLinks: true, out FileStatus status, out int errno))
+            throw FileProbe.StatFailed(path, errno);
         return status.Kind == FileKind.Folder
             ? OpenFolder(path, requireConfig, followSymlinks)
             : OpenFile(path, status, requireConfig);

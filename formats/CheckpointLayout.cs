@@ -35,6 +35,8 @@ internal sealed partial record CheckpointLayout(
             if (WithoutIndex(folder, baseName, names) is { } layout) return layout;
         }
 
+        // A pipeline often has a single-file export of one component in its root; which one, only its publisher knows.
+        if (names.Contains("model_index.json")) throw NoWeights.Error(folder, names);
         string[] safetensors = [.. names.Where(IsSafetensors)];
         if (safetensors.Length == 1) return Single(safetensors[0], safetensors[0][..^".safetensors".Length], null, names);
         throw safetensors.Length > 1 ? Ambiguous(folder, safetensors) : NoWeights.Error(folder, names);
@@ -51,7 +53,8 @@ internal sealed partial record CheckpointLayout(
     {
         string path = Path.Combine(folder, indexName);
         ShardIndex index = ShardIndex.Parse(FileProbe.ReadSmall(path, FormatLimits.IndexBytes, FormatError.IndexNotJson), path);
-        string[] shards = [.. index.WeightMap.Select(pair => pair.Value).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+        IEnumerable<string> named = index.WeightMap.Select(pair => pair.Value).Distinct(StringComparer.Ordinal);
+        string[] shards = [.. named.Order(StringComparer.Ordinal)];
         return new CheckpointLayout(shards, baseName, path, index, Unused(names, shards));
     }
 
@@ -71,7 +74,8 @@ internal sealed partial record CheckpointLayout(
             throw Ambiguous(folder, [.. shards.Select(shard => shard.Name)]);
 
         HashSet<int> present = [.. shards.Select(shard => shard.Number)];
-        string[] missing = [.. Enumerable.Range(1, count).Where(i => !present.Contains(i)).Select(i => Numbered(baseName, i, count))];
+        IEnumerable<int> absent = Enumerable.Range(1, count).Where(number => !present.Contains(number));
+        string[] missing = [.. absent.Select(number => Numbered(baseName, number, count))];
         if (missing.Length > 0)
         {
             throw new CheckpointFormatException(

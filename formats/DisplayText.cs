@@ -20,14 +20,22 @@ public static class DisplayText
         ArgumentNullException.ThrowIfNull(text);
         StringBuilder shown = new(Math.Min(text.Length, MaxLength));
         int index = 0;
+        int cutAt = 0;
         while (index < text.Length)
         {
             bool isPair = char.IsHighSurrogate(text[index]) && index + 1 < text.Length && char.IsLowSurrogate(text[index + 1]);
             string piece = isPair ? text.Substring(index, 2) : EscapeOne(text[index]);
             if (isPair && IsHidden(CharUnicodeInfo.GetUnicodeCategory(text, index)))
                 piece = string.Create(CultureInfo.InvariantCulture, $"\\U{char.ConvertToUtf32(text, index):x8}");
-            if (shown.Length + piece.Length > MaxLength - 3) return ShortEnough(shown, text, index, piece);
+            // The last boundary that leaves room for the dots, which are only spent when something really is cut.
+            if (shown.Length <= MaxLength - 3) cutAt = shown.Length;
             shown.Append(piece);
+            if (shown.Length > MaxLength)
+            {
+                shown.Length = cutAt;
+                return shown.Append("...").ToString();
+            }
+
             index += isPair ? 2 : 1;
         }
 
@@ -35,7 +43,8 @@ public static class DisplayText
     }
 
     /// <summary>A byte count as people read it: <c>4,976,698,672 bytes</c>.</summary>
-    internal static string Bytes(long count) => string.Create(CultureInfo.InvariantCulture, $"{count:N0} byte{(count == 1 ? "" : "s")}");
+    internal static string Bytes(long count) =>
+        string.Create(CultureInfo.InvariantCulture, $"{count:N0} byte{(count == 1 ? "" : "s")}");
 
     /// <summary>The printable ASCII of raw bytes, the rest escaped; at most <paramref name="max"/> bytes are used.</summary>
     internal static string Escape(ReadOnlySpan<byte> bytes, int max)
@@ -50,18 +59,13 @@ public static class DisplayText
         return shown.ToString();
     }
 
-    private static string ShortEnough(StringBuilder shown, string text, int index, string piece)
-    {
-        // The last three characters are only spent on dots when something really is cut.
-        bool isLast = index + (piece.Length == 2 && char.IsSurrogate(piece[0]) ? 2 : 1) == text.Length;
-        return isLast && shown.Length + piece.Length <= MaxLength ? shown.Append(piece).ToString() : shown.Append("...").ToString();
-    }
-
     private static string EscapeOne(char c)
     {
         if (c == '\\') return "\\\\";
         if (c < 0x20 || c is >= '\x7f' and <= '\x9f') return string.Create(CultureInfo.InvariantCulture, $"\\x{(int)c:x2}");
-        return IsHidden(char.GetUnicodeCategory(c)) ? string.Create(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}") : c.ToString();
+        return IsHidden(char.GetUnicodeCategory(c))
+            ? string.Create(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}")
+            : c.ToString();
     }
 
     private static bool IsHidden(UnicodeCategory category) => category is UnicodeCategory.Control or UnicodeCategory.Format

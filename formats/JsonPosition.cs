@@ -27,7 +27,8 @@ internal static class JsonPosition
             int ascii = text[at..].IndexOfAnyExceptInRange((byte)0, (byte)0x7f);
             if (ascii < 0) return text.Length;
             at += ascii;
-            if (System.Text.Rune.DecodeFromUtf8(text[at..], out _, out int used) != System.Buffers.OperationStatus.Done) return at;
+            if (System.Text.Rune.DecodeFromUtf8(text[at..], out _, out int used) != System.Buffers.OperationStatus.Done)
+                return at;
             at += used;
         }
 

@@ -9,19 +9,22 @@ internal static class NoWeights
     private static readonly string[] PickleEndings = [".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"];
 
     /// <summary>True for the name of a file that PyTorch writes with a pickle inside.</summary>
-    public static bool IsPickle(string name) => PickleEndings.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase));
+    public static bool IsPickle(string name) =>
+        PickleEndings.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>The error for a folder without a checkpoint.</summary>
     public static CheckpointFormatException Error(string folder, IReadOnlyList<string> names)
     {
         if (names.Contains("model_index.json")) return Pipeline(folder, names);
-        string[] pickles = [.. names.Where(name => IsPickle(name) && !name.StartsWith("training_args", StringComparison.Ordinal))];
+        string[] pickles = [.. names.Where(name => IsPickle(name) && name != "training_args.bin")];
         if (pickles.Length > 0) return Pickle(folder, pickles);
         string[] others = [.. names.Where(SideFileRules.IsWeights)];
         if (others.Length == 0 && folder.EndsWith(".safetensors", StringComparison.Ordinal))
         {
             return new CheckpointFormatException(
-                FormatError.FileIsNotRegular, $"{FileProbe.ShortName(folder)} is a folder without weights, not a safetensors file", folder);
+                FormatError.FileIsNotRegular,
+                $"{FileProbe.ShortName(folder)} is a folder without weights, not a safetensors file",
+                folder);
         }
 
         string found = others.Length > 0 ? ItemList.Names(others) : names.Count == 0 ? "an empty folder" : ItemList.Names(names);
@@ -60,7 +63,7 @@ internal static class NoWeights
             "the weights are PyTorch pickle files, which are not read yet",
             folder,
             facts: ItemList.Of([.. names.Select(name => (DisplayText.Escape(name), "not opened as a pickle"))]),
-            action: "convert them to safetensors: load the model with transformers and save_pretrained(..., safe_serialization=True)");
+            action: "convert them to safetensors: load with transformers, then save_pretrained(..., safe_serialization=True)");
     }
 
     private static CheckpointFormatException Pipeline(string folder, IReadOnlyList<string> names)
@@ -71,7 +74,7 @@ internal static class NoWeights
             $"{FileProbe.ShortName(folder)} is a diffusers pipeline; its weights are in component folders",
             folder,
             facts: [("components", components.Length > 0 ? ItemList.Names(components) : "none with safetensors weights")],
-            action: "give one component folder, for example " + DisplayText.Escape(components.Contains("unet") ? "unet/" : "transformer/"));
+            action: $"give one component folder, for example {(components.Contains("unet") ? "unet" : "transformer")}/");
     }
 
     private static bool HoldsSafetensors(string path) =>

@@ -9,7 +9,8 @@ namespace Bnb.Formats;
 /// </summary>
 internal static class PythonJson
 {
-    /// <summary>Most characters of a <see cref="Float"/>: sign, 17 digits, point, and <c>e-308</c> or a <c>0.000</c> in front.</summary>
+    /// <summary>Most characters of a <see cref="Float"/>: sign, 17 digits, point, and <c>e-308</c> or a <c>0.000</c> in
+    /// front.</summary>
     public const int MaxFloatLength = 24;
 
     /// <summary>A quoted string: everything outside printable ASCII is escaped.</summary>
@@ -63,7 +64,8 @@ internal static class PythonJson
         {
             string fraction = digits.Length > 1 ? "." + digits[1..] : "";
             int power = exponent - 1;
-            return string.Create(CultureInfo.InvariantCulture, $"{sign}{digits[0]}{fraction}e{(power < 0 ? '-' : '+')}{Math.Abs(power):00}");
+            return string.Create(
+                CultureInfo.InvariantCulture, $"{sign}{digits[0]}{fraction}e{(power < 0 ? '-' : '+')}{Math.Abs(power):00}");
         }
 
         if (exponent <= 0) return $"{sign}0.{new string('0', -exponent)}{digits}";

@@ -8,7 +8,8 @@ internal static class PythonLiterals
 {
     /// <summary>
     /// A copy in which the bare words are JSON of the same length, so that every position stays valid: infinities become
-    /// numbers that read as infinities, NaN becomes the text <c>"N"</c>, which no reader can take for a number.
+    /// numbers that read as infinities, NaN becomes an empty list, which no reader can take for a number. Neither can be a
+    /// member's name, so what Python refuses stays refused.
     /// </summary>
     public static byte[] Replace(ReadOnlySpan<byte> json)
     {
@@ -46,7 +47,7 @@ internal static class PythonLiterals
         // Only whole words: "1Infinity" must stay an error and not become a number.
         if (before >= 0 && !IsDelimiter(json[before])) return 0;
         if (at + length < json.Length && !IsDelimiter(json[at + length])) return 0;
-        (isNaN ? "\"N\""u8 : "1e999999"u8).CopyTo(json.AsSpan(at));
+        (isNaN ? "[ ]"u8 : "1e999999"u8).CopyTo(json.AsSpan(at));
         return length - 1;
     }
 

@@ -12,11 +12,13 @@ public static class QuantizedSource
     public static string? Find(Checkpoint checkpoint)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        if (checkpoint.Config?.QuantMethod is { } method) return $"config.json has a quantization_config ({DisplayText.Escape(method)})";
+        if (checkpoint.Config?.QuantMethod is { } method)
+            return $"config.json has a quantization_config ({DisplayText.Escape(method)})";
         HashSet<string> names = [.. checkpoint.Tensors.Select(tensor => tensor.Name)];
         foreach (CheckpointTensor tensor in checkpoint.Tensors)
         {
-            if (Reason(tensor.Name, tensor.DType, names) is { } reason) return $"tensor {DisplayText.Escape(tensor.Name)}: {reason}";
+            if (Reason(tensor.Name, tensor.DType, names) is { } reason)
+                return $"tensor {DisplayText.Escape(tensor.Name)}: {reason}";
         }
 
         return null;
@@ -38,7 +40,8 @@ public static class QuantizedSource
 
     private static string? Reason(string name, DType dtype, HashSet<string> names)
     {
-        if (BnbKeys.IsCompanion(name) && !name.EndsWith(BnbKeys.WeightFormatSuffix, StringComparison.Ordinal)) return "written by bitsandbytes";
+        if (BnbKeys.IsCompanion(name) && !name.EndsWith(BnbKeys.WeightFormatSuffix, StringComparison.Ordinal))
+            return "written by bitsandbytes";
         if (Ends(name, ".qweight") || Ends(name, ".qzeros")) return "GPTQ or AWQ weights";
         if (Ends(name, ".weight_packed")) return "compressed-tensors weights";
         if (Ends(name, ".weight_scale") || Ends(name, ".weight_scale_inv")) return "the scale of a quantized weight";

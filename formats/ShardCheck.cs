@@ -15,7 +15,8 @@ internal static class ShardCheck
         {
             total += tensor.ByteCount;
             if (places.TryAdd(tensor.Name, tensor.File)) continue;
-            throw Error(layout.IndexPath ?? checkpoint.Folder, tensor.Name, "is in two files", [places[tensor.Name].Name, tensor.File.Name]);
+            string[] both = [places[tensor.Name].Name, tensor.File.Name];
+            throw Error(layout.IndexPath ?? checkpoint.Folder, tensor.Name, "is in two files", both);
         }
 
         if (layout.Index is not { } index) return [];
@@ -23,8 +24,10 @@ internal static class ShardCheck
         foreach ((string name, string shard) in index.WeightMap)
         {
             listed.Add(name);
-            if (!places.TryGetValue(name, out CheckpointFile? file)) throw Error(layout.IndexPath!, name, "is in none of the files", [shard]);
-            if (file.Name != shard) throw Error(layout.IndexPath!, name, "is not in the file the index names", [shard, file.Name]);
+            if (!places.TryGetValue(name, out CheckpointFile? file))
+                throw Error(layout.IndexPath!, name, "is in none of the files", [shard]);
+            if (file.Name != shard)
+                throw Error(layout.IndexPath!, name, "is not in the file the index names", [shard, file.Name]);
         }
 
         List<string> notes = [];

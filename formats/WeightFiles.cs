@@ -15,7 +15,8 @@ internal static class WeightFiles
         return new CheckpointFile(path, name, file.Identity, SafetensorsFile.ReadHeader(file));
     }
 
-    /// <summary>Reads every file's header; a single failure is thrown as it is, several become one error that lists them.</summary>
+    /// <summary>Reads every file's header; a single failure is thrown as it is, several become one error that lists
+    /// them.</summary>
     public static IReadOnlyList<CheckpointFile> Open(string folder, IReadOnlyList<string> names)
     {
         List<CheckpointFile> files = [];
@@ -40,7 +41,7 @@ internal static class WeightFiles
         string folder, int count, List<(string Name, CheckpointFormatException Error)> failed)
     {
         // The commonest trouble leads: it decides the code and what to do.
-        CheckpointFormatException first = failed.GroupBy(item => item.Error.Error).OrderByDescending(group => group.Count()).First().First().Error;
+        CheckpointFormatException first = failed.GroupBy(item => item.Error.Error).MaxBy(group => group.Count())!.First().Error;
         bool isOneKind = failed.All(item => item.Error.Error == first.Error);
         string what = first.Error switch
         {
@@ -60,7 +61,8 @@ internal static class WeightFiles
 
     private static string Line(CheckpointFormatException error)
     {
-        string facts = string.Join(", ", error.Facts.Take(2).Select(fact => fact.Label == "size" ? fact.Value : $"{fact.Label} {fact.Value}"));
+        string facts = string.Join(
+            ", ", error.Facts.Take(2).Select(fact => fact.Label == "size" ? fact.Value : $"{fact.Label} {fact.Value}"));
         return facts.Length > 0 ? $"[{error.Error.Code()}] {facts}" : $"[{error.Error.Code()}]";
     }
 }

@@ -21,7 +21,8 @@ public static class BnbKeys
     /// <summary>Suffix of the state blob, to which the quant type is appended: U8 [length of the JSON].</summary>
     public const string QuantStatePrefix = ".quant_state.bitsandbytes__";
 
-    /// <summary>Suffix of the row maxima of an LLM.int8() module: F32 [rows]. It follows the module's name, not the weight's.</summary>
+    /// <summary>Suffix of the row maxima of an LLM.int8() module: F32 [rows]. It follows the module's name, not the
+    /// weight's.</summary>
     public const string ScbSuffix = ".SCB";
 
     /// <summary>Suffix of the layout of an LLM.int8() module: a U8 scalar 0.</summary>

@@ -29,7 +29,9 @@ public sealed record BnbQuantState(string QuantType, int Blocksize, string DType
     /// </summary>
     public byte[] ToUtf8() => Encoding.ASCII.GetBytes(Text(NestedOffset is { } offset ? PythonJson.Float(offset) : ""));
 
-    /// <summary>Reads a blob; as strict as bitsandbytes, which refuses every member it does not know.</summary>
+    /// <summary>Reads a blob; as strict as bitsandbytes, which refuses every member it does not know, and refuses an offset
+    /// that is
+    /// not finite.</summary>
     /// <param name="utf8">The whole tensor.</param>
     /// <param name="file">Path for messages.</param>
     /// <param name="tensor">The blob's tensor name, for messages.</param>
@@ -51,9 +53,9 @@ public sealed record BnbQuantState(string QuantType, int Blocksize, string DType
     private string Text(string offset)
     {
         string shape = string.Join(", ", Shape.Select(d => d.ToString(CultureInfo.InvariantCulture)));
-        string head = string.Create(
-            CultureInfo.InvariantCulture,
-            $"{{\"quant_type\": {PythonJson.Text(QuantType)}, \"blocksize\": {Blocksize}, \"dtype\": {PythonJson.Text(DType)}, \"shape\": [{shape}]");
+        string blocksize = Blocksize.ToString(CultureInfo.InvariantCulture);
+        string head = $"{{\"quant_type\": {PythonJson.Text(QuantType)}, \"blocksize\": {blocksize}, "
+            + $"\"dtype\": {PythonJson.Text(DType)}, \"shape\": [{shape}]";
         return NestedOffset is null
             ? head + "}"
             : $"{head}, \"nested_blocksize\": 256, \"nested_dtype\": \"float32\", \"nested_offset\": {offset}}}";

@@ -17,12 +17,13 @@ internal static class QuantStateJson
         try
         {
             JsonDocumentOptions options = new() { MaxDepth = 4, AllowDuplicateProperties = false };
-            using JsonDocument document = JsonDocument.Parse(PythonLiterals.Replace(utf8), options);
+            using JsonDocument document = JsonDocument.Parse(utf8.ToArray(), options);
             return Read(document.RootElement, file, tensor);
         }
         catch (JsonException error)
         {
-            throw Error(file, tensor, "is not valid JSON", $"{JsonPosition.Text(error)}: {DisplayText.Escape(JsonPosition.Reason(error))}");
+            string reason = DisplayText.Escape(JsonPosition.Reason(error));
+            throw Error(file, tensor, "is not valid JSON", $"{JsonPosition.Text(error)}: {reason}");
         }
         catch (InvalidOperationException)
         {
@@ -35,14 +36,17 @@ internal static class QuantStateJson
         if (root.ValueKind != JsonValueKind.Object) throw Error(file, tensor, "is not an object", root.ValueKind.ToString());
         foreach (JsonProperty member in root.EnumerateObject())
         {
-            if (!Members.Contains(member.Name)) throw Error(file, tensor, "has a member bitsandbytes refuses", DisplayText.Escape(member.Name));
+            if (!Members.Contains(member.Name))
+                throw Error(file, tensor, "has a member bitsandbytes refuses", DisplayText.Escape(member.Name));
         }
 
         string quantType = Text(root, "quant_type", file, tensor);
-        if (quantType is not ("nf4" or "fp4")) throw Error(file, tensor, "has an unknown quant_type", DisplayText.Escape(quantType));
+        if (quantType is not ("nf4" or "fp4"))
+            throw Error(file, tensor, "has an unknown quant_type", DisplayText.Escape(quantType));
         string dtype = Text(root, "dtype", file, tensor);
         if (!root.TryGetProperty("blocksize", out JsonElement size) || size.ValueKind != JsonValueKind.Number
-            || !size.TryGetInt32(out int blocksize) || blocksize <= 0) throw Error(file, tensor, "has no usable blocksize", Found(size));
+            || !size.TryGetInt32(out int blocksize) || blocksize <= 0)
+            throw Error(file, tensor, "has no usable blocksize", Found(size));
         return new BnbQuantState(quantType, blocksize, dtype, Shape(root, file, tensor), NestedOffset(root, file, tensor));
     }
 
@@ -68,12 +72,15 @@ internal static class QuantStateJson
         bool hasOffset = root.TryGetProperty("nested_offset", out JsonElement offset);
         if (!hasSize && !hasType && !hasOffset) return null;
         if (!hasSize || !hasType || !hasOffset) throw Error(file, tensor, "has only some of the nested members", "");
-        if (size.ValueKind != JsonValueKind.Number || !size.TryGetInt32(out int nested) || nested != BnbQuantState.NestedBlocksize)
+        if (size.ValueKind != JsonValueKind.Number || !size.TryGetInt32(out int nested)
+            || nested != BnbQuantState.NestedBlocksize)
             throw Error(file, tensor, "has a nested_blocksize other than 256", Found(size));
         if (type.ValueKind != JsonValueKind.String || type.GetString() != "float32")
             throw Error(file, tensor, "has a nested_dtype other than float32", Found(type));
-        if (offset.ValueKind == JsonValueKind.String && offset.GetString() == "N") return float.NaN;
-        return offset.ValueKind == JsonValueKind.Number ? (float)offset.GetDouble() : throw Error(file, tensor, "has a bad nested_offset", Found(offset));
+        // Python would also take NaN and Infinity here; every weight of such a tensor would be lost, so they are refused.
+        if (offset.ValueKind == JsonValueKind.Number && float.IsFinite((float)offset.GetDouble()))
+            return (float)offset.GetDouble();
+        throw Error(file, tensor, "has no finite nested_offset", Found(offset));
     }
 
     private static string Text(JsonElement root, string member, string file, string tensor) =>

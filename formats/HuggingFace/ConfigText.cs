@@ -65,7 +65,8 @@ internal sealed class ConfigText
             _lastValueEnd = (int)reader.BytesConsumed;
             if (_firstName < 0)
             {
-                (_firstName, _firstNameEnd, _firstValue, _firstValueEnd) = (nameStart, NameEnd(nameEnd), valueStart, _lastValueEnd);
+                (_firstName, _firstNameEnd) = (nameStart, NameEnd(nameEnd));
+                (_firstValue, _firstValueEnd) = (valueStart, _lastValueEnd);
             }
             else if (_secondName < 0)
             {
@@ -94,7 +95,9 @@ internal sealed class ConfigText
         int lineEnd = lead.LastIndexOf('\n');
         if (lineEnd < 0)
         {
-            string comma = _secondName < 0 ? ", " : Encoding.UTF8.GetString(_text.AsSpan(_firstValueEnd, _secondName - _firstValueEnd));
+            string comma = _secondName < 0
+                ? ", "
+                : Encoding.UTF8.GetString(_text.AsSpan(_firstValueEnd, _secondName - _firstValueEnd));
             return new JsonLayout(null, "", colon, comma.AsSpan().ContainsAny('\r', '\n') ? ", " : comma);
         }
 

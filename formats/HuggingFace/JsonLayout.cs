@@ -7,6 +7,7 @@ namespace Bnb.Formats.HuggingFace;
 /// <param name="Comma">What stands between members, line breaks aside.</param>
 internal sealed record JsonLayout(string? NewLine, string Indent, string Colon, string Comma)
 {
-    /// <summary>What stands before a member or a closing bracket at a depth; members of the outermost object have depth 1.</summary>
+    /// <summary>What stands before a member or a closing bracket at a depth; members of the outermost object have depth
+    /// 1.</summary>
     public string LineBreak(int depth) => NewLine is null ? "" : NewLine + string.Concat(Enumerable.Repeat(Indent, depth));
 }

@@ -25,9 +25,7 @@ internal sealed class LinkRule
     }
 
     /// <summary>True when the path, every link on it resolved, is inside one of the places.</summary>
-    public bool StaysInside(string path) => Posix.RealPath(path) is { } real
-        && _allowed.Any(place => real.Length > place.Length && real.StartsWith(place, StringComparison.Ordinal)
-            && (place[^1] == Path.DirectorySeparatorChar || real[place.Length] == Path.DirectorySeparatorChar));
+    public bool StaysInside(string path) => Posix.RealPath(path) is { } real && _allowed.Any(place => Contains(place, real));
 
     /// <summary>The error for a link that leads elsewhere.</summary>
     public static CheckpointFormatException Error(string path) => new(
@@ -36,4 +34,9 @@ internal sealed class LinkRule
         path,
         facts: [("links to", DisplayText.Escape(FileProbe.LinkTarget(path) ?? Posix.RealPath(path) ?? "unknown"))],
         action: "remove the link, or use --follow-symlinks to copy what it points to");
+
+    private static bool Contains(string place, string real) => real.StartsWith(place, StringComparison.Ordinal)
+        && (real.Length == place.Length
+            || place[^1] == Path.DirectorySeparatorChar
+            || real[place.Length] == Path.DirectorySeparatorChar);
 }

@@ -24,7 +24,7 @@ public sealed class ModelConfig
     }
 
     /// <summary>
-    /// The object. A bare <c>Infinity</c> reads as a number that is an infinite double, a bare <c>NaN</c> as the text "N".
+    /// The object. A bare <c>Infinity</c> reads as a number that is an infinite double, a bare <c>NaN</c> as an empty list.
     /// </summary>
     public JsonElement Root { get; }
 
@@ -107,11 +107,13 @@ public sealed class ModelConfig
     public byte[] InsertQuantizationConfig(BnbQuantizationConfig config)
     {
         ArgumentNullException.ThrowIfNull(config);
-        if (QuantMethod is { } method) throw QuantizedSource.Error(_file, $"config.json has a quantization_config ({DisplayText.Escape(method)})");
+        if (QuantMethod is { } method)
+            throw QuantizedSource.Error(_file, $"config.json has a quantization_config ({DisplayText.Escape(method)})");
         byte[] edited = ConfigText.Insert(_original, _readable, config);
         ModelConfig check = Parse(edited, _file);
         int added = Has("quantization_config") ? 0 : 1;
-        if (check.QuantMethod == "bitsandbytes" && check.Root.GetPropertyCount() == Root.GetPropertyCount() + added) return edited;
+        if (check.QuantMethod == "bitsandbytes" && check.Root.GetPropertyCount() == Root.GetPropertyCount() + added)
+            return edited;
         throw new InvalidOperationException("the edited config.json does not read back as intended");
     }
 
@@ -148,7 +150,8 @@ public sealed class ModelConfig
         : value.ValueKind is JsonValueKind.False ? false
         : null;
 
-    private static CheckpointFormatException NotJson(string name, string file, string position, string reason, Exception inner) => new(
+    private static CheckpointFormatException NotJson(string name, string file, string position, string reason, Exception inner) =>
+        new(
         FormatError.ConfigNotJson,
         $"{name} is not valid JSON",
         file,

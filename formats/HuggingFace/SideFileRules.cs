@@ -15,10 +15,12 @@ internal static class SideFileRules
     private static readonly string[] OtherFolders =
         ["original", "onnx", "openvino", "coreml", "gguf", ".git", ".cache", "__pycache__", ".ipynb_checkpoints"];
 
-    private static readonly string[] MediaEndings = [".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".mp4", ".wav", ".mp3", ".pdf"];
+    private static readonly string[] MediaEndings =
+        [".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".mp4", ".wav", ".mp3", ".pdf"];
 
     /// <summary>True for a file in some weight format.</summary>
-    public static bool IsWeights(string name) => WeightEndings.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase));
+    public static bool IsWeights(string name) =>
+        WeightEndings.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>True for a file that must not stand beside new weights: weights, an old index, an unfinished download.</summary>
     public static bool IsLeftOut(string name) =>
@@ -38,5 +40,6 @@ internal static class SideFileRules
     }
 
     /// <summary>True for a picture or recording in a model card; a model works without it.</summary>
-    public static bool IsMedia(string name) => MediaEndings.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase));
+    public static bool IsMedia(string name) =>
+        MediaEndings.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase));
 }

@@ -108,7 +108,8 @@ internal sealed class SideFileScan
         }
 
         if (!_followLinks && !_links.StaysInside(path)) throw LinkRule.Error(path);
-        if (_copied.Count == FormatLimits.SideFiles) throw Limit(_root, $"more than {FormatLimits.SideFiles} files beside the weights");
+        if (_copied.Count == FormatLimits.SideFiles)
+            throw Limit(_root, $"more than {FormatLimits.SideFiles} files beside the weights");
         using PositionedFile file = PositionedFile.Open(path);
         if (file.Length <= FormatLimits.LfsPointerBytes)
         {

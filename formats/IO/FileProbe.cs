@@ -31,7 +31,8 @@ internal static class FileProbe
             path,
             facts: LinkFacts(path),
             action: "replace the link by the file"),
-        Posix.ENAMETOOLONG => new CheckpointFormatException(FormatError.FileMissing, $"{ShortName(path)}: the name is too long", path),
+        Posix.ENAMETOOLONG =>
+            new CheckpointFormatException(FormatError.FileMissing, $"{ShortName(path)}: the name is too long", path),
         _ => Posix.Failed("stat", path, errno),
     };
 
@@ -67,7 +68,8 @@ internal static class FileProbe
     }
 
     /// <summary>A whole small file, bounded before it is read.</summary>
-    /// <exception cref="CheckpointFormatException">It is missing, no regular file, a Git LFS pointer, or over the limit.</exception>
+    /// <exception cref="CheckpointFormatException">It is missing, no regular file, a Git LFS pointer, or over the
+    /// limit.</exception>
     public static byte[] ReadSmall(string path, long limit, FormatError tooLong)
     {
         using PositionedFile file = PositionedFile.Open(path);

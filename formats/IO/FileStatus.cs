@@ -10,6 +10,14 @@ internal readonly record struct FileStatus(FileKind Kind, FileIdentity Identity)
     /// <param name="errno">The Linux error number when the answer is false.</param>
     public static bool TryGet(string path, bool followLinks, out FileStatus status, out int errno)
     {
+        if (path.Contains('\0', StringComparison.Ordinal))
+        {
+            // A system call would stop reading at the NUL and look at another file.
+            status = default;
+            errno = Posix.ENOENT;
+            return false;
+        }
+
         if (OperatingSystem.IsLinux()) return Posix.TryStat(path, followLinks, out status, out errno);
         return TryGetManaged(path, followLinks, out status, out errno);
     }

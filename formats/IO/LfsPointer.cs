@@ -25,8 +25,7 @@ internal readonly record struct LfsPointer(string? Oid, long? Size)
         {
             ReadOnlySpan<byte> line = file[range].TrimEnd((byte)'\r');
             if (line.StartsWith("oid "u8)) oid = DisplayText.Escape(line[4..], 80);
-            else if (line.StartsWith("size "u8) && Utf8Parser.TryParse(line[5..], out long value, out int used) && used == line.Length - 5)
-                size = value;
+            else if (line.StartsWith("size "u8)) size = Utf8Parser.TryParse(line[5..], out long value, out _) ? value : null;
         }
 
         return new LfsPointer(oid, size);

@@ -34,7 +34,8 @@ public sealed class PositionedFile : IDisposable
         FileStatus status = FileProbe.RequireRegular(path);
         if (!OperatingSystem.IsLinux())
         {
-            SafeFileHandle managed = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            SafeFileHandle managed = File.OpenHandle(
+                path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
             return new PositionedFile(path, managed, status.Identity);
         }
 
@@ -73,6 +74,11 @@ public sealed class PositionedFile : IDisposable
         FormatError.InputChanged,
         $"{DisplayText.Escape(System.IO.Path.GetFileName(Path))} became shorter while it was read",
         Path,
-        facts: [("ends at", DisplayText.Bytes(offset)), ("missing", DisplayText.Bytes(missing)), ("was", DisplayText.Bytes(Length))],
+        facts:
+        [
+            ("ends at", DisplayText.Bytes(offset)),
+            ("missing", DisplayText.Bytes(missing)),
+            ("was", DisplayText.Bytes(Length)),
+        ],
         action: "run the same command again when nothing else changes the input");
 }

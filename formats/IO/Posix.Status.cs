@@ -70,7 +70,8 @@ public static partial class Posix
     [LibraryImport("libc", SetLastError = true)]
     private static partial int closedir(nint stream);
 
-    /// <summary>The kernel's <c>struct statx</c>: the same layout on every architecture, which <c>struct stat</c> is not.</summary>
+    /// <summary>The kernel's <c>struct statx</c>: the same layout on every architecture, which <c>struct stat</c> is
+    /// not.</summary>
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     private readonly struct StatxAnswer
     {

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
@@ -52,7 +53,7 @@ public static partial class Posix
     /// <exception cref="IOException">The folder cannot be opened, or the device reported an error.</exception>
     public static bool FsyncDirectory(string path)
     {
-        ArgumentNullException.ThrowIfNull(path);
+        RequirePath(path);
         if (!OperatingSystem.IsLinux()) return false;
         using SafeFileHandle handle = OpenReadOnly(path, out int errno) ?? throw Failed("open", path, errno);
         errno = FsyncErrno(handle);
@@ -66,8 +67,8 @@ public static partial class Posix
     /// <exception cref="IOException">The system refused; error number 18 means another file system.</exception>
     public static void Rename(string from, string to)
     {
-        ArgumentNullException.ThrowIfNull(from);
-        ArgumentNullException.ThrowIfNull(to);
+        RequirePath(from);
+        RequirePath(to);
         if (!OperatingSystem.IsLinux())
         {
             if (Directory.Exists(from)) Directory.Move(from, to);
@@ -92,11 +93,12 @@ public static partial class Posix
     /// Locks a folder against other runs until the handle is disposed or the process ends, however it ends. The lock stays
     /// with the folder through a rename and leaves no file behind. Elsewhere: an open file <c>.lock</c> inside.
     /// </summary>
-    /// <returns>The lock, or null when another process (or another call) has it, or when the folder was replaced meanwhile.</returns>
+    /// <returns>The lock, or null when another process (or another call) has it, or when the folder was replaced
+    /// meanwhile.</returns>
     /// <exception cref="IOException">The folder cannot be opened or the file system cannot lock it.</exception>
     public static SafeFileHandle? Flock(string folder)
     {
-        ArgumentNullException.ThrowIfNull(folder);
+        RequirePath(folder);
         if (!OperatingSystem.IsLinux()) return LockFile(folder);
         SafeFileHandle handle = OpenReadOnly(folder, out int errno) ?? throw Failed("open", folder, errno);
         if (flock(handle, LockExclusiveNonBlocking) == 0 && IsStillAt(handle, folder)) return handle;
@@ -145,7 +147,7 @@ public static partial class Posix
     }
 
     /// <summary>The path with every link and every <c>..</c> resolved, or null when something on it is missing.</summary>
-    internal static string? RealPath(string path)
+    public static string? RealPath(string path)
     {
         if (!OperatingSystem.IsLinux())
         {
@@ -165,6 +167,13 @@ public static partial class Posix
         return real;
     }
 
+    private static void RequirePath(string path, [CallerArgumentExpression(nameof(path))] string? name = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path, name);
+        // The call would stop reading at the NUL and work on another file.
+        if (path.Contains('\0', StringComparison.Ordinal)) throw new ArgumentException("a path cannot contain NUL", name);
+    }
+
     private static int FsyncErrno(SafeFileHandle handle)
     {
         // Only an interrupted call is made again. Any other failure is final: a second fsync would report success for lost pages.
@@ -176,8 +185,8 @@ public static partial class Posix
 
     private static bool RenameWithFlags(string from, string to, uint flags)
     {
-        ArgumentNullException.ThrowIfNull(from);
-        ArgumentNullException.ThrowIfNull(to);
+        RequirePath(from);
+        RequirePath(to);
         if (!OperatingSystem.IsLinux()) return false;
         try
         {
@@ -205,8 +214,8 @@ public static partial class Posix
     {
         try
         {
-            return File.OpenHandle(
-                Path.Combine(folder, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
+            string path = Path.Combine(folder, ".lock");
+            return File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
         }
         catch (IOException)
         {

@@ -14,7 +14,8 @@ internal sealed class HeaderErrors(string file)
         new(error, $"{ShortFile}: {what}", file, facts: facts, action: DownloadAgain);
 
     /// <summary>An error of one tensor.</summary>
-    public CheckpointFormatException Of(FormatError error, string tensor, string what, params (string Label, string Value)[] facts) =>
+    public CheckpointFormatException Of(
+        FormatError error, string tensor, string what, params (string Label, string Value)[] facts) =>
         new(error, $"{ShortFile}: tensor {DisplayText.Escape(tensor)}: {what}", file, tensor, facts, DownloadAgain);
 
     /// <summary>The error for JSON that cannot be read, with the reader's position.</summary>

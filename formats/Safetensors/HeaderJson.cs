@@ -25,12 +25,14 @@ internal ref struct HeaderJson
     }
 
     /// <summary>Reads a header's JSON.</summary>
-    public static (List<TensorInfo> Tensors, Dictionary<string, string> Metadata) Read(ReadOnlySpan<byte> json, HeaderErrors errors)
+    public static (List<TensorInfo> Tensors, Dictionary<string, string> Metadata) Read(
+        ReadOnlySpan<byte> json, HeaderErrors errors)
     {
         if (!Utf8.IsValid(json))
         {
             string at = JsonPosition.FirstInvalidUtf8(json).ToString(CultureInfo.InvariantCulture);
-            throw errors.Of(FormatError.SafetensorsNotUtf8, "the header is not UTF-8", ("first bad byte", $"at {at} of the header"));
+            throw errors.Of(
+                FormatError.SafetensorsNotUtf8, "the header is not UTF-8", ("first bad byte", $"at {at} of the header"));
         }
 
         HeaderJson header = new(json, errors);
@@ -55,7 +57,8 @@ internal ref struct HeaderJson
     {
         _reader.Read();
         if (_reader.TokenType != JsonTokenType.StartObject)
-            throw _errors.Of(FormatError.SafetensorsNotJson, "the header is not a JSON object", ("found", _reader.TokenType.ToString()));
+            throw _errors.Of(
+                FormatError.SafetensorsNotJson, "the header is not a JSON object", ("found", _reader.TokenType.ToString()));
 
         while (NextMember())
         {
@@ -87,7 +90,8 @@ internal ref struct HeaderJson
     private void ReadTensor(string name)
     {
         if (_reader.TokenType != JsonTokenType.StartObject)
-            throw _errors.Of(FormatError.SafetensorsSchema, name, "the entry is not an object", ("found", _reader.TokenType.ToString()));
+            throw _errors.Of(
+                FormatError.SafetensorsSchema, name, "the entry is not an object", ("found", _reader.TokenType.ToString()));
 
         DType? dtype = null;
         TensorShape? shape = null;
@@ -191,7 +195,10 @@ internal ref struct HeaderJson
     private bool NextMember() => _reader.Read() && _reader.TokenType != JsonTokenType.EndObject;
 
     private readonly CheckpointFormatException Duplicate(string key, string where) => _errors.Of(
-        FormatError.SafetensorsDuplicateKey, "a key is given twice", ("key", DisplayText.Escape(key)), ("in", DisplayText.Escape(where)));
+        FormatError.SafetensorsDuplicateKey,
+        "a key is given twice",
+        ("key", DisplayText.Escape(key)),
+        ("in", DisplayText.Escape(where)));
 
     private readonly CheckpointFormatException Lacks(string tensor, string member) =>
         _errors.Of(FormatError.SafetensorsSchema, tensor, $"{member} is missing");

@@ -66,7 +66,8 @@ internal static class HeaderLayout
     {
         Int128 bits = (Int128)tensor.Shape.ElementCount * tensor.DType.BitSize();
         if (bits > long.MaxValue)
-            throw errors.Of(FormatError.SafetensorsOverflow, tensor.Name, "its size does not fit 63 bits", ("tensor", TypeText(tensor)));
+            throw errors.Of(
+                FormatError.SafetensorsOverflow, tensor.Name, "its size does not fit 63 bits", ("tensor", TypeText(tensor)));
         if (bits % 8 != 0)
         {
             throw errors.Of(

@@ -21,7 +21,8 @@ public static class SafetensorsFile
         return ReadHeader(file);
     }
 
-    /// <summary>As <see cref="ReadHeader(string)"/> for a file that is open, so that header and identity belong together.</summary>
+    /// <summary>As <see cref="ReadHeader(string)"/> for a file that is open, so that header and identity belong
+    /// together.</summary>
     public static SafetensorsHeader ReadHeader(PositionedFile file)
     {
         ArgumentNullException.ThrowIfNull(file);
@@ -73,7 +74,9 @@ public static class SafetensorsFile
 
         if (declared == 0)
         {
-            string what = head.ContainsAnyExcept((byte)0) ? "the header is empty" : "starts with zeros only; a file that was never written?";
+            string what = head.ContainsAnyExcept((byte)0)
+                ? "the header is empty"
+                : "starts with zeros only; a file that was never written?";
             throw new HeaderErrors(path).Of(FormatError.SafetensorsNotJson, what, ("expected", "at least {}"));
         }
 

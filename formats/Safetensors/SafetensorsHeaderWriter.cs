@@ -40,7 +40,8 @@ public static class SafetensorsHeaderWriter
 
         buffer.Write("}"u8);
         int length = (int)((Math.Max((long)buffer.WrittenCount, minimumLength) + 7) / 8 * 8);
-        if (length - 8 > FormatLimits.HeaderBytes) throw new ArgumentException("the header is over the limit of the format", nameof(tensors));
+        if (length - 8 > FormatLimits.HeaderBytes)
+            throw new ArgumentException("the header is over the limit of the format", nameof(tensors));
         byte[] bytes = new byte[length];
         buffer.WrittenSpan.CopyTo(bytes);
         bytes.AsSpan(buffer.WrittenCount).Fill((byte)' ');
@@ -54,15 +55,18 @@ public static class SafetensorsHeaderWriter
         long expected = 0;
         foreach (TensorInfo tensor in tensors)
         {
-            if (!names.Add(tensor.Name)) throw new ArgumentException($"name used twice or reserved: {tensor.Name}", nameof(tensors));
-            if (tensor.Begin != expected) throw new ArgumentException($"{tensor.Name} does not begin at {expected}", nameof(tensors));
+            if (!names.Add(tensor.Name))
+                throw new ArgumentException($"name used twice or reserved: {tensor.Name}", nameof(tensors));
+            if (tensor.Begin != expected)
+                throw new ArgumentException($"{tensor.Name} does not begin at {expected}", nameof(tensors));
             if (tensor.DType.ByteCount(tensor.Shape.ElementCount) != tensor.ByteCount)
                 throw new ArgumentException($"{tensor.Name}: range is not shape times dtype", nameof(tensors));
             expected = tensor.End;
         }
     }
 
-    private static void WriteMetadata(ArrayBufferWriter<byte> buffer, IReadOnlyDictionary<string, string> metadata, bool hasTensors)
+    private static void WriteMetadata(
+        ArrayBufferWriter<byte> buffer, IReadOnlyDictionary<string, string> metadata, bool hasTensors)
     {
         buffer.Write("\"__metadata__\":{"u8);
         string separator = "";

@@ -107,7 +107,8 @@ public sealed class ShardIndex
     private static List<KeyValuePair<string, string>> ReadMap(ref Utf8JsonReader reader, string file, string name)
     {
         reader.Read();
-        if (reader.TokenType != JsonTokenType.StartObject) throw Schema(name, file, "has a weight_map that is no object", reader.TokenType);
+        if (reader.TokenType != JsonTokenType.StartObject)
+            throw Schema(name, file, "has a weight_map that is no object", reader.TokenType);
         List<KeyValuePair<string, string>> map = [];
         Dictionary<string, string> seen = new(StringComparer.Ordinal);
         Dictionary<string, string> shards = new(StringComparer.Ordinal);
@@ -172,7 +173,8 @@ public sealed class ShardIndex
         return size;
     }
 
-    private static CheckpointFormatException NotJson(string name, string file, string position, string reason, Exception inner) => new(
+    private static CheckpointFormatException NotJson(string name, string file, string position, string reason, Exception inner) =>
+        new(
         FormatError.IndexNotJson,
         $"{name} is not valid JSON",
         file,

@@ -17,17 +17,21 @@ internal static class ShardPath
         if (Encoding.UTF8.GetByteCount(path) > FormatLimits.ShardPathBytes)
             throw Error(FormatError.IndexPathMalformed, path, indexFile, "is too long");
         if (path.Any(char.IsControl)) throw Error(FormatError.IndexPathUnsafe, path, indexFile, "has control characters");
-        if (path.Contains('\\', StringComparison.Ordinal)) throw Error(FormatError.IndexPathUnsafe, path, indexFile, "has a backslash");
+        if (path.Contains('\\', StringComparison.Ordinal))
+            throw Error(FormatError.IndexPathUnsafe, path, indexFile, "has a backslash");
         if (path[0] == '/') throw Error(FormatError.IndexPathUnsafe, path, indexFile, "is an absolute path");
         // Drive letters and alternate data streams.
-        if (path.Contains(':', StringComparison.Ordinal)) throw Error(FormatError.IndexPathUnsafe, path, indexFile, "has a colon");
+        if (path.Contains(':', StringComparison.Ordinal))
+            throw Error(FormatError.IndexPathUnsafe, path, indexFile, "has a colon");
 
         foreach (string part in path.Split('/'))
         {
             if (part == "..") throw Error(FormatError.IndexPathUnsafe, path, indexFile, "climbs out with ..");
-            if (part is "" or ".") throw Error(FormatError.IndexPathMalformed, path, indexFile, "has an empty part or names a folder");
+            if (part is "" or ".")
+                throw Error(FormatError.IndexPathMalformed, path, indexFile, "has an empty part or names a folder");
             if (Encoding.UTF8.GetByteCount(part) > FormatLimits.FileNameBytes)
-                throw Error(FormatError.IndexPathMalformed, path, indexFile, $"has a part over {FormatLimits.FileNameBytes} bytes");
+                throw Error(
+                    FormatError.IndexPathMalformed, path, indexFile, $"has a part over {FormatLimits.FileNameBytes} bytes");
         }
 
         if (!path.EndsWith(".safetensors", StringComparison.Ordinal))

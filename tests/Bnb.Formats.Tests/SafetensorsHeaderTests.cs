@@ -128,6 +128,19 @@ public sealed class SafetensorsHeaderTests
     }
 
     [Fact]
+    public void ReadHeader_EveryTruncation_IsRefused()
+    {
+        using TempFolder temp = new();
+        byte[] file = CheckpointBuilder.Safetensors(TestTensor.Numbered("a", "F32", 2, 2));
+        string[] expected = ["ST-SHORT", "ST-HDRLEN", "ST-TRUNC"];
+        for (int length = 0; length < file.Length; length++)
+        {
+            string path = temp.Write("x.safetensors", file.AsSpan(0, length));
+            Assert.Contains(Assert.Throws<CheckpointFormatException>(() => SafetensorsFile.ReadHeader(path)).Error.Code(), expected);
+        }
+    }
+
+    [Fact]
     public void Parse_ManyTensors_IsNearLinear()
     {
         // 300,000 here and 30,000 before it: a quadratic step would make the ratio 100 instead of about 10.

@@ -71,13 +71,12 @@ public class GoldenCaseTests
         Assert.NotEqual((string.Empty, 0), (quantType, blocksize));
         GoldenTensors golden = GoldenTensors.Load(file);
         float[] absmax = golden.Floats("absmax");
-        var mean = new AbsmaxMean();
-        mean.Add(absmax);
+        float mean = AbsmaxMean.Of(absmax);
         float offset = golden.Floats("nested_offset")[0];
-        int ulps = BitConverter.SingleToInt32Bits(mean.Offset) - BitConverter.SingleToInt32Bits(offset);
+        int ulps = BitConverter.SingleToInt32Bits(mean) - BitConverter.SingleToInt32Bits(offset);
         Assert.InRange(ulps, -1, 1);
 
-        (byte[] codes, _) = Nest(absmax, mean.Offset, KernelPath.Reference);
+        (byte[] codes, _) = Nest(absmax, mean, KernelPath.Reference);
         int[] steps = [.. codes.Zip(golden.Bytes("cuda_absmax_q"), (ours, theirs) => Math.Abs(ours - theirs))];
         Assert.All(steps, step => Assert.InRange(step, 0, 1));
         Assert.InRange(steps.Sum(), 0, 1 + codes.Length / 50);

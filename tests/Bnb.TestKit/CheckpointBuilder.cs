@@ -32,7 +32,8 @@ public sealed record TestTensor(string Name, string DType, long[] Shape, byte[] 
             Span<byte> place = data.AsSpan(i * Bits(dtype) / 8);
             if (dtype == "F32") BinaryPrimitives.WriteSingleLittleEndian(place, value);
             else if (dtype == "F16") BinaryPrimitives.WriteHalfLittleEndian(place, (Half)value);
-            else if (dtype == "BF16") BinaryPrimitives.WriteUInt16LittleEndian(place, (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16));
+            else if (dtype == "BF16")
+                BinaryPrimitives.WriteUInt16LittleEndian(place, (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16));
             else throw new ArgumentException(dtype, nameof(dtype));
         }
 

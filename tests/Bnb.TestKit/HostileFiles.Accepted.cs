@@ -30,7 +30,8 @@ public static partial class HostileFiles
         Fine("st-ok-header-order", """{"b":{"dtype":"F32","shape":[2],"data_offsets":[8,16]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"""),
         new("st-ok-all-dtypes-045", temp => ModelOf(temp, CheckpointBuilder.Safetensors(AllDTypes.Select(d => TestTensor.Numbered("t_" + d.Name, d.Name, 2, 3))))),
         .. ((string[])["F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "C64", "F4", "F6_E2M3", "F6_E3M2"]).Select(dtype => new AcceptedCase(
-            "st-ok-dtype-" + Lower(dtype), temp => ModelOf(temp, CheckpointBuilder.Safetensors(TestTensor.Numbered("t", dtype, 4, 2))))),
+            "st-ok-dtype-" + Lower(dtype), temp =>
+                ModelOf(temp, CheckpointBuilder.Safetensors(TestTensor.Numbered("t", dtype, 4, 2))))),
         new("st-ok-names", temp => ModelOf(temp, CheckpointBuilder.Safetensors(((string[])["", "😀", "a/b/../c", "__metadata", "__metadata__ ", " "])
             .Select(name => TestTensor.Numbered(name, "U8", 3))))),
         Fine("st-ok-name-escapes", """{"\u0061\ud83d\ude00\n\/":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"""),

@@ -137,7 +137,8 @@ public static partial class HostileFiles
         return folder;
     });
 
-    private static HostileCase Index(string name, string code, string text, int exit = 4) => new(name, code, exit, temp => IndexOf(temp, Utf8(text)));
+    private static HostileCase Index(string name, string code, string text, int exit = 4) =>
+        new(name, code, exit, temp => IndexOf(temp, Utf8(text)));
 
     private static string IndexOf(TempFolder temp, byte[] index)
     {
@@ -155,5 +156,6 @@ public static partial class HostileFiles
     private static string MapText((string Tensor, int Shard)[] map) =>
         CheckpointBuilder.Index(map.Select(pair => (pair.Tensor, CheckpointBuilder.ShardName(pair.Shard, 2))), 32);
 
-    private static HostileCase Config(string name, string code, int exit, string config) => new(name, code, exit, temp => With(Ok(temp), "config.json", config));
+    private static HostileCase Config(string name, string code, int exit, string config) =>
+        new(name, code, exit, temp => With(Ok(temp), "config.json", config));
 }

@@ -42,7 +42,8 @@ public static partial class HostileFiles
     private static byte[] Data(int count) => [.. Enumerable.Range(0, count).Select(i => (byte)((i * 11) + 1))];
 
     /// <summary>A case of a model folder whose only weight file has these bytes.</summary>
-    private static HostileCase File(string name, string code, Func<byte[]> bytes, int exit = 4) => new(name, code, exit, temp => ModelOf(temp, bytes()));
+    private static HostileCase File(string name, string code, Func<byte[]> bytes, int exit = 4) =>
+        new(name, code, exit, temp => ModelOf(temp, bytes()));
 
     /// <summary>As <see cref="File"/> from a header's text and the number of data bytes.</summary>
     private static HostileCase Header(string name, string code, string header, int dataBytes = 16) =>

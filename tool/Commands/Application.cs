@@ -21,7 +21,14 @@ internal static class Application
 
             var host = new CommandHost(terminal, signals);
             ParseResult parsed = CreateRoot(host).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
-            if (parsed.Errors.Count > 0) return host.Usage(parsed, json: args.Contains("--json"));
+            if (args.Count == 0)
+            {
+                parsed = CreateRoot(host).Parse(["--help"]);
+                parsed.Invoke(new InvocationConfiguration { Output = terminal.Out, Error = terminal.Error });
+                return ExitCode.Usage;
+            }
+
+            if (parsed.Errors.Count > 0) return host.Usage(parsed, args);
             return (ExitCode)parsed.Invoke(new InvocationConfiguration
             {
                 Output = terminal.Out,

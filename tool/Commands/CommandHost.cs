@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using Bnb.Tool.Errors;
 using Bnb.Tool.Options;
+using Bnb.Tool.Policy;
 using Bnb.Tool.Terminal;
 using Serilog.Core;
 
@@ -13,6 +14,8 @@ namespace Bnb.Tool.Commands;
 /// </summary>
 internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals)
 {
+    private const int MostTypos = 2;
+
     /// <summary>Adds the common options to <paramref name="command"/> and makes <paramref name="body"/> its action.</summary>
     public void Attach(Command command, Action<ParseResult, CommandContext> body)
     {
@@ -23,18 +26,23 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
         command.Add(verbosity);
         command.Add(logFile);
         command.SetAction(parsed =>
-            (int)Run(parsed, parsed.GetValue(json), parsed.GetValue(verbosity), parsed.GetValue(logFile), body));
+            (int)Run(parsed, parsed.GetValue(json), parsed.ValueOr(verbosity, Verbosity.Normal), parsed.GetValue(logFile), body));
     }
 
     /// <summary>Reports a mistake in the command line itself: one error, one hint, no page of help.</summary>
-    public ExitCode Usage(ParseResult parsed, bool json)
+    /// <param name="args">The words as given; with --json among them the error is said as JSON too.</param>
+    public ExitCode Usage(ParseResult parsed, IReadOnlyList<string> args)
     {
-        ParseError error = parsed.Errors[0];
-        var usage = new UserErrorException(ExitCode.Usage, "USAGE", error.Message)
+        // A typo in a command's name also makes the name "missing": the word that was not understood says more.
+        string message = (parsed.Errors.FirstOrDefault(error => error.Message.StartsWith("Unrecognized", StringComparison.Ordinal))
+            ?? parsed.Errors[0]).Message.TrimEnd('.');
+        string help = $"dotnet bnb {string.Join(' ', CommandPath(parsed.CommandResult))}--help";
+        string? meant = args.Select(word => Suggestion(word, parsed.CommandResult.Command)).FirstOrDefault(word => word is not null);
+        var usage = new UserErrorException(ExitCode.Usage, "USAGE", message)
         {
-            Action = $"see: dotnet bnb {string.Join(' ', CommandPath(parsed.CommandResult))}--help",
+            Action = meant is null ? $"see {help}" : $"did you mean {meant}? See {help}",
         };
-        return Report(usage, json, "nothing was written");
+        return Report(usage, args.Contains("--json"), "nothing was written");
     }
 
     private ExitCode Run(ParseResult parsed, bool json, Verbosity verbosity, string? logFile, Action<ParseResult, CommandContext> body)
@@ -94,6 +102,15 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
         }
 
         return error.Exit;
+    }
+
+    /// <summary>The command or option nearest to a word that is neither, when it is near enough to be a typo.</summary>
+    private static string? Suggestion(string word, Command command)
+    {
+        List<string> known = [.. command.Subcommands.Select(sub => sub.Name), .. command.Options.Select(option => option.Name)];
+        bool looksLikeOne = word.StartsWith('-') || command.Subcommands.Count > 0;
+        if (!looksLikeOne || known.Contains(word) || command.Options.Any(option => option.Aliases.Contains(word))) return null;
+        return NearestNames.Within(word, known, MostTypos);
     }
 
     private static IEnumerable<string> CommandPath(CommandResult result) =>

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Bnb.Quant;
 using Bnb.Tool.Errors;
 using Bnb.Tool.Options;
 using Bnb.Tool.Pipeline;
@@ -30,12 +29,11 @@ internal static class DemoCommand
             };
         }
 
-        var request = new QuantizeRequest { SourcePath = source, OutputPath = output, Code = Code4Catalog.ByName("nf4") };
         SampleCheckpoint.Small.Write(source);
         context.Outcome = $"the sample is in {source}";
         context.Terminal.Error.WriteLine($"made a sample checkpoint: {source}");
         context.Terminal.Error.WriteLine($"$ dotnet bnb quantize {source} --output {output}");
-        QuantizeRun.Execute(request, context);
+        QuantizeRun.Execute(new QuantizeRequest { SourcePath = source, OutputPath = output }, context);
         if (context.Json) return;
         context.Terminal.Error.WriteLine($"$ dotnet bnb inspect {output}");
         InspectCommand.Execute(output, context);

@@ -30,10 +30,10 @@ internal static class InspectCommand
             };
         }
 
-        Checkpoint checkpoint = Checkpoint.Open(path, requireConfig: false);
+        Checkpoint checkpoint = Checkpoint.Open(path, requireConfig: false, followSymlinks: true);
         foreach (string note in checkpoint.Notes) context.Log.Warning("{Note:l}", DisplayText.Escape(note));
         InspectSummary summary = InspectSummary.Of(checkpoint);
-        if (context.Json) InspectReport.WriteJson(summary, context.Terminal.Out);
+        if (context.Json) context.Terminal.Out.Write(InspectReport.Json(summary));
         else InspectReport.WriteTables(summary, context.Terminal, context.Verbosity);
     }
 }

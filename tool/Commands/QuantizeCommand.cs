@@ -20,25 +20,22 @@ internal static class QuantizeCommand
             Description = "Checkpoint folder (model.safetensors, or shards with an index), or one .safetensors file",
             CustomParser = Choice.FilePath,
         };
-        var output = new Option<string>("--output", "-o")
+        var output = new Option<string?>("--output", "-o")
         {
-            Description = "Folder to create for the quantized checkpoint",
+            Description = "Folder to create for the quantized checkpoint (no default; only a dry run goes without)",
             HelpName = "DIR",
-            Required = true,
             CustomParser = Choice.FilePath,
         };
         var type = new Option<Code4>("--type", "-t")
         {
             Description = "4-bit data type: nf4 or fp4 (default: nf4)",
             HelpName = "TYPE",
-            DefaultValueFactory = _ => Code4Catalog.ByName("nf4"),
             CustomParser = Choice.Parser(Code4Catalog.All.ToDictionary(code => code.Name)),
         };
         var blocksize = new Option<int>("--block-size")
         {
             Description = "Values that share one absmax scale: 32, 64, 128, 256, 512, 1024, 2048 or 4096 (default: 64)",
             HelpName = "N",
-            DefaultValueFactory = _ => 64,
             CustomParser = Choice.Parser(Blocksizes.ToDictionary(size => size.ToString())),
         };
         var doubleQuant = new Option<bool>("--double-quant")
@@ -46,7 +43,6 @@ internal static class QuantizeCommand
             Description = "Quantize the absmax scales too, saving 0.37 bit per parameter at block size 64: true or false (default: true)",
             HelpName = "BOOL",
             Arity = ArgumentArity.ExactlyOne,
-            DefaultValueFactory = _ => true,
             CustomParser = Choice.Parser(new Dictionary<string, bool> { ["true"] = true, ["false"] = false }),
         };
         var computeDType = new Option<string?>("--compute-dtype")
@@ -59,7 +55,6 @@ internal static class QuantizeCommand
         {
             Description = "dtype the packed bytes are declared as: uint8, bfloat16, float16 or float32; others than uint8 are for FSDP only (default: uint8)",
             HelpName = "DTYPE",
-            DefaultValueFactory = _ => DType.U8,
             CustomParser = Choice.Parser(new Dictionary<string, DType>
             {
                 ["uint8"] = DType.U8,
@@ -89,21 +84,18 @@ internal static class QuantizeCommand
         {
             Description = "Largest output file, for example 5GB or 500MB (default: 5GB)",
             HelpName = "SIZE",
-            DefaultValueFactory = _ => 5_000_000_000,
             CustomParser = Choice.Size,
         };
         var threads = new Option<int>("--threads")
         {
             Description = "Worker threads; the bytes do not depend on it (default: one per processor)",
             HelpName = "N",
-            DefaultValueFactory = _ => Environment.ProcessorCount,
             CustomParser = Choice.Number(1, 1024),
         };
         var maxMemory = new Option<long>("--max-memory")
         {
             Description = "Ceiling for buffers; what does not fit goes through the disk (default: 256MiB)",
             HelpName = "SIZE",
-            DefaultValueFactory = _ => 256L << 20,
             CustomParser = Choice.Size,
         };
         var dryRun = new Option<bool>("--dry-run")
@@ -117,7 +109,6 @@ internal static class QuantizeCommand
         {
             Description = "What to do with NaN or Inf in a weight to be quantized: error, or keep to do as bitsandbytes does (default: error)",
             HelpName = "WHAT",
-            DefaultValueFactory = _ => "error",
             CustomParser = Choice.Parser(new Dictionary<string, string> { ["error"] = "error", ["keep"] = "keep" }),
         };
 
@@ -126,23 +117,30 @@ internal static class QuantizeCommand
             source, output, type, blocksize, doubleQuant, computeDType, quantStorage, include, exclude, excludeUnaligned, quantizeVision,
             maxShardSize, threads, maxMemory, dryRun, overwrite, followSymlinks, nonFinite,
         };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(output) is null && !result.GetValue(dryRun)) result.AddError("Option '--output' is required");
+        });
         host.Attach(command, (parsed, context) =>
         {
-            var request = new QuantizeRequest
+            var defaults = new QuantizeRequest
             {
                 SourcePath = parsed.GetRequiredValue(source),
-                OutputPath = parsed.GetRequiredValue(output),
-                Code = parsed.GetRequiredValue(type),
-                Blocksize = parsed.GetValue(blocksize),
-                DoubleQuant = parsed.GetValue(doubleQuant),
+                OutputPath = parsed.GetValue(output),
+            };
+            QuantizeRequest request = defaults with
+            {
+                Code = parsed.ValueOr(type, defaults.Code),
+                Blocksize = parsed.ValueOr(blocksize, defaults.Blocksize),
+                DoubleQuant = parsed.ValueOr(doubleQuant, defaults.DoubleQuant),
                 ComputeDType = parsed.GetValue(computeDType),
-                QuantStorage = parsed.GetValue(quantStorage),
+                QuantStorage = parsed.ValueOr(quantStorage, defaults.QuantStorage),
                 Patterns = PatternsInOrder(parsed),
                 ExcludeUnaligned = parsed.GetValue(excludeUnaligned),
                 QuantizeVision = parsed.GetValue(quantizeVision),
-                MaxShardBytes = parsed.GetValue(maxShardSize),
-                Threads = parsed.GetValue(threads),
-                MaxMemoryBytes = parsed.GetValue(maxMemory),
+                MaxShardBytes = parsed.ValueOr(maxShardSize, defaults.MaxShardBytes),
+                Threads = parsed.ValueOr(threads, defaults.Threads),
+                MaxMemoryBytes = parsed.ValueOr(maxMemory, defaults.MaxMemoryBytes),
                 DryRun = parsed.GetValue(dryRun),
                 Overwrite = parsed.GetValue(overwrite),
                 FollowSymlinks = parsed.GetValue(followSymlinks),

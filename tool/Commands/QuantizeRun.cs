@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using Bnb.Formats;
+using Bnb.Quant;
+using Bnb.Tool.Errors;
 using Bnb.Tool.Options;
 using Bnb.Tool.Pipeline;
 using Bnb.Tool.Policy;
@@ -18,35 +20,52 @@ internal static class QuantizeRun
     public static QuantizeSummary Execute(QuantizeRequest request, CommandContext context)
     {
         var watch = Stopwatch.StartNew();
-        request = request with { OutputPath = Path.TrimEndingDirectorySeparator(Path.GetFullPath(request.OutputPath)) };
+        OutputPlace? place = request.DryRun ? null : OutputPlace.Of(request.OutputPath!);
+        request = request with { KernelPath = request.KernelPath ?? SelectedKernelPath() };
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
         QuantizePlan plan = QuantizePlan.Make(request, source);
         MemoryBudget budget = MemoryBudget.Divide(plan.Tensors, plan.Recipe, request.Threads, request.MaxMemoryBytes);
-        if (!request.DryRun) CheckOutput(plan, request);
+        if (place is not null) CheckOutput(plan, place, request);
         Announce(plan, request, budget, context);
 
-        PipelineResult result = request.DryRun
+        PipelineResult result = place is null
             ? RunPipeline(plan, request, budget, null, context)
-            : Write(plan, request, budget, context);
+            : Write(plan, request, place, budget, context);
         foreach (string name in result.CopiedNonFinite)
             context.Log.Warning("{Tensor} holds NaN or Inf and was copied as it is", DisplayText.Escape(name));
 
         var summary = new QuantizeSummary(plan, request, result.Shards, watch.Elapsed);
-        if (context.Json) QuantizeReport.WriteJson(summary, context.Terminal.Out);
+        if (context.Json) context.Terminal.Out.Write(QuantizeReport.Json(summary));
         else if (context.Verbosity != Verbosity.Quiet || request.DryRun) QuantizeReport.WriteTables(summary, context.Terminal, context.Verbosity);
         return summary;
     }
 
-    private static void CheckOutput(QuantizePlan plan, QuantizeRequest request) => OutputCheck.Run(
-        request.OutputPath,
+    private static void CheckOutput(QuantizePlan plan, OutputPlace place, QuantizeRequest request) => OutputCheck.Run(
+        place,
         Path.GetFullPath(request.SourcePath),
         [.. plan.Source.Files.Select(file => Path.GetFullPath(file.Path)), .. plan.Source.SideFiles.Copied.Select(file => Path.GetFullPath(file.Path))],
         request.Overwrite,
         plan.MaximumOutputBytes);
 
-    private static PipelineResult Write(QuantizePlan plan, QuantizeRequest request, MemoryBudget budget, CommandContext context)
+    private static KernelPath SelectedKernelPath()
     {
-        using StagingFolder staging = StagingFolder.Create(request.OutputPath, request.Overwrite);
+        try
+        {
+            return KernelPaths.Selected;
+        }
+        catch (InvalidOperationException unknown)
+        {
+            throw new UserErrorException(ExitCode.Usage, "USAGE", unknown.Message, unknown)
+            {
+                Action = $"unset {KernelPaths.Variable}, or name one of these paths",
+            };
+        }
+    }
+
+    private static PipelineResult Write(
+        QuantizePlan plan, QuantizeRequest request, OutputPlace place, MemoryBudget budget, CommandContext context)
+    {
+        using StagingFolder staging = StagingFolder.Create(place, request.Overwrite);
         PipelineResult result = RunPipeline(plan, request, budget, staging, context);
         foreach (var file in plan.Source.SideFiles.Copied) staging.CopyFile(file.Path, file.RelativeName);
         byte[] index = plan.IndexBytes(result.Shards.Sum(shard => shard.TensorBytes));
@@ -61,7 +80,7 @@ internal static class QuantizeRun
         }
         finally
         {
-            if (staging.Committed) context.Outcome = $"the output is complete: {request.OutputPath}";
+            if (staging.Committed) context.Outcome = $"the output is complete: {place.Path}";
         }
 
         return result;
@@ -77,7 +96,7 @@ internal static class QuantizeRun
         int scratchFiles = 0;
         var pipeline = new PipelineContext(
             plan.Recipe,
-            request.KernelPath,
+            request.KernelPath!.Value,
             request.KeepNonFinite,
             Writes: staging is not null,
             budget,

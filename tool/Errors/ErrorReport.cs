@@ -1,6 +1,6 @@
 using System.Text;
-using System.Text.Json;
 using Bnb.Formats;
+using Bnb.Tool.Reports;
 
 namespace Bnb.Tool.Errors;
 
@@ -33,26 +33,15 @@ internal static class ErrorReport
     }
 
     /// <summary>The last JSON line of a <c>--json</c> run: <c>{"type":"exit","code":4,"error":"ST-TRUNC",...}</c>.</summary>
-    public static string JsonExit(ExitCode exit, UserErrorException? error)
+    public static string JsonExit(ExitCode exit, UserErrorException? error) => JsonLine.Of(json =>
     {
-        using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
-        {
-            json.WriteStartObject();
-            json.WriteString("type", "exit");
-            json.WriteNumber("code", (int)exit);
-            if (error is not null)
-            {
-                json.WriteString("error", error.Code);
-                json.WriteString("message", error.Summary);
-                if (error.File is not null) json.WriteString("file", error.File);
-                if (error.Tensor is not null) json.WriteString("tensor", error.Tensor);
-                if (error.Action is not null) json.WriteString("do", error.Action);
-            }
-
-            json.WriteEndObject();
-        }
-
-        return Encoding.UTF8.GetString(buffer.ToArray()) + "\n";
-    }
+        json.WriteString("type", "exit");
+        json.WriteNumber("code", (int)exit);
+        if (error is null) return;
+        json.WriteString("error", error.Code);
+        json.WriteString("message", error.Summary);
+        if (error.File is not null) json.WriteString("file", error.File);
+        if (error.Tensor is not null) json.WriteString("tensor", error.Tensor);
+        if (error.Action is not null) json.WriteString("do", error.Action);
+    });
 }

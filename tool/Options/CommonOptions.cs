@@ -2,7 +2,10 @@ using System.CommandLine;
 
 namespace Bnb.Tool.Options;
 
-/// <summary>Options that several commands take, with one meaning.</summary>
+/// <summary>
+/// Options that several commands take, with one meaning. No option has a default of System.CommandLine's own: its help would
+/// print the value as .NET does; the descriptions say the defaults.
+/// </summary>
 internal static class CommonOptions
 {
     public static Option<bool> Json() => new("--json") { Description = "Print machine-readable JSON lines on stdout instead of tables (default: off)" };
@@ -13,7 +16,6 @@ internal static class CommonOptions
         {
             Description = "How much to say on stderr: quiet, normal, detailed or diagnostic (default: normal)",
             HelpName = "LEVEL",
-            DefaultValueFactory = _ => Verbosity.Normal,
             CustomParser = Choice.Parser(new Dictionary<string, Verbosity>
             {
                 ["quiet"] = Verbosity.Quiet,
@@ -31,4 +33,8 @@ internal static class CommonOptions
         HelpName = "PATH",
         CustomParser = Choice.FilePath,
     };
+
+    /// <summary>The option's value, or <paramref name="fallback"/> when it is not on the command line.</summary>
+    public static T ValueOr<T>(this ParseResult parsed, Option<T> option, T fallback) =>
+        parsed.GetResult(option) is { Implicit: false } ? parsed.GetRequiredValue(option) : fallback;
 }

@@ -9,23 +9,22 @@ internal static class OutputCheck
 {
     private const int EntriesShown = 5;
 
-    /// <param name="outputPath">Full path without a trailing separator.</param>
     /// <param name="sourcePath">Full path of the source folder or file.</param>
     /// <param name="inputFiles">Every file the run reads; links among them may lead anywhere.</param>
-    public static void Run(string outputPath, string sourcePath, IEnumerable<string> inputFiles, bool overwrite, long bytesNeeded)
+    public static void Run(OutputPlace place, string sourcePath, IEnumerable<string> inputFiles, bool overwrite, long bytesNeeded)
     {
-        string parent = Path.GetDirectoryName(outputPath)
+        string outputPath = place.Path;
+        string parent = place.Parent
             ?? throw Refuse("OUTPUT-EXISTS", "the output cannot be the root folder", outputPath, "choose another --output");
         RefuseOutputInInput(outputPath, sourcePath);
         RefuseInputInOutput(outputPath, [sourcePath, .. inputFiles]);
-        StagingFolder.FinishInterrupted(outputPath);
-        RefuseExisting(outputPath, overwrite);
-        string? holder = Directory.Exists(parent) ? parent : Path.GetDirectoryName(parent);
-        // A file or a dangling link in the place of the parent.
-        if (holder != parent && Path.Exists(parent)) holder = null;
-        if (!Directory.Exists(holder))
+        StagingFolder.FinishInterrupted(place);
+        RefuseExisting(place, overwrite);
+        // A file or a dangling link may stand in the place of the parent.
+        bool canHold = Directory.Exists(parent) || (!Path.Exists(parent) && Directory.Exists(Path.GetDirectoryName(parent)));
+        if (!canHold)
             throw Refuse("OUTPUT-PARENT", "the folder that would hold the output does not exist", parent, "create it, or choose another --output");
-        RefuseFullDisk(holder, bytesNeeded);
+        RefuseFullDisk(place.SpaceFrom, bytesNeeded);
     }
 
     private static void RefuseOutputInInput(string outputPath, string sourcePath)
@@ -77,23 +76,24 @@ internal static class OutputCheck
 
     private static bool Same(FileIdentity a, FileIdentity b) => a.Device == b.Device && a.Inode == b.Inode;
 
-    private static void RefuseExisting(string outputPath, bool overwrite)
+    private static void RefuseExisting(OutputPlace place, bool overwrite)
     {
-        var info = new FileInfo(outputPath);
+        var info = new FileInfo(place.Path);
         if (info.LinkTarget is not null)
-            throw Refuse("OUTPUT-EXISTS", "the output is a symbolic link", outputPath, "name the folder it points to, or choose another --output");
+            throw Refuse("OUTPUT-EXISTS", "the output is a symbolic link", place.Path, "name the folder it points to, or choose another --output");
         if (info.Exists)
-            throw Refuse("OUTPUT-EXISTS", "the output is an existing file", outputPath, "choose another --output");
-        if (!Directory.Exists(outputPath)) return;
+            throw Refuse("OUTPUT-EXISTS", "the output is an existing file", place.Path, "choose another --output");
+        if (!Directory.Exists(place.Path)) return;
 
-        List<string> entries = [.. Directory.EnumerateFileSystemEntries(outputPath)
-            .Select(Path.GetFileName).OfType<string>().Order(StringComparer.Ordinal).Take(EntriesShown + 1)];
-        if (entries.Count == 0 || overwrite) return;
+        List<string> entries = [.. place.Entries().Order(StringComparer.Ordinal).Take(EntriesShown + 1)];
+        if (entries.Count == 0 || (overwrite && !place.IsMountPoint)) return;
         throw new UserErrorException(ExitCode.OutputRefused, "OUTPUT-EXISTS", "the output folder exists and is not empty")
         {
-            File = outputPath,
+            File = place.Path,
             Facts = [("holds", string.Join(", ", entries.Take(EntriesShown)) + (entries.Count > EntriesShown ? ", ..." : ""))],
-            Action = "choose another --output, or use --overwrite to replace it",
+            Action = place.IsMountPoint
+                ? "it is a mount point and cannot be replaced as a whole: empty it, or name a folder inside it"
+                : "choose another --output, or use --overwrite to replace it",
         };
     }
 

@@ -1,6 +1,5 @@
 using Bnb.Formats;
 using Bnb.Quant;
-using Bnb.Tool.Errors;
 using Bnb.Tool.Policy;
 
 namespace Bnb.Tool.Pipeline;
@@ -10,9 +9,10 @@ internal sealed record QuantizeRequest
 {
     public required string SourcePath { get; init; }
 
-    public required string OutputPath { get; init; }
+    /// <summary>Null only in a dry run.</summary>
+    public required string? OutputPath { get; init; }
 
-    public required Code4 Code { get; init; }
+    public Code4 Code { get; init; } = Code4Catalog.Nf4;
 
     public int Blocksize { get; init; } = 64;
 
@@ -44,20 +44,6 @@ internal sealed record QuantizeRequest
 
     public bool KeepNonFinite { get; init; }
 
-    public KernelPath KernelPath { get; init; } = SelectedPath();
-
-    private static KernelPath SelectedPath()
-    {
-        try
-        {
-            return KernelPaths.Selected;
-        }
-        catch (InvalidOperationException unknown)
-        {
-            throw new UserErrorException(ExitCode.Usage, "KERNEL-PATH", unknown.Message, unknown)
-            {
-                Action = $"unset {KernelPaths.Variable}, or set it to a path this machine has",
-            };
-        }
-    }
+    /// <summary>Null: the best one, or what the environment forces.</summary>
+    public KernelPath? KernelPath { get; init; }
 }

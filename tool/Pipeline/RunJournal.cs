@@ -1,5 +1,7 @@
+using System.Text;
 using System.Text.Json;
 using Bnb.Formats.IO;
+using Bnb.Tool.Reports;
 
 namespace Bnb.Tool.Pipeline;
 
@@ -71,16 +73,7 @@ internal static class RunJournal
 
     private static void Append(Microsoft.Win32.SafeHandles.SafeFileHandle handle, Action<Utf8JsonWriter> members)
     {
-        using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
-        {
-            json.WriteStartObject();
-            members(json);
-            json.WriteEndObject();
-        }
-
-        buffer.WriteByte((byte)'\n');
-        RandomAccess.Write(handle, buffer.GetBuffer().AsSpan(0, (int)buffer.Length), RandomAccess.GetLength(handle));
+        RandomAccess.Write(handle, Encoding.UTF8.GetBytes(JsonLine.Of(members)), RandomAccess.GetLength(handle));
         Posix.Fsync(handle);
     }
 }

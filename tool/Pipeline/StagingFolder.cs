@@ -16,15 +16,16 @@ internal sealed class StagingFolder : IDisposable
     public const string Suffix = ".bnb-partial";
 
     private const int LongestName = 255;
+    private const int NameExists = 17;
 
-    private readonly string _outputPath;
+    private readonly OutputPlace _place;
     private readonly bool _overwrite;
     private readonly bool _madeParent;
     private SafeFileHandle? _lock;
 
-    private StagingFolder(string outputPath, string path, bool overwrite, SafeFileHandle folderLock, bool madeParent)
+    private StagingFolder(OutputPlace place, string path, bool overwrite, SafeFileHandle folderLock, bool madeParent)
     {
-        (_outputPath, Path, _overwrite, _lock, _madeParent) = (outputPath, path, overwrite, folderLock, madeParent);
+        (_place, Path, _overwrite, _lock, _madeParent) = (place, path, overwrite, folderLock, madeParent);
     }
 
     public string Path { get; }
@@ -32,20 +33,23 @@ internal sealed class StagingFolder : IDisposable
     /// <summary>True from the moment the output has its final name; what fails after that only fails to clean up.</summary>
     public bool Committed { get; private set; }
 
-    /// <summary>Where the staging folder of an output lies; short even when the output's own name is not.</summary>
-    public static string PathFor(string outputPath)
+    /// <summary>
+    /// Where the staging folder of an output lies: on the same device, and short even when the output's own name is not.
+    /// </summary>
+    public static string PathFor(OutputPlace place)
     {
-        string parent = System.IO.Path.GetDirectoryName(outputPath)!;
-        string name = System.IO.Path.GetFileName(outputPath) + Suffix;
+        if (place.IsMountPoint) return System.IO.Path.Combine(place.Path, Suffix);
+        string parent = place.Parent!;
+        string name = System.IO.Path.GetFileName(place.Path) + Suffix;
         if (Encoding.UTF8.GetByteCount(name) > LongestName)
             name = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(name)))[..16] + Suffix;
         return System.IO.Path.Combine(parent, name);
     }
 
     /// <summary>Creates and locks the staging folder, first removing what a killed run of ours left there.</summary>
-    public static StagingFolder Create(string outputPath, bool overwrite)
+    public static StagingFolder Create(OutputPlace place, bool overwrite)
     {
-        string path = PathFor(outputPath);
+        string path = PathFor(place);
         string parent = System.IO.Path.GetDirectoryName(path)!;
         bool madeParent = !Directory.Exists(parent);
         Directory.CreateDirectory(parent);
@@ -58,7 +62,7 @@ internal sealed class StagingFolder : IDisposable
         try
         {
             if (existed) RemoveLeftovers(path);
-            staging = new StagingFolder(outputPath, path, overwrite, folderLock, madeParent);
+            staging = new StagingFolder(place, path, overwrite, folderLock, madeParent);
             RunJournal.Begin(path);
             return staging;
         }
@@ -75,13 +79,13 @@ internal sealed class StagingFolder : IDisposable
     /// Does what is left of a run that was killed after its output became visible: deletes the folder it replaced, if any,
     /// and its journal.
     /// </summary>
-    public static void FinishInterrupted(string outputPath)
+    public static void FinishInterrupted(OutputPlace place)
     {
-        if (!RunJournal.IsIn(outputPath)) return;
-        using SafeFileHandle folderLock = Posix.Flock(outputPath) ?? throw Locked(outputPath);
-        string old = PathFor(outputPath);
-        if (Directory.Exists(old) && RunJournal.SaysItReplaced(outputPath, FileIdentity.Of(old))) Directory.Delete(old, recursive: true);
-        File.Delete(RunJournal.PathIn(outputPath));
+        if (!RunJournal.IsIn(place.Path)) return;
+        using SafeFileHandle folderLock = Posix.Flock(place.Path) ?? throw Locked(place.Path);
+        string old = PathFor(place);
+        if (Directory.Exists(old) && RunJournal.SaysItReplaced(place.Path, FileIdentity.Of(old))) Directory.Delete(old, recursive: true);
+        File.Delete(RunJournal.PathIn(place.Path));
     }
 
     /// <summary>A name no loader looks for, unique to this process.</summary>
@@ -119,37 +123,17 @@ internal sealed class StagingFolder : IDisposable
         Posix.Fsync(copy.SafeFileHandle);
     }
 
-    /// <summary>Makes the whole output visible under its final name with one rename.</summary>
+    /// <summary>Makes the output visible under its final name; what it replaces is deleted only after that.</summary>
     public void Commit()
     {
         foreach (string folder in Directory.EnumerateDirectories(Path, "*", SearchOption.AllDirectories)) Posix.FsyncDirectory(folder);
         Posix.FsyncDirectory(Path);
-
-        string? replaced = null;
-        if (!Directory.Exists(_outputPath))
-        {
-            if (!Posix.RenameNoReplace(Path, _outputPath)) MoveIfAbsent();
-        }
-        else if (IsEmpty(_outputPath))
-        {
-            // rename(2) replaces an empty folder atomically.
-            Posix.Rename(Path, _outputPath);
-        }
-        else if (!_overwrite)
-        {
-            throw OutputAppeared(null);
-        }
-        else
-        {
-            RunJournal.Replaces(Path, FileIdentity.Of(_outputPath));
-            replaced = Posix.RenameExchange(Path, _outputPath) ? Path : MoveAside();
-        }
-
+        string? replaced = _place.IsMountPoint ? MoveIntoMountPoint() : MoveFolder();
         Committed = true;
-        Posix.FsyncDirectory(System.IO.Path.GetDirectoryName(_outputPath)!);
+        Posix.FsyncDirectory(_place.IsMountPoint ? _place.Path : _place.Parent!);
         if (replaced is not null) Directory.Delete(replaced, recursive: true);
         // Last of all: until here it says what a run killed in between has left to do.
-        File.Delete(RunJournal.PathIn(_outputPath));
+        if (!_place.IsMountPoint) File.Delete(RunJournal.PathIn(_place.Path));
     }
 
     public void Dispose()
@@ -170,6 +154,67 @@ internal sealed class StagingFolder : IDisposable
         File.Delete(RunJournal.PathIn(path));
     }
 
+    private static bool IsEmpty(string folder) => !Directory.EnumerateFileSystemEntries(folder).Any();
+
+    /// <summary>One rename of the whole folder.</summary>
+    /// <returns>A folder that is now to be deleted, or null.</returns>
+    private string? MoveFolder()
+    {
+        string output = _place.Path;
+        if (!Directory.Exists(output))
+        {
+            MoveIfAbsent();
+            return null;
+        }
+
+        if (!_place.Entries().Any())
+        {
+            // rename(2) replaces an empty folder atomically.
+            Posix.Rename(Path, output);
+            return null;
+        }
+
+        if (!_overwrite) throw OutputAppeared();
+        RunJournal.Replaces(Path, FileIdentity.Of(output));
+        if (Posix.RenameExchange(Path, output)) return Path;
+        string old = Path + ".old";
+        Posix.Rename(output, old);
+        Posix.Rename(Path, output);
+        return old;
+    }
+
+    private void MoveIfAbsent()
+    {
+        try
+        {
+            if (Posix.RenameNoReplace(Path, _place.Path)) return;
+        }
+        catch (IOException exists) when (exists.HResult == NameExists)
+        {
+            throw OutputAppeared();
+        }
+
+        // A file system without renameat2: a window between check and rename remains.
+        if (System.IO.Path.Exists(_place.Path)) throw OutputAppeared();
+        Posix.Rename(Path, _place.Path);
+    }
+
+    /// <summary>
+    /// A mount point cannot be renamed over: its files move in one by one, config.json last, without which no loader takes
+    /// the folder for a model.
+    /// </summary>
+    /// <returns>The staging folder, empty but for the journal.</returns>
+    private string MoveIntoMountPoint()
+    {
+        if (_place.Entries().Any()) throw OutputAppeared();
+        IEnumerable<string> names = Directory.EnumerateFileSystemEntries(Path)
+            .Where(path => path != RunJournal.PathIn(Path)).Select(System.IO.Path.GetFileName).OfType<string>()
+            .OrderBy(name => name == "config.json").ThenBy(name => name, StringComparer.Ordinal);
+        foreach (string name in names.ToList())
+            Posix.Rename(System.IO.Path.Combine(Path, name), System.IO.Path.Combine(_place.Path, name));
+        return Path;
+    }
+
     private static UserErrorException Foreign(string path) => new(
         ExitCode.CannotResume, "STAGING-FOREIGN", "the staging folder exists and was not made by this tool")
     {
@@ -177,34 +222,16 @@ internal sealed class StagingFolder : IDisposable
         Action = "move it away, or choose another --output",
     };
 
-    private static bool IsEmpty(string folder) => !Directory.EnumerateFileSystemEntries(folder).Any();
-
     private static UserErrorException Locked(string path) => new(ExitCode.Locked, "LOCKED", "another run is writing this output")
     {
         File = path,
         Action = "wait for it to finish, or choose another --output",
     };
 
-    /// <summary>A file system that cannot exchange two folders: a moment without an output remains.</summary>
-    private string MoveAside()
+    private UserErrorException OutputAppeared() => new(
+        ExitCode.OutputRefused, "OUTPUT-EXISTS", "the output appeared while this run was working")
     {
-        string old = Path + ".old";
-        Posix.Rename(_outputPath, old);
-        Posix.Rename(Path, _outputPath);
-        return old;
-    }
-
-    private void MoveIfAbsent()
-    {
-        // A file system without renameat2: a window between check and rename remains.
-        if (Directory.Exists(_outputPath) || File.Exists(_outputPath)) throw OutputAppeared(null);
-        Posix.Rename(Path, _outputPath);
-    }
-
-    private UserErrorException OutputAppeared(Exception? cause) => new(
-        ExitCode.OutputRefused, "OUTPUT-EXISTS", "the output appeared while this run was working", cause)
-    {
-        File = _outputPath,
+        File = _place.Path,
         Action = "choose another --output, or use --overwrite",
     };
 }

@@ -30,6 +30,16 @@ internal static class NearestNames
         ];
     }
 
+    /// <summary>The name nearest to <paramref name="word"/> if at most <paramref name="edits"/> edits away, else null.</summary>
+    public static string? Within(string word, IEnumerable<string> names, int edits) => word.Length > LongestCompared
+        ? null
+        : names.Select(name => (Name: name, Edits: Distance(word, name)))
+            .Where(candidate => candidate.Edits <= edits)
+            .OrderBy(static candidate => candidate.Edits)
+            .ThenBy(static candidate => candidate.Name, StringComparer.Ordinal)
+            .Select(static candidate => candidate.Name)
+            .FirstOrDefault();
+
     private static string WithoutDigits(string name) =>
         string.Create(name.Length, name, static (target, source) =>
         {

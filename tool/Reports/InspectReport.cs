@@ -40,26 +40,17 @@ internal static class InspectReport
         void Add(string label, string value) => grid.AddRow(new Text(label), new Text(DisplayText.Escape(value)));
     });
 
-    public static void WriteJson(InspectSummary summary, TextWriter output)
+    public static string Json(InspectSummary summary) => JsonLine.Of(json =>
     {
-        using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
-        {
-            json.WriteStartObject();
-            json.WriteString("type", "checkpoint");
-            json.WriteString("path", summary.Checkpoint.Folder);
-            json.WriteStartArray("tensors");
-            foreach (InspectedTensor tensor in summary.Tensors) WriteTensor(tensor, json);
-            json.WriteEndArray();
-            json.WriteNumber("parameters", summary.ParameterCount);
-            json.WriteNumber("bytes", summary.TensorBytes);
-            json.WriteNumber("bits_per_parameter", Math.Round(summary.BitsPerParameter, 4));
-            json.WriteEndObject();
-        }
-
-        buffer.WriteByte((byte)'\n');
-        output.Write(System.Text.Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length));
-    }
+        json.WriteString("type", "checkpoint");
+        json.WriteString("path", summary.Checkpoint.Folder);
+        json.WriteStartArray("tensors");
+        foreach (InspectedTensor tensor in summary.Tensors) WriteTensor(tensor, json);
+        json.WriteEndArray();
+        json.WriteNumber("parameters", summary.ParameterCount);
+        json.WriteNumber("bytes", summary.TensorBytes);
+        json.WriteNumber("bits_per_parameter", Math.Round(summary.BitsPerParameter, 4));
+    });
 
     private static void WriteTensor(InspectedTensor tensor, Utf8JsonWriter json)
     {

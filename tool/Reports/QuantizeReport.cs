@@ -39,45 +39,36 @@ internal static class QuantizeReport
     });
 
     /// <summary>One JSON line: options, every tensor, every file, totals.</summary>
-    public static void WriteJson(QuantizeSummary summary, TextWriter output)
+    public static string Json(QuantizeSummary summary) => JsonLine.Of(json =>
     {
-        using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
+        json.WriteString("type", summary.Request.DryRun ? "plan" : "quantized");
+        json.WriteString("tool", ToolVersion.Name);
+        json.WriteString("source", summary.Plan.Source.Folder);
+        json.WriteString("output", summary.Request.OutputPath);
+        json.WriteString("quant_type", summary.Plan.Recipe.Code.Name);
+        json.WriteNumber("blocksize", summary.Plan.Recipe.Blocksize);
+        json.WriteBoolean("double_quant", summary.Plan.Recipe.DoubleQuant);
+        WriteTensors(summary, json);
+        json.WriteStartArray("skip_modules");
+        foreach (string module in summary.Plan.Policy.SkipModules) json.WriteStringValue(module);
+        json.WriteEndArray();
+        json.WriteStartArray("files");
+        for (int i = 0; i < summary.Shards.Count; i++)
         {
             json.WriteStartObject();
-            json.WriteString("type", summary.Request.DryRun ? "plan" : "quantized");
-            json.WriteString("tool", ToolVersion.Name);
-            json.WriteString("source", summary.Plan.Source.Folder);
-            json.WriteString("output", summary.Request.OutputPath);
-            json.WriteString("quant_type", summary.Plan.Recipe.Code.Name);
-            json.WriteNumber("blocksize", summary.Plan.Recipe.Blocksize);
-            json.WriteBoolean("double_quant", summary.Plan.Recipe.DoubleQuant);
-            WriteTensors(summary, json);
-            json.WriteStartArray("skip_modules");
-            foreach (string module in summary.Plan.Policy.SkipModules) json.WriteStringValue(module);
-            json.WriteEndArray();
-            json.WriteStartArray("files");
-            for (int i = 0; i < summary.Shards.Count; i++)
-            {
-                json.WriteStartObject();
-                json.WriteString("name", summary.Plan.Shards[i].FileName);
-                json.WriteNumber("bytes", summary.Shards[i].FileLength);
-                json.WriteEndObject();
-            }
-
-            json.WriteEndArray();
-            json.WriteNumber("parameters", summary.Plan.ParameterCount);
-            json.WriteNumber("quantized_parameters", summary.Plan.QuantizedParameterCount);
-            json.WriteNumber("bytes_before", summary.Plan.SourceFileBytes);
-            json.WriteNumber("bytes_after", summary.OutputFileBytes);
-            json.WriteNumber("bits_per_parameter", Math.Round(summary.BitsPerParameter, 4));
-            json.WriteNumber("seconds", Math.Round(summary.Elapsed.TotalSeconds, 3));
+            json.WriteString("name", summary.Plan.Shards[i].FileName);
+            json.WriteNumber("bytes", summary.Shards[i].FileLength);
             json.WriteEndObject();
         }
 
-        buffer.WriteByte((byte)'\n');
-        output.Write(System.Text.Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length));
-    }
+        json.WriteEndArray();
+        json.WriteNumber("parameters", summary.Plan.ParameterCount);
+        json.WriteNumber("quantized_parameters", summary.Plan.QuantizedParameterCount);
+        json.WriteNumber("bytes_before", summary.Plan.SourceFileBytes);
+        json.WriteNumber("bytes_after", summary.OutputFileBytes);
+        json.WriteNumber("bits_per_parameter", Math.Round(summary.BitsPerParameter, 4));
+        json.WriteNumber("seconds", Math.Round(summary.Elapsed.TotalSeconds, 3));
+    });
 
     private static void WriteTensors(QuantizeSummary summary, Utf8JsonWriter json)
     {
@@ -115,7 +106,7 @@ internal static class QuantizeReport
         Add("weight files after", $"{TableConsole.Number(summary.OutputFileBytes)} bytes in {plan.Shards.Count}, {Percent(summary.OutputFileBytes, plan.SourceFileBytes)} of before");
         Add("skip modules", string.Join(", ", plan.Policy.SkipModules));
         Add("time", $"{TableConsole.Number(summary.Elapsed.TotalSeconds, 2)} s, {ByteSize.Format((long)(plan.SourceTensorBytes / summary.Elapsed.TotalSeconds))}/s");
-        Add(summary.Request.DryRun ? "would write" : "written to", summary.Request.OutputPath);
+        Add("written to", summary.Request.DryRun ? "nothing, this was a dry run" : summary.Request.OutputPath!);
         console.Write(grid);
 
         void Add(string label, string value) => grid.AddRow(new Text(label), new Text(DisplayText.Escape(value)));

@@ -3,23 +3,14 @@ namespace Bnb.Quant;
 /// <summary>
 /// The mean of a tensor's absmax values, which is the offset of the nested quantization. Upstream's sum runs in an order of
 /// torch's own that changes between devices; ours is fixed: float64 partial sums over 256 values in index order, the partial
-/// sums added in index order, one division, one rounding to float32. So the result does not depend on how the values arrive.
+/// sums added in index order, one division, one rounding to float32. Partial sums can so be made by any worker or device.
 /// Bounded: the float64 sum of n non-negative float32 is within (256 + n/256) * 2^-53 relative, hence the offset is within
 /// one unit in the last place of the exact mean's rounding.
 /// </summary>
-public sealed class AbsmaxMean
+public static class AbsmaxMean
 {
-    private double _sum;
-    private long _count;
-
-    /// <summary>Number of values so far.</summary>
-    public long Count => _count;
-
-    /// <summary>The mean of all values so far as float32; 0 when there are none. NaN and infinity propagate.</summary>
-    public float Offset => _count == 0 ? 0f : (float)(_sum / _count);
-
-    /// <summary>The partial sums: one per 256 values, the last of fewer.</summary>
-    /// <param name="absmax">Values that begin at a multiple of 256 of their tensor.</param>
+    /// <summary>The partial sums: one per 256 values, the last of fewer. NaN and infinity propagate.</summary>
+    /// <param name="absmax">Values that begin at a multiple of 256 of their tensor. Empty gives none.</param>
     /// <param name="sums">ceil(absmax.Length / 256) or more; only that many are written.</param>
     public static void BlockSums(ReadOnlySpan<float> absmax, Span<double> sums)
     {
@@ -33,7 +24,9 @@ public sealed class AbsmaxMean
         }
     }
 
-    /// <summary>The offset, from all partial sums of a tensor with <paramref name="count"/> absmax values.</summary>
+    /// <summary>The offset: the partial sums in index order, over the number of values, rounded once; 0 for no values.</summary>
+    /// <param name="sums">All partial sums of the tensor.</param>
+    /// <param name="count">Its absmax values.</param>
     public static float Of(ReadOnlySpan<double> sums, long count)
     {
         double sum = 0;
@@ -41,26 +34,11 @@ public sealed class AbsmaxMean
         return count == 0 ? 0f : (float)(sum / count);
     }
 
-    /// <summary>Adds the next values in index order.</summary>
-    /// <param name="absmax">Any length for the last span, a multiple of 256 for all before it. Empty changes nothing.</param>
-    /// <exception cref="InvalidOperationException">An earlier span was not a multiple of 256 long.</exception>
-    public void Add(ReadOnlySpan<float> absmax)
+    /// <summary>The same over all absmax values at once.</summary>
+    public static float Of(ReadOnlySpan<float> absmax)
     {
-        if (absmax.IsEmpty) return;
-        if (_count % NestedAbsmax.Blocksize != 0)
-        {
-            throw new InvalidOperationException(
-                $"after {_count} values, which is no multiple of {NestedAbsmax.Blocksize}, no more can be added");
-        }
-
-        _count += absmax.Length;
-        while (!absmax.IsEmpty)
-        {
-            int length = Math.Min(absmax.Length, NestedAbsmax.Blocksize);
-            double partial = 0;
-            foreach (float value in absmax[..length]) partial += value;
-            _sum += partial;
-            absmax = absmax[length..];
-        }
+        var sums = new double[(absmax.Length + NestedAbsmax.Blocksize - 1) / NestedAbsmax.Blocksize];
+        BlockSums(absmax, sums);
+        return Of(sums, absmax.Length);
     }
 }

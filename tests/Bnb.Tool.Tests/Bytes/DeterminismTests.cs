@@ -79,7 +79,7 @@ public sealed class DeterminismTests(DeterminismTests.Model model) : IClassFixtu
         ToolRun run = ToolProcess.In(
             _folder.Path, [KeyValuePair.Create(KernelPaths.Variable, name)], "quantize", model.Source, "--output", "out");
 
-        Refusal.AssertIs(run, ExitCode.Usage, "KERNEL-PATH");
+        Refusal.AssertIs(run, ExitCode.Usage, "USAGE");
         Assert.Contains("reference, v128, v256, v512", run.Error, StringComparison.Ordinal);
         Refusal.AssertNothingWritten(_folder["out"]);
     }

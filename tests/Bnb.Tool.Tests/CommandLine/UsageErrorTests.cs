@@ -77,7 +77,6 @@ public sealed class UsageErrorTests : IDisposable
     [InlineData("demo", "-d")]
     [InlineData("dequantize", "model")]
     [InlineData("")]
-    [InlineData()]
     public void Run_BadArguments_IsOneErrorAndExit2(params string[] args)
     {
         ToolRun run = ToolRun.Of(args);
@@ -97,6 +96,15 @@ public sealed class UsageErrorTests : IDisposable
         AssertUsage(run);
         JsonElement line = Assert.Single(JsonResult.Lines(run));
         Assert.Equal("USAGE", line.GetProperty("error").GetString());
+    }
+
+    [Fact]
+    public void Run_NoArguments_ShowsTheHelpAndExits2()
+    {
+        ToolRun run = ToolRun.Of();
+
+        Assert.Equal(ExitCode.Usage, run.Exit);
+        Assert.Contains("Usage:", run.Out, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -18,7 +18,7 @@ public sealed class StagingTests : IDisposable
 
     private string Output => _folder["out"];
 
-    private string Staging => StagingFolder.PathFor(Output);
+    private string Staging => StagingFolder.PathFor(OutputPlace.Of(Output));
 
     public void Dispose() => _folder.Dispose();
 
@@ -78,7 +78,7 @@ public sealed class StagingTests : IDisposable
     [Fact]
     public void Quantize_StagingFolderInUse_IsLocked()
     {
-        using StagingFolder other = StagingFolder.Create(Output, overwrite: false);
+        using StagingFolder other = StagingFolder.Create(OutputPlace.Of(Output), overwrite: false);
         string before = FolderState.Of(_folder.Path);
 
         ToolRun run = ToolRun.Of("quantize", _source, "--output", Output);
@@ -90,7 +90,7 @@ public sealed class StagingTests : IDisposable
     [Fact]
     public void Inspect_StagingFolder_SaysThatItIsUnfinished()
     {
-        using StagingFolder other = StagingFolder.Create(Output, overwrite: false);
+        using StagingFolder other = StagingFolder.Create(OutputPlace.Of(Output), overwrite: false);
 
         Refusal.AssertIs(ToolRun.Of("inspect", Staging), ExitCode.InputMalformed, "INCOMPLETE");
         Refusal.AssertIs(ToolRun.Of("inspect", Staging + "/"), ExitCode.InputMalformed, "INCOMPLETE");
@@ -109,7 +109,7 @@ public sealed class StagingTests : IDisposable
     [Fact]
     public void Commit_OutputThatAppearedMeanwhile_IsKept()
     {
-        using (StagingFolder staging = StagingFolder.Create(Output, overwrite: false))
+        using (StagingFolder staging = StagingFolder.Create(OutputPlace.Of(Output), overwrite: false))
         {
             staging.WriteFile("config.json", "{}"u8);
             _ = _folder.Write("out/theirs", [1]);
@@ -127,7 +127,7 @@ public sealed class StagingTests : IDisposable
     private void LeaveBehind()
     {
         string copy = _folder["copy"];
-        using (StagingFolder staging = StagingFolder.Create(Output, overwrite: false))
+        using (StagingFolder staging = StagingFolder.Create(OutputPlace.Of(Output), overwrite: false))
         {
             staging.WriteFile("model-00001-of-00002.safetensors", "half"u8);
             File.WriteAllText(staging.TempPath(1), "half");

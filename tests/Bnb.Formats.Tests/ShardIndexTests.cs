@@ -1,0 +1,80 @@
+using System.Text;
+using Bnb.Formats.Sharded;
+
+namespace Bnb.Formats.Tests;
+
+public sealed class ShardIndexTests
+{
+    [Fact]
+    public void Write_TwoTensors_GivesTheTextOfPython()
+    {
+        byte[] bytes = ShardIndex.Write([new("b\"é", "model-00002-of-00002.safetensors"), new("a", "model-00001-of-00002.safetensors")], 12345678901);
+
+        Assert.Equal(
+            "{\n  \"metadata\": {\n    \"total_size\": 12345678901\n  },\n  \"weight_map\": {\n"
+            + "    \"a\": \"model-00001-of-00002.safetensors\",\n    \"b\\\"\\u00e9\": \"model-00002-of-00002.safetensors\"\n  }\n}\n",
+            Encoding.ASCII.GetString(bytes));
+    }
+
+    [Fact]
+    public void Write_Nothing_IsStillJson() =>
+        Assert.Equal("{\n  \"metadata\": {\n    \"total_size\": 0\n  },\n  \"weight_map\": {}\n}\n", Encoding.ASCII.GetString(ShardIndex.Write([], 0)));
+
+    [Fact]
+    public void Parse_KeepsTheOrderOfTheFile()
+    {
+        ShardIndex index = Parse("""{"weight_map":{"z":"2.safetensors","a":"1.safetensors"},"later":[{}]}""");
+
+        Assert.Equal(["z", "a"], index.WeightMap.Select(pair => pair.Key));
+        Assert.Null(index.TotalSize);
+    }
+
+    [Theory]
+    [InlineData("12", 12L)]
+    [InlineData("12.0", 12L)]
+    [InlineData("1e3", 1000L)]
+    [InlineData("\"12\"", null)]
+    [InlineData("null", null)]
+    [InlineData("[1]", null)]
+    [InlineData("1e300", null)]
+    public void Parse_TotalSize_IsTakenWhenItIsANumber(string text, long? expected) =>
+        Assert.Equal(expected, Parse($$$"""{"metadata":{"total_size":{{{text}}},"x":{"total_size":1}},"weight_map":{"a":"1.safetensors"}}""").TotalSize);
+
+    [Theory]
+    [InlineData("[1]")]
+    [InlineData("null")]
+    [InlineData("5")]
+    public void Parse_MetadataOfAnotherKind_IsIgnored(string text) =>
+        Assert.Null(Parse($$$"""{"metadata":{{{text}}},"weight_map":{"a":"1.safetensors"}}""").TotalSize);
+
+    [Fact]
+    public void Parse_EveryTruncationAndBitFlip_ThrowsOnlyFormatErrors()
+    {
+        byte[] seed = Encoding.UTF8.GetBytes("""{"metadata":{"total_size":1.0},"weight_map":{"a\u00e9":"s/1.safetensors","é":"2.safetensors"}}""");
+        for (int i = 0; i < seed.Length * 8; i++)
+        {
+            byte[] flipped = [.. seed];
+            flipped[i / 8] ^= (byte)(1 << (i % 8));
+            foreach (byte[] text in (byte[][])[flipped, seed[..(i / 8)]])
+            {
+                try
+                {
+                    ShardIndex index = ShardIndex.Parse(text, "i.json");
+                    foreach ((_, string shard) in index.WeightMap)
+                    {
+                        Assert.EndsWith(".safetensors", shard, StringComparison.Ordinal);
+                        Assert.StartsWith("/m/", Path.GetFullPath(Path.Combine("/m", shard)), StringComparison.Ordinal);
+                        Assert.DoesNotContain(shard, c => c is '\\' or ':' || char.IsControl(c));
+                    }
+                }
+                catch (CheckpointFormatException error)
+                {
+                    Assert.DoesNotContain(error.Message, char.IsControl);
+                }
+            }
+        }
+    }
+
+    private static ShardIndex Parse(string json) =>
+        ShardIndex.Parse(Encoding.UTF8.GetBytes(json), "model.safetensors.index.json");
+}
