@@ -86,7 +86,15 @@ internal static class OutputCheck
         if (!Directory.Exists(place.Path)) return;
 
         List<string> entries = [.. place.Entries().Order(StringComparer.Ordinal).Take(EntriesShown + 1)];
-        if (entries.Count == 0 || (overwrite && !place.IsMountPoint)) return;
+        if (entries.Count == 0) return;
+        if (overwrite && !place.IsMountPoint)
+        {
+            if (HoldsCheckpoint(place.Path)) return;
+            throw Refuse(
+                "OUTPUT-EXISTS", "the output folder exists and does not look like a checkpoint: --overwrite would delete something else",
+                place.Path, "choose another --output, or remove the folder yourself");
+        }
+
         throw new UserErrorException(ExitCode.OutputRefused, "OUTPUT-EXISTS", "the output folder exists and is not empty")
         {
             File = place.Path,
@@ -96,6 +104,10 @@ internal static class OutputCheck
                 : "choose another --output, or use --overwrite to replace it",
         };
     }
+
+    /// <summary>--overwrite replaces an earlier result, never somebody's home folder.</summary>
+    private static bool HoldsCheckpoint(string folder) =>
+        File.Exists(Path.Combine(folder, "config.json")) || Directory.EnumerateFiles(folder, "*.safetensors").Any();
 
     private static void RefuseFullDisk(string folder, long bytesNeeded)
     {

@@ -44,6 +44,8 @@ internal sealed class TensorRun(TensorPlan plan, ShardRun shard, PipelineContext
             if (context.Recipe.DoubleQuant)
             {
                 offset = AbsmaxMean.Of(_absmaxSums, quantization.BlockCount);
+                // Only reached with --non-finite keep. No reader takes such an offset: every weight would decode to NaN.
+                if (!float.IsFinite(offset.Value)) throw NonFiniteScan.OffsetError(plan);
                 if (context.Writes) QuantizeAbsmax(quantization, offset.Value, buffers);
                 WriteFloats(OutputRole.NestedQuantMap, DynamicCode8.Values);
             }
