@@ -27,4 +27,8 @@ internal static class OutputFolder
         .EnumerateFiles(folder, "*", SearchOption.AllDirectories)
         .OrderBy(path => path, StringComparer.Ordinal)
         .Select(path => $"{Path.GetRelativePath(folder, path)} {Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(path)))}"));
+
+    /// <summary>Bytes of all weight files of a folder, headers included.</summary>
+    public static long WeightFileBytes(string folder) =>
+        Directory.EnumerateFiles(folder, "*.safetensors").Sum(path => new FileInfo(path).Length);
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Bnb.Formats;
 using Bnb.Tool.Errors;
 using Bnb.Tool.Terminal;
 
@@ -36,11 +37,19 @@ internal static class Application
                 ProcessTerminationTimeout = null,
             });
         }
-        catch (IOException lost)
+        catch (OutputLostException lost)
         {
-            // Commands report their own I/O errors: what arrives here is help or version text that could not be printed.
-            terminal.Error.WriteLine($"error[STDOUT]: the output could not be written: {lost.Message}");
+            // Commands report their own errors: what arrives here is help or version text that could not be printed.
+            terminal.Error.WriteLine($"error[STDOUT]: {lost.Message}");
             return ExitCode.IoError;
+        }
+        catch (Exception failure)
+        {
+            // The report of an error failed itself, as it may without memory or descriptors: end like an error all the same,
+            // not like a crash.
+            UserErrorException? known = ErrorMapping.ToUserError(failure);
+            terminal.Error.WriteLine($"error[{known?.Code ?? "INTERNAL"}]: {failure.GetType().Name}: {DisplayText.Escape(failure.Message)}");
+            return known?.Exit ?? ExitCode.InternalError;
         }
     }
 

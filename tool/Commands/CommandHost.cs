@@ -74,17 +74,19 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
             }
             catch (Exception failure)
             {
-                UserErrorException? error = ErrorMapping.ToUserError(failure);
+                ExitCode exit = Report(ErrorMapping.ToUserError(failure) ?? Bug(failure), json, context.Outcome);
+                // After the report: without memory or descriptors even a log may fail.
                 log.Debug(failure, "stopped by");
-                if (error is not null) return Report(error, json, context.Outcome);
-                var bug = new UserErrorException(ExitCode.InternalError, "INTERNAL", $"{failure.GetType().Name}: {failure.Message}")
-                {
-                    Action = "this is a bug: report it with the output of --verbosity diagnostic",
-                };
-                return Report(bug, json, context.Outcome);
+                return exit;
             }
         }
     }
+
+    private static UserErrorException Bug(Exception failure) =>
+        new(ExitCode.InternalError, "INTERNAL", $"{failure.GetType().Name}: {failure.Message}", failure)
+        {
+            Action = "this is a bug: report it with a --log-file",
+        };
 
     private ExitCode Report(UserErrorException error, bool json, string outcome)
     {
@@ -94,7 +96,7 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
         {
             terminal.Out.Write(ErrorReport.JsonExit(error.Exit, error));
         }
-        catch (IOException)
+        catch (OutputLostException)
         {
             // stdout is gone; the message went to stderr and the exit code stands.
         }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Bnb.Tool.Errors;
+using Bnb.Tool.Options;
 using Bnb.Tool.Pipeline;
 using Bnb.Tool.Sample;
 
@@ -10,7 +11,7 @@ internal static class DemoCommand
 {
     public static Command Create(CommandHost host)
     {
-        var folder = new Argument<string>("DIR") { Description = "Folder to create; it gets source/ and nf4/" };
+        var folder = new Argument<string>("DIR") { Description = "Folder to create; it gets source/ and nf4/", CustomParser = Choice.FilePath };
         var command = new Command("demo", "Make a small sample checkpoint in DIR and quantize it, to see the tool at work") { folder };
         host.Attach(command, (parsed, context) => Execute(parsed.GetRequiredValue(folder), context));
         return command;

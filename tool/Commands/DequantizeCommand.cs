@@ -65,7 +65,7 @@ internal static class DequantizeCommand
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
         DequantizePlan plan = DequantizePlan.Make(request, source);
         MemoryBudget budget = MemoryBudget.Divide(BufferNeeds.OfDequantize(plan.Tensors), request.Threads, request.MaxMemoryBytes);
-        OutputCheck.Run(place, request.SourcePath, request.Overwrite, plan.MaximumOutputBytes);
+        OutputRun.CheckPlace(plan, place, request.SourcePath, request.Overwrite);
         foreach (string note in plan.Source.Notes) context.Log.Warning("{Note:l}", DisplayText.Escape(note));
 
         PipelineResult result = OutputRun.Write(plan, new OutputOptions(budget, kernelPath, KeepNonFinite: true), place, request.Overwrite, context);

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Bnb.Formats;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Tool.Errors;
+using Bnb.Tool.Options;
 using Bnb.Tool.Pipeline;
 using Bnb.Tool.Reports;
 
@@ -12,7 +13,7 @@ internal static class InspectCommand
 {
     public static Command Create(CommandHost host)
     {
-        var path = new Argument<string>("PATH") { Description = "Checkpoint folder or one .safetensors file" };
+        var path = new Argument<string>("PATH") { Description = "Checkpoint folder or one .safetensors file", CustomParser = Choice.FilePath };
         var command = new Command("inspect", "List tensors, dtypes, shapes, sizes and quantization state of a checkpoint") { path };
         host.Attach(command, (parsed, context) => Execute(parsed.GetRequiredValue(path), context));
         return command;

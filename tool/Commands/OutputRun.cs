@@ -31,12 +31,30 @@ internal static class OutputRun
         foreach (CheckpointFile file in plan.Source.Files) InputCheck.ThrowIfChanged(file);
         // Without config.json no loader takes a folder for a model: it comes last.
         if (plan.ConfigBytes is { } config) staging.WriteFile("config.json", config);
-        staging.Commit();
-        context.Outcome = $"the output is complete: {place.Path}";
+        try
+        {
+            staging.Commit();
+        }
+        finally
+        {
+            if (staging.Committed) context.Outcome = $"the output is complete: {place.Path}";
+        }
+
         foreach (string name in result.CopiedNonFinite)
             context.Log.Warning("{Tensor:l} holds NaN or Inf and was copied as it is", DisplayText.Escape(name));
         return result;
     }
+
+    /// <summary>Refuses an output place that holds the input or anything else, or has too little room.</summary>
+    public static void CheckPlace(OutputPlan plan, OutputPlace place, string sourcePath, bool overwrite) => OutputCheck.Run(
+        place,
+        Path.GetFullPath(sourcePath),
+        [
+            .. plan.Source.Files.Select(file => Path.GetFullPath(file.Path)),
+            .. plan.Source.SideFiles.Copied.Select(file => Path.GetFullPath(file.Path)),
+        ],
+        overwrite,
+        plan.MaximumOutputBytes);
 
     /// <summary>Reads and computes everything, writes nothing.</summary>
     public static PipelineResult Rehearse(OutputPlan plan, OutputOptions options, CommandContext context) => Pipeline(

@@ -17,11 +17,13 @@ internal static class QuantizeCommand
         var source = new Argument<string>("SOURCE")
         {
             Description = "Checkpoint folder (model.safetensors, or shards with an index), or one .safetensors file",
+            CustomParser = Choice.FilePath,
         };
         var output = new Option<string?>("--output", "-o")
         {
             Description = "Folder to create for the quantized checkpoint (no default; only a dry run goes without)",
             HelpName = "DIR",
+            CustomParser = Choice.FilePath,
         };
         var type = new Option<Code4>("--type", "-t")
         {
@@ -76,12 +78,12 @@ internal static class QuantizeCommand
         };
         Option<bool> overwrite = CommonOptions.Overwrite();
         Option<bool> followSymlinks = CommonOptions.FollowSymlinks();
-        var nonFinite = new Option<bool>("--non-finite")
+        // Not a bool: the parser takes no other word than true and false for one.
+        var nonFinite = new Option<string>("--non-finite")
         {
             Description = "What to do with NaN or Inf in a weight to be quantized: error, or keep to do as bitsandbytes does (default: error)",
             HelpName = "WHAT",
-            Arity = ArgumentArity.ExactlyOne,
-            CustomParser = Choice.Parser(new Dictionary<string, bool> { ["error"] = false, ["keep"] = true }),
+            CustomParser = Choice.Parser(new Dictionary<string, string> { ["error"] = "error", ["keep"] = "keep" }),
         };
 
         var command = new Command("quantize", "Turn a checkpoint into a bitsandbytes 4-bit one")
@@ -116,7 +118,7 @@ internal static class QuantizeCommand
                 DryRun = parsed.GetValue(dryRun),
                 Overwrite = parsed.GetValue(overwrite),
                 FollowSymlinks = parsed.GetValue(followSymlinks),
-                KeepNonFinite = parsed.GetValue(nonFinite),
+                KeepNonFinite = parsed.GetValue(nonFinite) == "keep",
             };
             QuantizeRun.Execute(request, context);
         });

@@ -23,7 +23,7 @@ internal static class QuantizeRun
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
         QuantizePlan plan = QuantizePlan.Make(request, source);
         MemoryBudget budget = MemoryBudget.Divide(BufferNeeds.OfQuantize(plan.Tensors), request.Threads, request.MaxMemoryBytes);
-        if (place is not null) OutputCheck.Run(place, request.SourcePath, request.Overwrite, plan.MaximumOutputBytes);
+        if (place is not null) OutputRun.CheckPlace(plan, place, request.SourcePath, request.Overwrite);
         Announce(plan, request, budget, kernelPath, context);
 
         var options = new OutputOptions(budget, kernelPath, request.KeepNonFinite);

@@ -1,5 +1,6 @@
 using Bnb.Formats;
 using Bnb.Tool.Policy;
+using Bnb.Tool.Terminal;
 
 namespace Bnb.Tool.Errors;
 
@@ -11,9 +12,6 @@ internal static class ErrorMapping
 {
     // Linux errno values; .NET on Unix carries them in IOException.HResult.
     private const int EPERM = 1, EIO = 5, EACCES = 13, EBUSY = 16, EFBIG = 27, ENOSPC = 28, EROFS = 30, ENOMEM = 12, EMFILE = 24, EDQUOT = 122;
-
-    // Preallocation failures arrive as this HResult with a text only.
-    private const int PreallocationFailed = unchecked((int)0x80131620);
 
     /// <summary>The user's view of <paramref name="exception"/>, or null when it is a bug of ours.</summary>
     public static UserErrorException? ToUserError(Exception exception) => exception switch
@@ -31,7 +29,10 @@ internal static class ErrorMapping
             Action = "lower --max-memory or --threads, or raise the limit of the process",
         },
         UnauthorizedAccessException => new UserErrorException(ExitCode.OutputRefused, "DENIED", exception.Message, exception),
+        OutputLostException lost => new UserErrorException(ExitCode.IoError, "STDOUT", lost.Message, lost),
         IOException io => FromIo(io),
+        // What the runtime makes of EFBIG from a write, without an errno.
+        ArgumentOutOfRangeException { ParamName: "value", Source: "System.Private.CoreLib" } => TooLarge(exception),
         _ => null,
     };
 
@@ -60,7 +61,7 @@ internal static class ErrorMapping
         int errno = io.HResult;
         return errno switch
         {
-            ENOSPC or PreallocationFailed => new UserErrorException(ExitCode.NoSpace, "NOSPACE", $"disk full: {io.Message}", io)
+            ENOSPC => new UserErrorException(ExitCode.NoSpace, "NOSPACE", $"disk full: {io.Message}", io)
             {
                 Action = "free space and run the same command again",
             },
@@ -68,10 +69,7 @@ internal static class ErrorMapping
             {
                 Action = "free space within the quota and run the same command again",
             },
-            EFBIG => new UserErrorException(ExitCode.NoSpace, "FILE-TOO-LARGE", $"the file system refuses files this large: {io.Message}", io)
-            {
-                Action = "use a smaller --max-shard-size",
-            },
+            EFBIG => TooLarge(io),
             EPERM or EACCES or EROFS or EBUSY => new UserErrorException(ExitCode.OutputRefused, "DENIED", io.Message, io),
             ENOMEM => new UserErrorException(ExitCode.MemoryLimit, "MEMORY", io.Message, io),
             EMFILE => new UserErrorException(ExitCode.MemoryLimit, "DESCRIPTORS", io.Message, io) { Action = "raise ulimit -n" },
@@ -79,4 +77,10 @@ internal static class ErrorMapping
             _ => new UserErrorException(ExitCode.IoError, "IO", io.Message, io),
         };
     }
+
+    private static UserErrorException TooLarge(Exception cause) => new(
+        ExitCode.NoSpace, "FILE-TOO-LARGE", $"the file system, or a limit of the process, refuses files this large: {cause.Message}", cause)
+    {
+        Action = "use a smaller --max-shard-size",
+    };
 }

@@ -27,6 +27,19 @@ internal static class Choice
         return 0;
     }
 
+    /// <summary>
+    /// A path. An empty one is an unset variable in a script, and one that begins with a dash a misspelt option: taken at
+    /// their word, both would create folders nobody meant.
+    /// </summary>
+    public static string FilePath(ArgumentResult result)
+    {
+        string text = result.Tokens[^1].Value;
+        if (text.Length == 0) result.AddError($"{OptionName(result)} is empty; it takes a path");
+        else if (text[0] == '-') result.AddError($"{OptionName(result)} cannot take '{text}': no such option; if it is a path, write './{text}'");
+        else if (text.Contains('\0', StringComparison.Ordinal)) result.AddError($"{OptionName(result)} holds a NUL character, which no path may");
+        return text;
+    }
+
     /// <summary>A whole number between two bounds.</summary>
     public static Func<ArgumentResult, int> Number(int least, int most) => result =>
     {
@@ -45,5 +58,5 @@ internal static class Choice
         return 1;
     }
 
-    private static string OptionName(ArgumentResult result) => (result.Parent as OptionResult)?.IdentifierToken?.Value ?? "this option";
+    private static string OptionName(ArgumentResult result) => (result.Parent as OptionResult)?.IdentifierToken?.Value ?? result.Argument.Name;
 }

@@ -57,7 +57,12 @@ internal static class CommonOptions
     public static T ValueOr<T>(this ParseResult parsed, Option<T> option, T fallback) =>
         parsed.GetResult(option) is { Implicit: false } ? parsed.GetRequiredValue(option) : fallback;
 
-    public static Option<string?> LogFile() => new("--log-file") { Description = "Also write a full log with time stamps to this file (default: none)", HelpName = "PATH" };
+    public static Option<string?> LogFile() => new("--log-file")
+    {
+        Description = "Also write a full log with time stamps to this file (default: none)",
+        HelpName = "PATH",
+        CustomParser = Choice.FilePath,
+    };
 
     public static Option<string[]> Glob(string name, string description) =>
         new(name) { Description = description, HelpName = "GLOB", Arity = ArgumentArity.OneOrMore };
@@ -73,6 +78,8 @@ internal static class CommonOptions
                 include = token.Value switch { "--include" => true, "--exclude" => false, _ => null };
             else if (token.Type == System.CommandLine.Parsing.TokenType.Argument && include is { } which)
                 patterns.Add(new PatternRule(which, token.Value));
+            // One value each: what follows the value may be SOURCE.
+            if (token.Type == System.CommandLine.Parsing.TokenType.Argument) include = null;
         }
 
         return patterns;

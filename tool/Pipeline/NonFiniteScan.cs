@@ -10,6 +10,15 @@ namespace Bnb.Tool.Pipeline;
 /// </summary>
 internal static class NonFiniteScan
 {
+    /// <summary>An infinity makes the mean of absmax infinite, which double quantization cannot store.</summary>
+    public static UserErrorException OffsetError(TensorPlan plan) => new(
+        ExitCode.DataCheckFailed, "DATA-NONFINITE", $"{plan.Source.Name} holds an infinity, which double quantization cannot keep")
+    {
+        File = plan.Source.File.Path,
+        Tensor = plan.Source.Name,
+        Action = "use --double-quant false with --non-finite keep, or --exclude the tensor",
+    };
+
     public static UserErrorException Error(TensorPlan plan, TensorSource source, WorkerBuffers buffers)
     {
         Quantization quantization = plan.Quantization!;

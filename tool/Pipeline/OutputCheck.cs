@@ -9,36 +9,68 @@ internal static class OutputCheck
 {
     private const int EntriesShown = 5;
 
-    public static void Run(OutputPlace place, string sourcePath, bool overwrite, long bytesNeeded)
+    /// <param name="sourcePath">Full path of the source folder or file.</param>
+    /// <param name="inputFiles">Every file the run reads; links among them may lead anywhere.</param>
+    public static void Run(OutputPlace place, string sourcePath, IEnumerable<string> inputFiles, bool overwrite, long bytesNeeded)
     {
         string outputPath = place.Path;
         string parent = place.Parent
             ?? throw Refuse("OUTPUT-EXISTS", "the output cannot be the root folder", outputPath, "choose another --output");
-        RefuseOverlap(outputPath, Posix.RealPath(sourcePath) ?? sourcePath);
+        RefuseOutputInInput(outputPath, sourcePath);
+        RefuseInputInOutput(outputPath, [sourcePath, .. inputFiles]);
+        StagingFolder.FinishInterrupted(place);
         RefuseExisting(place, overwrite);
-        if (!Directory.Exists(parent) && !Directory.Exists(Path.GetDirectoryName(parent)))
+        // A file or a dangling link may stand in the place of the parent.
+        bool canHold = Directory.Exists(parent) || (!Path.Exists(parent) && Directory.Exists(Path.GetDirectoryName(parent)));
+        if (!canHold)
             throw Refuse("OUTPUT-PARENT", "the folder that would hold the output does not exist", parent, "create it, or choose another --output");
         RefuseFullDisk(place.SpaceFrom, bytesNeeded);
     }
 
-    private static void RefuseOverlap(string outputPath, string sourcePath)
+    private static void RefuseOutputInInput(string outputPath, string sourcePath)
     {
-        // Device and inode see through links, "..", bind mounts and case: compare every folder above one with the other.
-        FileIdentity source = FileIdentity.Of(Directory.Exists(sourcePath) ? sourcePath : Path.GetDirectoryName(sourcePath)!);
-        for (string? folder = outputPath; folder is not null; folder = Path.GetDirectoryName(folder))
-        {
-            if (!Path.Exists(folder) || !Same(FileIdentity.Of(folder), source)) continue;
-            // A file as source has a parent folder that may well hold the output too.
-            if (folder != outputPath && !Directory.Exists(sourcePath)) break;
+        // A file as source has a parent folder that may well hold the output too.
+        if (!Directory.Exists(sourcePath)) return;
+        FileIdentity source = FileIdentity.Of(sourcePath);
+        string? existing = outputPath;
+        while (existing is not null && !Directory.Exists(existing)) existing = Path.GetDirectoryName(existing);
+        if (existing is not null && FoldersFrom(existing).Any(folder => Same(folder, source)))
             throw Refuse("OUTPUT-IS-INPUT", "the output is the input or lies inside it", outputPath, "choose another --output");
-        }
+    }
 
+    private static void RefuseInputInOutput(string outputPath, IEnumerable<string> inputs)
+    {
         if (!Directory.Exists(outputPath)) return;
         FileIdentity output = FileIdentity.Of(outputPath);
-        for (string? folder = sourcePath; folder is not null; folder = Path.GetDirectoryName(folder))
+        foreach (string folder in inputs.SelectMany(FoldersOf).Distinct(StringComparer.Ordinal))
         {
-            if (Same(FileIdentity.Of(folder), output))
-                throw Refuse("OUTPUT-IS-INPUT", "the input lies inside the output", outputPath, "choose another --output");
+            if (FoldersFrom(folder).Any(above => Same(above, output)))
+                throw Refuse("OUTPUT-IS-INPUT", "the input is the output or lies inside it", outputPath, "choose another --output");
+        }
+    }
+
+    /// <summary>The folder an input is named in, and the one it really is in.</summary>
+    private static IEnumerable<string> FoldersOf(string input)
+    {
+        if (Directory.Exists(input)) return [input];
+        string? target = File.ResolveLinkTarget(input, returnFinalTarget: true)?.FullName;
+        return target is null ? [Path.GetDirectoryName(input)!] : [Path.GetDirectoryName(input)!, Path.GetDirectoryName(target)!];
+    }
+
+    /// <summary>
+    /// A folder and all above it as the file system has them: ".." is left to the kernel, because after a link the text of
+    /// a path says nothing about where it is. Device and inode see through links, bind mounts and case.
+    /// </summary>
+    private static IEnumerable<FileIdentity> FoldersFrom(string folder)
+    {
+        FileIdentity below = default;
+        while (true)
+        {
+            FileIdentity here = FileIdentity.Of(folder);
+            if (Same(here, below)) yield break;
+            yield return here;
+            below = here;
+            folder += "/..";
         }
     }
 
@@ -53,8 +85,16 @@ internal static class OutputCheck
             throw Refuse("OUTPUT-EXISTS", "the output is an existing file", place.Path, "choose another --output");
         if (!Directory.Exists(place.Path)) return;
 
-        List<string> entries = [.. place.Entries().Take(EntriesShown + 1).Order(StringComparer.Ordinal)];
-        if (entries.Count == 0 || (overwrite && !place.IsMountPoint)) return;
+        List<string> entries = [.. place.Entries().Order(StringComparer.Ordinal).Take(EntriesShown + 1)];
+        if (entries.Count == 0) return;
+        if (overwrite && !place.IsMountPoint)
+        {
+            if (HoldsCheckpoint(place.Path)) return;
+            throw Refuse(
+                "OUTPUT-EXISTS", "the output folder exists and does not look like a checkpoint: --overwrite would delete something else",
+                place.Path, "choose another --output, or remove the folder yourself");
+        }
+
         throw new UserErrorException(ExitCode.OutputRefused, "OUTPUT-EXISTS", "the output folder exists and is not empty")
         {
             File = place.Path,
@@ -64,6 +104,10 @@ internal static class OutputCheck
                 : "choose another --output, or use --overwrite to replace it",
         };
     }
+
+    /// <summary>--overwrite replaces an earlier result, never somebody's home folder.</summary>
+    private static bool HoldsCheckpoint(string folder) =>
+        File.Exists(Path.Combine(folder, "config.json")) || Directory.EnumerateFiles(folder, "*.safetensors").Any();
 
     private static void RefuseFullDisk(string folder, long bytesNeeded)
     {

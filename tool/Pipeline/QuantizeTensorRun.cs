@@ -71,6 +71,8 @@ internal sealed class QuantizeTensorRun(TensorPlan plan, Quantization quantizati
         if (_recipe.DoubleQuant)
         {
             offset = AbsmaxMean.Of(_absmaxSums, quantization.BlockCount);
+            // Only reached with --non-finite keep. No reader takes such an offset: every weight would decode to NaN.
+            if (!float.IsFinite(offset.Value)) throw NonFiniteScan.OffsetError(Plan);
             if (Context.Writes) QuantizeAbsmax(offset.Value, buffers);
             WriteFloats(OutputRole.NestedQuantMap, DynamicCode8.Values);
         }

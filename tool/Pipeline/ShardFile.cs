@@ -14,6 +14,7 @@ internal sealed class ShardFile : IShardSink
 {
     private const long BytesBetweenHints = 16 << 20;
     private const long WholeFile = 0;
+    private const int ENOSPC = 28, HResultWithoutErrno = unchecked((int)0x80131620);
 
     private readonly ShardPlan _plan;
     private readonly StagingFolder _staging;
@@ -26,8 +27,16 @@ internal sealed class ShardFile : IShardSink
         _plan = plan;
         _staging = staging;
         _tempPath = staging.TempPath(index);
-        _handle = File.OpenHandle(
-            _tempPath, FileMode.CreateNew, FileAccess.Write, FileShare.Read, FileOptions.None, preallocationSize: plan.MaximumLength);
+        try
+        {
+            _handle = File.OpenHandle(
+                _tempPath, FileMode.CreateNew, FileAccess.Write, FileShare.Read, FileOptions.None, preallocationSize: plan.MaximumLength);
+        }
+        catch (IOException full) when (full.HResult == HResultWithoutErrno)
+        {
+            // Only a failed preallocation arrives like this, so the disk has no room for the whole shard.
+            throw new IOException(full.Message, ENOSPC);
+        }
     }
 
     public void Write(long dataOffset, ReadOnlySpan<byte> bytes)
@@ -74,6 +83,10 @@ internal sealed class ShardFile : IShardSink
             if (written.Tensors.Count == _plan.Outputs.Count && written.DataStart == _plan.HeaderLength
                 && new FileInfo(_tempPath).Length == length)
                 return;
+        }
+        catch (CheckpointFormatException gone) when (gone.Error == FormatError.FileMissing)
+        {
+            throw new IOException($"the staging folder was changed by somebody else: {gone.Summary}", gone);
         }
         catch (CheckpointFormatException damaged)
         {

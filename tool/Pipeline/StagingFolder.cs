@@ -1,7 +1,6 @@
 using System.Text;
 using Bnb.Formats.IO;
 using Bnb.Tool.Errors;
-using Bnb.Tool.Reports;
 using Microsoft.Win32.SafeHandles;
 
 namespace Bnb.Tool.Pipeline;
@@ -16,21 +15,23 @@ internal sealed class StagingFolder : IDisposable
     /// <summary>Suffix of a staging folder; inspecting one says that the run is not finished.</summary>
     public const string Suffix = ".bnb-partial";
 
-    private const string JournalName = "journal.jsonl";
     private const int LongestName = 255;
     private const int NameExists = 17;
 
     private readonly OutputPlace _place;
     private readonly bool _overwrite;
+    private readonly bool _madeParent;
     private SafeFileHandle? _lock;
-    private bool _committed;
 
-    private StagingFolder(OutputPlace place, string path, bool overwrite, SafeFileHandle folderLock)
+    private StagingFolder(OutputPlace place, string path, bool overwrite, SafeFileHandle folderLock, bool madeParent)
     {
-        (_place, Path, _overwrite, _lock) = (place, path, overwrite, folderLock);
+        (_place, Path, _overwrite, _lock, _madeParent) = (place, path, overwrite, folderLock, madeParent);
     }
 
     public string Path { get; }
+
+    /// <summary>True from the moment the output has its final name; what fails after that only fails to clean up.</summary>
+    public bool Committed { get; private set; }
 
     /// <summary>
     /// Where the staging folder of an output lies: on the same device, and short even when the output's own name is not.
@@ -49,28 +50,42 @@ internal sealed class StagingFolder : IDisposable
     public static StagingFolder Create(OutputPlace place, bool overwrite)
     {
         string path = PathFor(place);
-        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(path)!);
-        bool existed = Directory.Exists(path);
+        string parent = System.IO.Path.GetDirectoryName(path)!;
+        bool madeParent = !Directory.Exists(parent);
+        Directory.CreateDirectory(parent);
+        bool existed = System.IO.Path.Exists(path);
+        // A file in its place, or a link to a folder that is somewhere else.
+        if (existed && (!Directory.Exists(path) || new DirectoryInfo(path).LinkTarget is not null)) throw Foreign(path);
         if (!existed) Directory.CreateDirectory(path);
-        SafeFileHandle folderLock = Posix.Flock(path) ?? throw new UserErrorException(
-            ExitCode.Locked, "LOCKED", "another run is writing this output")
-        {
-            File = path,
-            Action = "wait for it to finish, or choose another --output",
-        };
-
+        SafeFileHandle folderLock = Posix.Flock(path) ?? throw Locked(path);
+        StagingFolder? staging = null;
         try
         {
             if (existed) RemoveLeftovers(path);
-            var staging = new StagingFolder(place, path, overwrite, folderLock);
-            staging.StartJournal();
+            staging = new StagingFolder(place, path, overwrite, folderLock, madeParent);
+            RunJournal.Begin(path);
             return staging;
         }
         catch
         {
-            folderLock.Dispose();
+            // Only a folder that turned out to be ours is removed.
+            if (staging is null) folderLock.Dispose();
+            else staging.Dispose();
             throw;
         }
+    }
+
+    /// <summary>
+    /// Does what is left of a run that was killed after its output became visible: deletes the folder it replaced, if any,
+    /// and its journal.
+    /// </summary>
+    public static void FinishInterrupted(OutputPlace place)
+    {
+        if (!RunJournal.IsIn(place.Path)) return;
+        using SafeFileHandle folderLock = Posix.Flock(place.Path) ?? throw Locked(place.Path);
+        string old = PathFor(place);
+        if (Directory.Exists(old) && RunJournal.SaysItReplaced(place.Path, FileIdentity.Of(old))) Directory.Delete(old, recursive: true);
+        File.Delete(RunJournal.PathIn(place.Path));
     }
 
     /// <summary>A name no loader looks for, unique to this process.</summary>
@@ -114,47 +129,32 @@ internal sealed class StagingFolder : IDisposable
         foreach (string folder in Directory.EnumerateDirectories(Path, "*", SearchOption.AllDirectories)) Posix.FsyncDirectory(folder);
         Posix.FsyncDirectory(Path);
         string? replaced = _place.IsMountPoint ? MoveIntoMountPoint() : MoveFolder();
-        _committed = true;
+        Committed = true;
         Posix.FsyncDirectory(_place.IsMountPoint ? _place.Path : _place.Parent!);
-        // Last of all: until here a journal marked the folder as unfinished or just finished.
-        File.Delete(System.IO.Path.Combine(_place.IsMountPoint ? Path : _place.Path, JournalName));
         if (replaced is not null) Directory.Delete(replaced, recursive: true);
+        // Last of all: until here it says what a run killed in between has left to do.
+        if (!_place.IsMountPoint) File.Delete(RunJournal.PathIn(_place.Path));
     }
 
     public void Dispose()
     {
         if (_lock is null) return;
-        if (!_committed && Directory.Exists(Path)) Directory.Delete(Path, recursive: true);
+        if (!Committed && Directory.Exists(Path)) Directory.Delete(Path, recursive: true);
+        string parent = System.IO.Path.GetDirectoryName(Path)!;
+        if (!Committed && _madeParent && IsEmpty(parent)) Directory.Delete(parent);
         _lock.Dispose();
         _lock = null;
     }
 
     private static void RemoveLeftovers(string path)
     {
-        if (!IsEmpty(path) && !File.Exists(System.IO.Path.Combine(path, JournalName)))
-        {
-            throw new UserErrorException(ExitCode.CannotResume, "STAGING-FOREIGN", "the staging folder exists and was not made by this tool")
-            {
-                File = path,
-                Action = "move it away, or choose another --output",
-            };
-        }
-
+        if (!IsEmpty(path) && !RunJournal.IsIn(path)) throw Foreign(path);
         foreach (string folder in Directory.EnumerateDirectories(path)) Directory.Delete(folder, recursive: true);
-        foreach (string file in Directory.EnumerateFiles(path).Where(file => System.IO.Path.GetFileName(file) != JournalName)) File.Delete(file);
-        File.Delete(System.IO.Path.Combine(path, JournalName));
+        foreach (string file in Directory.EnumerateFiles(path).Where(file => file != RunJournal.PathIn(path))) File.Delete(file);
+        File.Delete(RunJournal.PathIn(path));
     }
 
     private static bool IsEmpty(string folder) => !Directory.EnumerateFileSystemEntries(folder).Any();
-
-    private void StartJournal() => WriteFile(JournalName, Encoding.UTF8.GetBytes(JsonLine.Of(json =>
-    {
-        json.WriteString("type", "begin");
-        json.WriteNumber("journal", 1);
-        json.WriteString("tool", ToolVersion.Name);
-        json.WriteString("host", Environment.MachineName);
-        json.WriteNumber("pid", Environment.ProcessId);
-    })));
 
     /// <summary>One rename of the whole folder.</summary>
     /// <returns>A folder that is now to be deleted, or null.</returns>
@@ -175,6 +175,7 @@ internal sealed class StagingFolder : IDisposable
         }
 
         if (!_overwrite) throw OutputAppeared();
+        RunJournal.Replaces(Path, FileIdentity.Of(output));
         if (Posix.RenameExchange(Path, output)) return Path;
         string old = Path + ".old";
         Posix.Rename(output, old);
@@ -206,13 +207,26 @@ internal sealed class StagingFolder : IDisposable
     private string MoveIntoMountPoint()
     {
         if (_place.Entries().Any()) throw OutputAppeared();
-        IEnumerable<string> names = Directory.EnumerateFileSystemEntries(Path).Select(System.IO.Path.GetFileName).OfType<string>()
-            .Where(name => name != JournalName)
+        IEnumerable<string> names = Directory.EnumerateFileSystemEntries(Path)
+            .Where(path => path != RunJournal.PathIn(Path)).Select(System.IO.Path.GetFileName).OfType<string>()
             .OrderBy(name => name == "config.json").ThenBy(name => name, StringComparer.Ordinal);
         foreach (string name in names.ToList())
             Posix.Rename(System.IO.Path.Combine(Path, name), System.IO.Path.Combine(_place.Path, name));
         return Path;
     }
+
+    private static UserErrorException Foreign(string path) => new(
+        ExitCode.CannotResume, "STAGING-FOREIGN", "the staging folder exists and was not made by this tool")
+    {
+        File = path,
+        Action = "move it away, or choose another --output",
+    };
+
+    private static UserErrorException Locked(string path) => new(ExitCode.Locked, "LOCKED", "another run is writing this output")
+    {
+        File = path,
+        Action = "wait for it to finish, or choose another --output",
+    };
 
     private UserErrorException OutputAppeared() => new(
         ExitCode.OutputRefused, "OUTPUT-EXISTS", "the output appeared while this run was working")

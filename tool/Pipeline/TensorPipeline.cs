@@ -8,14 +8,17 @@ namespace Bnb.Tool.Pipeline;
 /// bytes do not depend on who was first. Finished shards are completed (fsync, read back, rename) on a thread of their
 /// own while the workers go on.
 /// </summary>
-internal sealed class TensorPipeline
+internal sealed class TensorPipeline : IDisposable
 {
+    private const int MostWaiting = 8;
+
     private readonly PipelineContext _context;
     private readonly IReadOnlyList<ShardRun> _shards;
     private readonly ShardResult[] _results;
     private readonly ConcurrentBag<TensorRun> _running = [];
     private readonly ConcurrentBag<string> _copiedNonFinite = [];
-    private readonly BlockingCollection<ShardRun> _finished = [];
+    // Bounded, because each waiting shard holds a descriptor: with thousands of small ones fsync is slower than the workers.
+    private readonly BlockingCollection<ShardRun> _finished = new(MostWaiting);
     private readonly CancellationTokenSource _stop;
     private ExceptionDispatchInfo? _completionFailure;
 
@@ -35,20 +38,17 @@ internal sealed class TensorPipeline
         CancellationToken cancellation)
     {
         var runs = shards.Select((shard, index) => new ShardRun(shard, index, openSink)).ToList();
-        var pipeline = new TensorPipeline(context, runs, cancellation);
-        try
-        {
-            pipeline.RunToEnd(cancellation);
-        }
-        finally
-        {
-            foreach (TensorRun tensor in pipeline._running) tensor.Dispose();
-            foreach (ShardRun shard in runs) shard.Abandon();
-            pipeline._finished.Dispose();
-            pipeline._stop.Dispose();
-        }
-
+        using var pipeline = new TensorPipeline(context, runs, cancellation);
+        pipeline.RunToEnd(cancellation);
         return new PipelineResult(pipeline._results, [.. pipeline._copiedNonFinite.Order(StringComparer.Ordinal)]);
+    }
+
+    public void Dispose()
+    {
+        foreach (TensorRun tensor in _running) tensor.Dispose();
+        foreach (ShardRun shard in _shards) shard.Abandon();
+        _finished.Dispose();
+        _stop.Dispose();
     }
 
     private void RunToEnd(CancellationToken cancellation)
@@ -84,7 +84,7 @@ internal sealed class TensorPipeline
         if (!work.Tensor.Process(work.Chunk, buffers)) return;
         work.Tensor.Finish(buffers);
         if (work.Tensor.CopiedNonFinite) _copiedNonFinite.Add(work.Tensor.Plan.Source.Name);
-        if (work.Tensor.Shard.TensorFinished()) _finished.Add(work.Tensor.Shard);
+        if (work.Tensor.Shard.TensorFinished()) _finished.Add(work.Tensor.Shard, _stop.Token);
     }
 
     private IEnumerable<(TensorRun Tensor, long Chunk)> Work()

@@ -7,21 +7,21 @@ internal static class PolicyNotes
 {
     private const int MostNamed = 8;
 
-    /// <summary>Writes them in a fixed order, whatever the order of the tensors.</summary>
+    /// <summary>
+    /// Writes them in a fixed order, whatever the order of the tensors. What the result carries as facts of its own, such
+    /// as fused experts, is left to the command to say.
+    /// </summary>
     public static IReadOnlyList<string> Write(
-        IReadOnlyList<PolicyTensor> tensors,
         ModuleName?[] modules,
         Verdict[] verdicts,
         ModelFacts facts,
         IReadOnlyList<string> skipModules)
     {
         List<string> notes = [];
-        if (verdicts.All(static verdict => verdict.Action == TensorAction.Copy)) notes.Add("no tensor is quantized");
         Count(notes, modules, verdicts, RuleIds.FusedGroup, "copied because vLLM fuses them with an excluded neighbour");
         Count(notes, modules, verdicts, RuleIds.Closure, "copied because no skip list could tell them from an excluded module");
         AddUnfamiliar(notes, modules, verdicts);
         AddExpertNotes(notes, modules, verdicts);
-        AddFusedExperts(notes, tensors, verdicts);
         if (!skipModules.Contains("lm_head"))
         {
             notes.Add(facts.TieWordEmbeddings
@@ -80,24 +80,5 @@ internal static class PolicyNotes
             notes.Add("experts are quantized one by one: transformers 4 and vLLM read that, stock transformers 5 does not");
         if (quantized.Overlaps(copied))
             notes.Add("in some layers only a part of the expert matrices is quantized; vLLM wants all experts of a layer alike");
-    }
-
-    private static void AddFusedExperts(List<string> notes, IReadOnlyList<PolicyTensor> tensors, Verdict[] verdicts)
-    {
-        int count = 0;
-        long bytes = 0;
-        for (int i = 0; i < verdicts.Length; i++)
-        {
-            if (verdicts[i].Rule != RuleIds.FusedExperts) continue;
-            count++;
-            bytes += tensors[i].ByteCount;
-        }
-
-        if (count > 0)
-        {
-            notes.Add(string.Create(
-                CultureInfo.InvariantCulture,
-                $"{count} fused expert tensors ({bytes} bytes) stay unquantized: bitsandbytes has no layer for them"));
-        }
     }
 }

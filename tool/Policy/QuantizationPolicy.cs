@@ -40,7 +40,7 @@ internal static class QuantizationPolicy
                 .. tensors.Where((_, i) => verdicts[i].Rule == RuleIds.FusedExperts)
                     .Select(static tensor => new FusedExperts(tensor.Name, tensor.ByteCount, tensor.Shape)),
             ],
-            PolicyNotes.Write(tensors, modules, verdicts, facts, skipModules));
+            PolicyNotes.Write(modules, verdicts, facts, skipModules));
     }
 
     private static TensorDecision Decision(PolicyTensor tensor, Verdict verdict) =>

@@ -12,8 +12,8 @@ internal sealed class SystemTerminal : ITerminal
     public SystemTerminal()
     {
         var utf8 = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
-        Out = new StreamWriter(Console.OpenStandardOutput(), utf8) { AutoFlush = true };
-        Error = new StreamWriter(Console.OpenStandardError(), utf8) { AutoFlush = true };
+        Out = new StreamWriter(new GuardedStream(Console.OpenStandardOutput(), mayLose: false), utf8) { AutoFlush = true };
+        Error = new StreamWriter(new GuardedStream(Console.OpenStandardError(), mayLose: true), utf8) { AutoFlush = true };
     }
 
     public TextWriter Out { get; }

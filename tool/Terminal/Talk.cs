@@ -10,6 +10,8 @@ namespace Bnb.Tool.Terminal;
 /// </summary>
 internal static class Talk
 {
+    /// <exception cref="IOException">The log file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be written.</exception>
     public static Logger Create(ITerminal terminal, Verbosity verbosity, string? logFile)
     {
         LogEventLevel console = verbosity switch
@@ -29,6 +31,7 @@ internal static class Talk
             : configuration.WriteTo.Sink(new TerminalSink(terminal), console);
         if (logFile is not null)
         {
+            ThrowIfUnwritable(logFile);
             configuration = configuration.WriteTo.File(
                 logFile,
                 LogEventLevel.Debug,
@@ -38,6 +41,13 @@ internal static class Talk
         }
 
         return configuration.CreateLogger();
+    }
+
+    /// <summary>Serilog goes on without a file it cannot open; a user who asked for one wants to know.</summary>
+    private static void ThrowIfUnwritable(string path)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        File.OpenHandle(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite).Dispose();
     }
 
     private sealed class TerminalSink(ITerminal terminal) : ILogEventSink

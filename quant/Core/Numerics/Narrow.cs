@@ -10,7 +10,8 @@ public static partial class Narrow
     /// of the same sign, underflow a subnormal or a signed zero, NaN a quiet NaN. Exact in the IEEE sense: one rounding.
     /// </summary>
     /// <param name="source">8 bytes per value.</param>
-    /// <param name="destinationF32">4 bytes per value, exactly half as long. May not overlap the source.</param>
+    /// <param name="destinationF32">4 bytes per value, exactly half as long. May begin where the source begins (in place),
+    /// because each value is read before its place is written; no other overlap.</param>
     /// <exception cref="ArgumentException">A length is no multiple of the value size or the lengths disagree.</exception>
     public static void F64ToF32(ReadOnlySpan<byte> source, Span<byte> destinationF32)
     {

@@ -1,0 +1,87 @@
+using System.Reflection;
+using Bnb.TestKit;
+using Xunit;
+
+namespace Bnb.Tool.Tests;
+
+/// <summary>The shape of the repository, as docs/modules.md tells it.</summary>
+public sealed class ArchitectureTests
+{
+    private const int LongestFile = 400;
+
+    private static readonly string[] ProductFolders = ["formats", "quant", "tool"];
+
+    private static readonly Assembly Formats = typeof(Bnb.Formats.Checkpoint).Assembly;
+    private static readonly Assembly Quant = typeof(Bnb.Quant.Quantize4).Assembly;
+    private static readonly Assembly Tool = typeof(Bnb.Tool.Commands.Application).Assembly;
+
+    public static TheoryData<string> ProjectsWithoutPackages => ["formats", "quant"];
+
+    [Fact]
+    public void References_OfFormatsAndQuant_AreTheRuntimeOnly()
+    {
+        foreach (Assembly assembly in (Assembly[])[Formats, Quant])
+            Assert.All(References(assembly), name => Assert.StartsWith("System.", name, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void References_OfTool_IncludeBoth()
+    {
+        Assert.Contains(Formats.GetName().Name, References(Tool));
+        Assert.Contains(Quant.GetName().Name, References(Tool));
+    }
+
+    [Theory]
+    [MemberData(nameof(ProjectsWithoutPackages))]
+    public void Projects_OfFormatsAndQuant_NameNoPackageAndNoProject(string folder)
+    {
+        string[] projects = Directory.GetFiles(Path.Combine(Golden.RepositoryRoot, folder), "*.csproj", SearchOption.AllDirectories);
+
+        Assert.NotEmpty(projects);
+        foreach (string project in projects)
+        {
+            string text = File.ReadAllText(project);
+            Assert.DoesNotContain("PackageReference", text, StringComparison.Ordinal);
+            Assert.DoesNotContain("ProjectReference", text, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void SourceFiles_All_AreShort()
+    {
+        string[] tooLong = [.. Sources(["formats", "quant", "tool", "tests"])
+            .Select(path => (path, lines: File.ReadLines(path).Count()))
+            .Where(file => file.lines > LongestFile)
+            .Select(file => $"{file.path}: {file.lines} lines")];
+
+        Assert.Empty(tooLong);
+    }
+
+    [Fact]
+    public void SourceFiles_OfTheProduct_LeaveNothingToDo()
+    {
+        // Put together here so that this file does not hold the word.
+        string word = "TO" + "DO";
+        string[] open = [.. Sources(ProductFolders).Where(path => File.ReadAllText(path).Contains(word, StringComparison.Ordinal))];
+
+        Assert.Empty(open);
+    }
+
+    [Fact]
+    public void SourceFiles_OfTheProduct_HaveTheNamespaceOfTheirFolder()
+    {
+        foreach (string path in Sources(["tool"]))
+        {
+            string folder = Path.GetRelativePath(Path.Combine(Golden.RepositoryRoot, "tool"), Path.GetDirectoryName(path)!);
+            string expected = folder == "." ? "Bnb.Tool" : "Bnb.Tool." + folder.Replace('/', '.');
+            if (File.ReadLines(path).FirstOrDefault(line => line.StartsWith("namespace ", StringComparison.Ordinal)) is { } line)
+                Assert.Equal($"namespace {expected};", line);
+        }
+    }
+
+    private static string[] References(Assembly assembly) => [.. assembly.GetReferencedAssemblies().Select(name => name.Name!)];
+
+    private static IEnumerable<string> Sources(string[] folders) => folders
+        .SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Golden.RepositoryRoot, folder), "*.cs", SearchOption.AllDirectories))
+        .Where(path => !path.Split('/').Any(part => part is "obj" or "bin"));
+}

@@ -1,0 +1,112 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Bnb.Quant;
+using Bnb.TestKit;
+using Bnb.Tool.Errors;
+using Bnb.Tool.Sample;
+using Xunit;
+
+namespace Bnb.Tool.Tests.Docs;
+
+/// <summary>The tables of docs/cli.md against the help and the code.</summary>
+public sealed partial class ReferenceTests
+{
+    private static readonly Document Cli = Document.Read("docs/cli.md");
+
+    [Theory]
+    [InlineData("quantize")]
+    [InlineData("inspect")]
+    [InlineData("demo")]
+    public void Options_OfEachCommand_AreThoseOfTheHelpWithTheSameDefaults(string command)
+    {
+        Dictionary<string, string?> help = OptionsInHelp(command);
+        var documented = Document.Rows(Cli.Section("## " + command))
+            .Concat(Document.Rows(Cli.Section("## Options of every command")))
+            .ToDictionary(row => LongName().Match(row[0]).Value, row => row[1]);
+
+        Assert.Equal(help.Keys.Order(StringComparer.Ordinal), documented.Keys.Order(StringComparer.Ordinal));
+        foreach ((string option, string? value) in help)
+            if (value is not null) Assert.Equal((option, value), (option, documented[option]));
+    }
+
+    [Fact]
+    public void Options_NamedAnywhereInCli_Exist()
+    {
+        HashSet<string> known = [.. OptionsInHelp("quantize").Keys, "--version"];
+
+        Assert.All(LongName().Matches(Cli.Text), match => Assert.Contains(match.Value, known));
+    }
+
+    [Fact]
+    public void Commands_InRootHelp_HaveASection() => Assert.All(
+        CommandLine().Matches(ToolRun.Succeed("--help").Out).Select(match => match.Groups[1].Value),
+        command => Assert.Contains("## " + command, Cli.Lines));
+
+    [Fact]
+    public void ExitCodes_InCli_AreThoseOfTheCode()
+    {
+        IEnumerable<int> documented = Document.Rows(Cli.Section("## Exit codes"))
+            .SelectMany(row => row[0].Split(", ")).Select(code => int.Parse(code, CultureInfo.InvariantCulture));
+
+        Assert.Equal(Enum.GetValues<ExitCode>().Select(code => (int)code), documented);
+    }
+
+    [Fact]
+    public void ExitCodes_InReadme_AreThoseOfCli()
+    {
+        var cli = Document.Rows(Cli.Section("## Exit codes")).Select(row => row[0]);
+        var readme = Document.Rows(Document.Read("README.md").Section("## Exit codes")).Select(row => row[0]);
+
+        Assert.Equal(cli, readme);
+    }
+
+    [Fact]
+    public void KernelPaths_InCli_AreAllThereAre()
+    {
+        string row = Cli.Section("## Environment").Single(line => line.Contains(KernelPaths.Variable, StringComparison.Ordinal));
+
+        foreach (string path in Enum.GetNames<KernelPath>())
+            Assert.Contains($"`{path.ToLowerInvariant()}`", row, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("quantize", "llama", "--output", "llama-nf4")]
+    [InlineData("inspect", "llama")]
+    public void JsonMembers_OfEachCommand_AreDocumented(params string[] arguments)
+    {
+        using var folder = new TempFolder();
+        SampleCheckpoint.Small.Write(folder["llama"]);
+        IEnumerable<string> located = arguments.Select(word => word.StartsWith('l') ? folder[word] : word);
+        ToolRun run = ToolRun.Succeed([.. located, "--json"]);
+        string section = string.Join('\n', Cli.Section("## JSON lines"));
+
+        foreach (string line in run.Out.TrimEnd().Split('\n'))
+        {
+            using var json = JsonDocument.Parse(line);
+            Assert.All(MembersOf(json.RootElement), member => Assert.Contains($"`{member}`", section, StringComparison.Ordinal));
+        }
+    }
+
+    /// <summary>Its own members and those of the objects within.</summary>
+    private static IEnumerable<string> MembersOf(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Object => value.EnumerateObject().SelectMany(member => MembersOf(member.Value).Prepend(member.Name)),
+        JsonValueKind.Array => value.EnumerateArray().SelectMany(MembersOf),
+        _ => [],
+    };
+
+    /// <summary>Long names and the text after "default:" in their descriptions, where there is one.</summary>
+    private static Dictionary<string, string?> OptionsInHelp(string command) => OptionLine()
+        .Matches(ToolRun.Succeed(command, "--help").Out)
+        .ToDictionary(match => match.Groups[1].Value, match => match.Groups[2].Success ? match.Groups[2].Value : null);
+
+    [GeneratedRegex("--[a-z][a-z-]*")]
+    private static partial Regex LongName();
+
+    [GeneratedRegex(@"^  (?:-\S+, )*(--[a-z-]+)\b.*?(?:\(default: ([^)]*)\))?$", RegexOptions.Multiline)]
+    private static partial Regex OptionLine();
+
+    [GeneratedRegex(@"^  ([a-z]+) <", RegexOptions.Multiline)]
+    private static partial Regex CommandLine();
+}

@@ -1,0 +1,96 @@
+using System.Buffers.Binary;
+using Bnb.Formats;
+using Bnb.TestKit;
+using Bnb.Tool.Errors;
+using Bnb.Tool.Sample;
+using Xunit;
+
+namespace Bnb.Tool.Tests.Docs;
+
+/// <summary>
+/// Every command line in the documents is run, one after the other as a reader would, in a folder with the sources that
+/// the texts speak of. Exit code and shown output must be those of the run.
+/// </summary>
+public sealed class SessionTests : IDisposable
+{
+    /// <summary>Where the sessions pretend to be; paths that the tool prints in full begin with it.</summary>
+    private const string Home = "/home/ana/";
+
+    private static readonly string[] PathStarts = ["llama", "broken-download", "demo-out"];
+
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData("README.md")]
+    [InlineData("docs/cli.md")]
+    [InlineData("docs/architecture.md")]
+    [InlineData("CONTRIBUTING.md")]
+    public void Commands_RunInOrder_EndAndPrintAsShown(string name)
+    {
+        MakeSources();
+        foreach (DocumentedCommand command in DocumentedCommand.In(Document.Read(name)))
+        {
+            ToolRun run = ToolRun.Of([.. command.Arguments.Select(Located)]);
+            Assert.True(run.Exit == command.Exit, $"{command.Where}\nends with {run.Exit}\n{run.Error}");
+            if (!command.IsPiped) AssertShows(command, run);
+        }
+    }
+
+    [Fact]
+    public void Commands_InReadmeAndCli_AreFound()
+    {
+        // A change of the documents' layout must not turn the test above into one that runs nothing.
+        Assert.NotEmpty(DocumentedCommand.In(Document.Read("README.md")));
+        Assert.InRange(DocumentedCommand.In(Document.Read("docs/cli.md")).Count, 10, 100);
+    }
+
+    /// <summary>
+    /// The shown lines come in this order among those printed; <c>...</c> stands for any others. Times differ from run to
+    /// run. Of a failing command every line must be shown.
+    /// </summary>
+    private void AssertShows(DocumentedCommand command, ToolRun run)
+    {
+        string text = (run.Error + run.Out).Replace(_folder.Path + "/", "", StringComparison.Ordinal);
+        string[] printed = text.TrimEnd().Split('\n');
+        string[] shown = [.. command.Output.Select(line => line.Replace(Home, "", StringComparison.Ordinal))];
+        int next = 0;
+        foreach (string line in shown)
+        {
+            if (line.Length == 0 || line == "..." || line.StartsWith("time  ", StringComparison.Ordinal)) continue;
+            int found = Array.IndexOf(printed, line, next);
+            Assert.True(found >= 0, $"{command.Where}\nshows, but does not print there:\n{line}\n\n{string.Join('\n', printed)}");
+            next = found + 1;
+        }
+
+        bool json = command.Arguments.Contains("--json");
+        if (command.Exit != ExitCode.Done && !json) Assert.Equal(printed, shown);
+    }
+
+    private string Located(string word) =>
+        PathStarts.Any(start => word.StartsWith(start, StringComparison.Ordinal)) ? _folder[word] : word;
+
+    private void MakeSources()
+    {
+        foreach (string name in (string[])["llama", "broken-download", "llama-with-nan"])
+            SampleCheckpoint.Small.Write(_folder[name]);
+
+        using (FileStream cut = File.OpenWrite(_folder["broken-download", "model-00002-of-00002.safetensors"]))
+            cut.SetLength(cut.Length - 1000);
+
+        string weights = _folder["llama-with-nan", "model-00001-of-00002.safetensors"];
+        long query = Checkpoint.Open(weights, requireConfig: false).Tensors
+            .Single(tensor => tensor.Name.EndsWith("q_proj.weight", StringComparison.Ordinal)).FileOffset;
+        byte[] nan = new byte[2];
+        BinaryPrimitives.WriteUInt16LittleEndian(nan, 0x7FC0);
+        using (FileStream file = File.OpenWrite(weights))
+        {
+            file.Position = query + (300 * nan.Length);
+            file.Write(nan);
+        }
+
+        _folder.Write("llama-pickled/config.json", "{}"u8);
+        _folder.Write("llama-pickled/pytorch_model.bin", [0x80, 2, (byte)'}', (byte)'.']);
+    }
+}

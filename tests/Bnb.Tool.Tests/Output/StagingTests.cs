@@ -1,0 +1,148 @@
+using Bnb.TestKit;
+using Bnb.Tool.Errors;
+using Bnb.Tool.Pipeline;
+using Xunit;
+
+namespace Bnb.Tool.Tests.Output;
+
+/// <summary>The folder beside the output in which it is built: ours to clean up, anybody else's to leave alone.</summary>
+public sealed class StagingTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+    private readonly string _source;
+
+    public StagingTests()
+    {
+        _source = CheckpointBuilder.SingleFile(_folder["source"], [TestTensor.Floats("model.layers.0.mlp.down_proj.weight", "BF16", 64, 64)]);
+    }
+
+    private string Output => _folder["out"];
+
+    private string Staging => StagingFolder.PathFor(OutputPlace.Of(Output));
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Quantize_LeftoverOfAKilledRun_IsRemoved()
+    {
+        ToolRun.Succeed("quantize", _source, "--output", _folder["fresh"]);
+        LeaveBehind();
+
+        ToolRun.Succeed("quantize", _source, "--output", Output);
+
+        Assert.False(Path.Exists(Staging));
+        Assert.Equal(OutputFolder.Fingerprint(_folder["fresh"]), OutputFolder.Fingerprint(Output));
+    }
+
+    [Fact]
+    public void Quantize_EmptyStagingFolder_IsTakenOver()
+    {
+        Directory.CreateDirectory(Staging);
+
+        ToolRun.Succeed("quantize", _source, "--output", Output);
+
+        Assert.False(Path.Exists(Staging));
+    }
+
+    [Theory]
+    [InlineData("holiday.jpg")]
+    [InlineData("journal.jsonl")]
+    [InlineData(".t-0-17")]
+    public void Quantize_StagingFolderOfSomebodyElse_IsRefusedAndKept(string file)
+    {
+        Directory.CreateDirectory(Staging);
+        File.WriteAllText(Path.Combine(Staging, file), "mine");
+        string before = FolderState.Of(_folder.Path);
+
+        ToolRun run = ToolRun.Of("quantize", _source, "--output", Output);
+
+        Refusal.AssertIs(run, ExitCode.CannotResume, "STAGING-FOREIGN");
+        Assert.Equal(before, FolderState.Of(_folder.Path));
+    }
+
+    [Fact]
+    public void Quantize_StagingPathThatIsAFileOrALink_IsRefusedAndKept()
+    {
+        File.WriteAllText(Staging, "mine");
+        Refusal.AssertIs(ToolRun.Of("quantize", _source, "--output", Output), ExitCode.CannotResume, "STAGING-FOREIGN");
+        Assert.Equal("mine", File.ReadAllText(Staging));
+
+        File.Delete(Staging);
+        Directory.CreateDirectory(_folder["elsewhere"]);
+        Directory.CreateSymbolicLink(Staging, _folder["elsewhere"]);
+        string before = FolderState.Of(_folder.Path);
+        Refusal.AssertIs(ToolRun.Of("quantize", _source, "--output", Output), ExitCode.CannotResume, "STAGING-FOREIGN");
+        Assert.Equal(before, FolderState.Of(_folder.Path));
+    }
+
+    [Fact]
+    public void Quantize_StagingFolderInUse_IsLocked()
+    {
+        using StagingFolder other = StagingFolder.Create(OutputPlace.Of(Output), overwrite: false);
+        string before = FolderState.Of(_folder.Path);
+
+        ToolRun run = ToolRun.Of("quantize", _source, "--output", Output);
+
+        Refusal.AssertIs(run, ExitCode.Locked, "LOCKED");
+        Assert.Equal(before, FolderState.Of(_folder.Path));
+    }
+
+    [Fact]
+    public void Inspect_StagingFolder_SaysThatItIsUnfinished()
+    {
+        using StagingFolder other = StagingFolder.Create(OutputPlace.Of(Output), overwrite: false);
+
+        Refusal.AssertIs(ToolRun.Of("inspect", Staging), ExitCode.InputMalformed, "INCOMPLETE");
+        Refusal.AssertIs(ToolRun.Of("inspect", Staging + "/"), ExitCode.InputMalformed, "INCOMPLETE");
+    }
+
+    [Fact]
+    public void Quantize_SideFileNamedLikeAJournal_IsCopied()
+    {
+        File.WriteAllText(Path.Combine(_source, "journal.jsonl"), "{}\n");
+
+        ToolRun.Succeed("quantize", _source, "--output", Output);
+
+        Assert.Equal("{}\n", File.ReadAllText(Path.Combine(Output, "journal.jsonl")));
+    }
+
+    [Fact]
+    public void Commit_OutputThatAppearedMeanwhile_IsKept()
+    {
+        using (StagingFolder staging = StagingFolder.Create(OutputPlace.Of(Output), overwrite: false))
+        {
+            staging.WriteFile("config.json", "{}"u8);
+            _ = _folder.Write("out/theirs", [1]);
+
+            UserErrorException error = Assert.Throws<UserErrorException>(staging.Commit);
+
+            Assert.Equal((ExitCode.OutputRefused, "OUTPUT-EXISTS"), (error.Exit, error.Code));
+        }
+
+        Assert.Equal([_folder["out", "theirs"]], Directory.EnumerateFileSystemEntries(Output));
+        Assert.False(Path.Exists(Staging));
+    }
+
+    /// <summary>What SIGKILL leaves: a journal, a temp file, a finished shard, a subfolder.</summary>
+    private void LeaveBehind()
+    {
+        string copy = _folder["copy"];
+        using (StagingFolder staging = StagingFolder.Create(OutputPlace.Of(Output), overwrite: false))
+        {
+            staging.WriteFile("model-00001-of-00002.safetensors", "half"u8);
+            File.WriteAllText(staging.TempPath(1), "half");
+            Directory.CreateDirectory(Path.Combine(staging.Path, "1_Pooling"));
+            File.WriteAllText(Path.Combine(staging.Path, "1_Pooling", "config.json"), "{}");
+            CopyTree(staging.Path, copy);
+        }
+
+        Directory.Move(copy, Staging);
+    }
+
+    private static void CopyTree(string from, string to)
+    {
+        Directory.CreateDirectory(to);
+        foreach (string folder in Directory.EnumerateDirectories(from)) CopyTree(folder, Path.Combine(to, Path.GetFileName(folder)));
+        foreach (string file in Directory.EnumerateFiles(from)) File.Copy(file, Path.Combine(to, Path.GetFileName(file)));
+    }
+}

@@ -1,0 +1,136 @@
+using System.Text.RegularExpressions;
+using Bnb.TestKit;
+using Bnb.Tool.Errors;
+using Bnb.Tool.Pipeline;
+using Bnb.Tool.Sample;
+using Xunit;
+
+namespace Bnb.Tool.Tests.Processes;
+
+/// <summary>System calls that fail, injected by strace into the unmodified tool.</summary>
+public sealed class FaultTests : IDisposable
+{
+    private static readonly string[] Options = ["--threads", "1", "--max-shard-size", "200kB"];
+
+    private readonly TempFolder _folder = new();
+    private readonly string _source;
+
+    public FaultTests()
+    {
+        ToolProcess.SkipWithout("strace");
+        Assert.SkipUnless(File.Exists(ToolProcess.Executable), $"{ToolProcess.Executable} is not built");
+        _source = _folder["models", "source"];
+        new SampleCheckpoint(1, 128, 300).Write(_source);
+        Directory.CreateDirectory(_folder["place"]);
+    }
+
+    private string Output => _folder["place", "out"];
+
+    public void Dispose() => _folder.Dispose();
+
+    // strace counts calls per thread: the first of the main thread belongs to the journal, later ones to side files, index
+    // and config; those of a worker and of the completing thread to shards.
+    [Theory]
+    [InlineData("pwrite64:error=ENOSPC:when=1", ExitCode.NoSpace, "NOSPACE")]
+    [InlineData("pwrite64:error=ENOSPC:when=2+", ExitCode.NoSpace, "NOSPACE")]
+    [InlineData("pwrite64:error=EDQUOT:when=3", ExitCode.NoSpace, "NOSPACE")]
+    [InlineData("pwrite64:error=EFBIG:when=3", ExitCode.NoSpace, "FILE-TOO-LARGE")]
+    [InlineData("pwrite64:error=EIO:when=4", ExitCode.IoError, "IO")]
+    [InlineData("fallocate:error=ENOSPC", ExitCode.NoSpace, "NOSPACE")]
+    [InlineData("fsync:error=EIO:when=1", ExitCode.IoError, "IO")]
+    [InlineData("fsync:error=EIO:when=2", ExitCode.IoError, "IO")]
+    [InlineData("rename:error=EIO", ExitCode.IoError, "IO")]
+    [InlineData("renameat2:error=EIO", ExitCode.IoError, "IO")]
+    [InlineData("ftruncate:error=EIO:when=2", ExitCode.IoError, "IO")]
+    public void Quantize_CallFails_LeavesNothingBehind(string fault, object exit, string code)
+    {
+        string before = FolderState.Of(_source);
+
+        ToolRun run = Inject(fault);
+
+        Refusal.AssertIs(run, (ExitCode)exit, code);
+        Assert.EndsWith("\nnothing was written\n", run.Error, StringComparison.Ordinal);
+        Refusal.AssertNothingWritten(Output);
+        Assert.Equal(before, FolderState.Of(_source));
+    }
+
+    [Theory]
+    [InlineData("fallocate:error=EOPNOTSUPP")]
+    [InlineData("sync_file_range:error=ENOSYS")]
+    [InlineData("renameat2:error=EINVAL")]
+    [InlineData("renameat2:error=ENOSYS", "--overwrite")]
+    public void Quantize_CallThatAFileSystemMayLack_DoesWithoutIt(string fault, params string[] options)
+    {
+        ToolRun.Succeed(["quantize", _source, "--output", _folder["place", "fresh"], .. Options]);
+        if (options.Length > 0) ToolRun.Succeed("quantize", _source, "--output", Output, "--type", "fp4");
+
+        ToolRun run = Inject(fault, options);
+
+        Assert.True(run.Exit == ExitCode.Done, $"{run.Exit}: {run.Error}");
+        Assert.Equal(OutputFolder.Fingerprint(_folder["place", "fresh"]), OutputFolder.Fingerprint(Output));
+        Assert.Equal(2, Directory.EnumerateFileSystemEntries(_folder["place"]).Count());
+    }
+
+    [Fact]
+    public void Quantize_FolderThatCannotBeSynced_IsDoneWithout()
+    {
+        ToolRun run = Inject("fsync:error=EINVAL", [], StagingFolder.PathFor(OutputPlace.Of(Output)), _folder["place"]);
+
+        Assert.True(run.Exit == ExitCode.Done, $"{run.Exit}: {run.Error}");
+        OutputContract.AssertHolds(Output);
+    }
+
+    [Fact]
+    public void Quantize_ParentThatFailsToSync_SaysThatTheOutputIsThere()
+    {
+        ToolRun run = Inject("fsync:error=EIO", [], _folder["place"]);
+
+        Refusal.AssertIs(run, ExitCode.IoError, "IO");
+        Assert.EndsWith($"\nthe output is complete: {Output}\n", run.Error, StringComparison.Ordinal);
+        // The next run finishes what is left of this one.
+        ToolRun.Succeed("quantize", _source, "--output", Output, "--overwrite");
+        OutputContract.AssertHolds(Output);
+        Assert.Single(Directory.EnumerateFileSystemEntries(_folder["place"]));
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(4)]
+    public void Quantize_ReadFails_IsNotTakenForTheOutputsFault(int read)
+    {
+        string shard = Path.Combine(_source, "model-00002-of-00002.safetensors");
+
+        ToolRun run = Inject($"pread64:error=EIO:when={read}", [], shard);
+
+        Refusal.AssertIs(run, ExitCode.IoError, "IO");
+        Refusal.AssertNothingWritten(Output);
+    }
+
+    [Fact]
+    public void Quantize_ShortWrites_AreContinued()
+    {
+        ToolRun run = Inject("pwrite64:retval=100:when=3");
+
+        // The injected call writes nothing, so the bytes are wrong: what counts is that the rest was written.
+        Assert.True(run.Exit is ExitCode.Done or ExitCode.VerificationFailed, $"{run.Exit}: {run.Error}");
+        string[] calls = [.. File.ReadLines(_folder["strace.log"]).Where(line => line.Contains(" pwrite64(", StringComparison.Ordinal))];
+        int cut = Array.FindIndex(calls, line => line.Contains("INJECTED", StringComparison.Ordinal));
+        string thread = calls[cut].Split(' ')[0];
+        string next = calls.Skip(cut + 1).First(line => line.StartsWith(thread + " ", StringComparison.Ordinal));
+        (long offset, long length) = Place(calls[cut]);
+        Assert.Equal((offset + 100, length - 100), Place(next));
+    }
+
+    /// <summary>Offset and length of a logged <c>pwrite64(fd, "..."..., length, offset) = result</c>.</summary>
+    private static (long Offset, long Length) Place(string call)
+    {
+        Match place = Regex.Match(call, @", (\d+), (\d+)(\)| <unfinished)");
+        Assert.True(place.Success, call);
+        return (long.Parse(place.Groups[2].ValueSpan), long.Parse(place.Groups[1].ValueSpan));
+    }
+
+    private ToolRun Inject(string fault, IEnumerable<string>? options = null, params IEnumerable<string> paths) => ToolProcess.Traced(
+        _folder["strace.log"],
+        ["-e", "trace=" + fault[..fault.IndexOf(':')], "-e", "inject=" + fault, .. paths.SelectMany(path => (string[])["-P", path])],
+        ["quantize", _source, "--output", Output, .. Options, .. options ?? []]);
+}

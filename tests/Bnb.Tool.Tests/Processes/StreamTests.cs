@@ -1,0 +1,126 @@
+using Bnb.TestKit;
+using Bnb.Tool.Errors;
+using Bnb.Tool.Sample;
+using Xunit;
+
+namespace Bnb.Tool.Tests.Processes;
+
+/// <summary>Standard streams that are closed, full, or no terminal; limits of the shell.</summary>
+public sealed class StreamTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+    private readonly string _source;
+
+    public StreamTests()
+    {
+        ToolProcess.SkipWithout("bash");
+        Assert.SkipUnless(File.Exists(ToolProcess.Executable), $"{ToolProcess.Executable} is not built");
+        _source = _folder["source"];
+        new SampleCheckpoint(1, 64, 64).Write(_source);
+    }
+
+    private string Output => _folder["out"];
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Quantize_StdoutClosedEarly_StillDoesItsWork()
+    {
+        ToolRun run = ToolProcess.Shell("\"$0\" \"$@\" | head -c 1; exit ${PIPESTATUS[0]}", "quantize", _source, "--output", Output);
+
+        Assert.Equal((ExitCode.Done, 1), (run.Exit, run.Out.Length));
+        OutputContract.AssertHolds(Output);
+    }
+
+    [Theory]
+    [InlineData("quantize", "--json")]
+    [InlineData("quantize")]
+    public void Quantize_StdoutFull_FinishesAndReportsTheLostResult(string command, params string[] options)
+    {
+        Assert.SkipUnless(File.Exists("/dev/full"), "there is no /dev/full");
+        ToolRun run = ToolProcess.Shell("\"$0\" \"$@\" > /dev/full", [command, _source, "--output", Output, .. options]);
+
+        Refusal.AssertIs(run, ExitCode.IoError, "STDOUT");
+        Assert.EndsWith($"the output is complete: {Output}\n", run.Error, StringComparison.Ordinal);
+        OutputContract.AssertHolds(Output);
+    }
+
+    [Theory]
+    [InlineData("--help")]
+    [InlineData("--version")]
+    [InlineData("inspect", "source")]
+    public void Run_StdoutFull_Exits10(params string[] args)
+    {
+        Assert.SkipUnless(File.Exists("/dev/full"), "there is no /dev/full");
+        ToolRun run = ToolProcess.Shell("\"$0\" \"$@\" > /dev/full", args.Select(arg => arg == "source" ? _source : arg));
+
+        Refusal.AssertIs(run, ExitCode.IoError, "STDOUT");
+    }
+
+    [Theory]
+    [InlineData("2> /dev/full", ExitCode.Done)]
+    [InlineData("2>&-", ExitCode.Done)]
+    [InlineData("< /dev/null", ExitCode.Done)]
+    [InlineData("<&-", ExitCode.Done)]
+    [InlineData("> /dev/full 2> /dev/full", ExitCode.IoError)]
+    [InlineData(">&- 2>&-", ExitCode.IoError)]
+    public void Quantize_StreamsMissing_KeepsItsExitCodeAndTheOutput(string redirection, object exit)
+    {
+        ToolRun run = ToolProcess.Shell($"\"$0\" \"$@\" {redirection}", "quantize", _source, "--output", Output);
+
+        Assert.Equal((ExitCode)exit, run.Exit);
+        OutputContract.AssertHolds(Output);
+    }
+
+    [Theory]
+    [InlineData("2> /dev/full")]
+    [InlineData("2>&-")]
+    public void Run_ErrorWithoutStderr_KeepsItsExitCode(string redirection)
+    {
+        Assert.Equal(ExitCode.InputMissing, ToolProcess.Shell($"\"$0\" \"$@\" {redirection}", "inspect", _folder["nothing"]).Exit);
+        Assert.Equal(ExitCode.Usage, ToolProcess.Shell($"\"$0\" \"$@\" {redirection}", "--bogus").Exit);
+    }
+
+    [Theory]
+    [InlineData("NO_COLOR", "1")]
+    [InlineData("TERM", "xterm-256color")]
+    [InlineData("LC_ALL", "tr_TR.UTF-8")]
+    public void Quantize_Redirected_HasNoEscapeSequencesAndInvariantNumbers(string variable, string value)
+    {
+        ToolRun run = ToolProcess.In(
+            _folder.Path, [KeyValuePair.Create(variable, value)], "quantize", _source, "--output", Output, "--verbosity", "diagnostic");
+
+        Assert.Equal(ExitCode.Done, run.Exit);
+        Assert.DoesNotContain('\x1b', run.Out + run.Error);
+        Assert.DoesNotContain('\r', run.Out + run.Error);
+        Assert.Matches(@"bits per parameter +\d+\.\d{3}", run.Out);
+    }
+
+    [Fact]
+    public void Quantize_FewDescriptorsAndManyShards_Works()
+    {
+        TestTensor[][] shards = [.. Enumerable.Range(0, 200).Select(i => new[] { TestTensor.Numbered($"t.{i}", "U8", 40) })];
+        string source = CheckpointBuilder.Sharded(_folder["many"], shards);
+
+        // The runtime alone takes some 70 for its assemblies.
+        ToolRun run = ToolProcess.Shell("ulimit -n 128; exec \"$0\" \"$@\"", "quantize", source, "--output", Output, "--max-shard-size", "50B", "--threads", "8");
+
+        Assert.True(run.Exit == ExitCode.Done, run.Error);
+        Assert.Equal(200, Directory.GetFiles(Output, "*.safetensors").Length);
+        OutputContract.AssertHolds(Output);
+    }
+
+    [Fact]
+    public void Quantize_FileSizeLimit_IsAnErrorAndNotTheEndOfTheProcess()
+    {
+        string source = _folder["large"];
+        new SampleCheckpoint(1, 256, 4096).Write(source);
+
+        // The runtime itself maps doubly mapped code into a file, which the limit would cut short.
+        ToolRun run = ToolProcess.Shell("ulimit -f 500; DOTNET_EnableWriteXorExecute=0 exec \"$0\" \"$@\"", "quantize", source, "--output", Output);
+
+        Assert.True(run.Exit == ExitCode.NoSpace, $"{run.Exit}: {run.Error}");
+        Refusal.AssertHarmless(run.Error);
+        Refusal.AssertNothingWritten(Output);
+    }
+}
