@@ -40,8 +40,6 @@ internal static class OutputRun
             if (staging.Committed) context.Outcome = $"the output is complete: {place.Path}";
         }
 
-        foreach (string name in result.CopiedNonFinite)
-            context.Log.Warning("{Tensor:l} holds NaN or Inf and was copied as it is", DisplayText.Escape(name));
         return result;
     }
 
@@ -85,8 +83,11 @@ internal static class OutputRun
         var pipeline = new PipelineContext(
             options.KernelPath, options.KeepNonFinite, Writes: scratchPath is not null, options.Budget, source, progress,
             scratchPath ?? (() => throw new InvalidOperationException("a dry run needs no scratch file")));
-        using ProgressDisplay? display =
-            context.Verbosity == Verbosity.Quiet ? null : ProgressDisplay.Start(context.Terminal, progress);
-        return TensorPipeline.Run(pipeline, plan.Shards, openSink, context.Cancellation);
+        PipelineResult result;
+        using (context.Verbosity == Verbosity.Quiet ? null : ProgressDisplay.Start(context.Terminal, progress))
+            result = TensorPipeline.Run(pipeline, plan.Shards, openSink, context.Cancellation);
+        foreach (string name in result.CopiedNonFinite)
+            context.Log.Warning("{Tensor} holds NaN or Inf and was copied as it is", DisplayText.Escape(name));
+        return result;
     }
 }
