@@ -10,6 +10,7 @@ internal static class VerificationReportWriters
         [".json"] = new JsonReportWriter(),
         [".xml"] = new JunitReportWriter(),
         [".md"] = new MarkdownReportWriter(),
+        [".html"] = new HtmlReportWriter(),
     };
 
     /// <summary>The writer for a file of that name; the file need not exist.</summary>

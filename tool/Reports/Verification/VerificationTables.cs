@@ -1,3 +1,4 @@
+using System.Globalization;
 using Bnb.Formats;
 using Bnb.Tool.Options;
 using Bnb.Tool.Terminal;
@@ -20,6 +21,7 @@ internal static class VerificationTables
         IReadOnlyList<LayerResult> layers = LayerOrder.WorstFirst(report.Layers);
         if (layers.Count > 0) WriteLayers(layers, everything ? layers.Count : ShownLayers, console);
         WriteTotals(report, totals, console);
+        console.WriteLine();
         WriteFindings(report, layers, everything ? int.MaxValue : ShownFindings, console);
         var color = new Style(report.Passed ? Color.Green : Color.Red, decoration: Decoration.Bold);
         console.Write(new Text(VerificationText.Verdict(report, totals), color));
@@ -34,8 +36,8 @@ internal static class VerificationTables
         foreach (LayerResult layer in layers.Take(shown))
         {
             table.AddRow(
-                new Text(DisplayText.Escape(layer.Name)),
-                new Text(VerificationText.Format(layer)),
+                new Text(Drawable(DisplayText.Escape(layer.Name))),
+                new Text(Drawable(VerificationText.Format(layer))),
                 new Text(VerificationText.Percent(layer.Weight.RelativeRmse)),
                 new Text(VerificationText.Percent(layer.Weight.Expected)),
                 new Text(VerificationText.Decibels(layer.Weight.SnrDb)),
@@ -50,7 +52,7 @@ internal static class VerificationTables
         if (hidden.Count == 0) return;
         int failed = hidden.Count(static layer => !layer.Passed);
         string verdict = failed == 0 ? "all passed" : $"{VerificationText.Count(failed)} of them failed";
-        console.Write(new Text($"... and {VerificationText.Count(hidden.Count, "layer")} more, {verdict}; --verbosity detailed lists them"));
+        console.Write(new Text($"... and {VerificationText.Count(hidden.Count, "more layer")}, {verdict}; --verbosity detailed lists them"));
         console.WriteLine();
         console.WriteLine();
     }
@@ -83,9 +85,9 @@ internal static class VerificationTables
         }
 
         facts.Add(("plain tensors", $"{VerificationText.Count(report.PlainDiffering)} of {VerificationText.Count(report.PlainTensors)} differ"));
-        facts.Add(("seed", report.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture)));
+        facts.Add(("seed", report.Seed.ToString(CultureInfo.InvariantCulture)));
         facts.Add(("time", $"{VerificationText.Significant(report.Seconds)} s"));
-        TableConsole.WriteFacts(console, [.. facts]);
+        TableConsole.WriteFacts(console, [.. facts.Select(static fact => (fact.Label, Drawable(fact.Value)))]);
     }
 
     private static void WriteFindings(VerificationReport report, IReadOnlyList<LayerResult> layers, int shown, IAnsiConsole console)
@@ -96,21 +98,23 @@ internal static class VerificationTables
             .. layers.SelectMany(static layer => layer.Findings.Select(finding => (DisplayText.Escape(layer.Name), finding))),
         ];
         if (all.Count == 0) return;
-        console.WriteLine();
         // Reasons to fail come before remarks, whatever layer they are about.
         foreach ((string place, Finding finding) in all.OrderByDescending(static item => item.Finding.Fails).Take(shown))
         {
             var style = finding.Fails ? new Style(Color.Red) : Style.Plain;
-            console.Write(new Text($"{(finding.Fails ? "failed" : "note")}  {place}  {VerificationText.Line(finding)}", style));
+            console.Write(new Text(Drawable($"{(finding.Fails ? "failed" : "note")}  {place}  {VerificationText.Line(finding)}"), style));
             console.WriteLine();
         }
 
         if (all.Count > shown)
         {
-            console.Write(new Text($"... and {VerificationText.Count(all.Count - shown, "finding")} more; --verbosity detailed lists them"));
+            console.Write(new Text($"... and {VerificationText.Count(all.Count - shown, "more finding")}; --verbosity detailed lists them"));
             console.WriteLine();
         }
 
         console.WriteLine();
     }
+
+    /// <summary>Spectre.Console's table of character widths lacks U+FFFF, so that the character stops it with an exception.</summary>
+    private static string Drawable(string text) => text.Replace('\uffff', '\ufffd');
 }

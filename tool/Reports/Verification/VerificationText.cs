@@ -45,10 +45,10 @@ internal static class VerificationText
     /// <summary><c>0 of 6,738,149,376 codes differ</c>.</summary>
     public static string Codes(VerificationReport report) => $"{Count(report.CodesDiffering)} of {Count(report.Codes)} codes differ";
 
-    /// <summary>How many layers were looked at, and that it is not all of them when it is not.</summary>
+    /// <summary>How many layers were looked at, <c>224</c>, or <c>20 of 224</c> when that is not all of them.</summary>
     public static string Coverage(VerificationReport report) => report.Layers.Count == report.LayersInCheckpoint
-        ? Count(report.Layers.Count, "layer")
-        : $"{Count(report.Layers.Count)} of {Count(report.LayersInCheckpoint, "layer")}";
+        ? Count(report.Layers.Count)
+        : $"{Count(report.Layers.Count)} of {Count(report.LayersInCheckpoint)}";
 
     /// <summary>One line for the whole run; the word in front is the verdict.</summary>
     public static string Verdict(VerificationReport report, VerificationTotals totals)
@@ -67,7 +67,8 @@ internal static class VerificationText
         if (totals.Checked == 0) return "verified nothing: no quantized layer was checked";
         string word = report.Layers.Count < report.LayersInCheckpoint ? "verified a sample" : "verified";
         string error = $"weight error up to {Percent(totals.Worst!.Weight.RelativeRmse)} (theory {Percent(totals.Worst.Weight.Expected)})";
-        return $"{word}: {Coverage(report)}, {Codes(report)}, {error}";
+        string noun = report.LayersInCheckpoint == 1 ? "layer" : "layers";
+        return $"{word}: {Coverage(report)} {noun}, {Codes(report)}, {error}";
     }
 
     /// <summary>A finding as one line: <c>rel-error: text</c>.</summary>
