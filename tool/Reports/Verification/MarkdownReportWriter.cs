@@ -1,0 +1,124 @@
+using Bnb.Tool.Verification;
+
+namespace Bnb.Tool.Reports.Verification;
+
+/// <summary>
+/// The report as Markdown for a build's summary page: verdict, totals, what failed, the worst layers, and all of them
+/// behind a click. Such pages take about 1 MB, so long lists end with a count of what they leave out.
+/// </summary>
+internal sealed class MarkdownReportWriter : IVerificationReportWriter
+{
+    private const int WorstRows = 10;
+    private const int MostRows = 1000;
+    private const int MostFailures = 50;
+
+    /// <inheritdoc/>
+    public void Write(VerificationReport report, TextWriter output)
+    {
+        VerificationTotals totals = VerificationTotals.Of(report);
+        IReadOnlyList<LayerResult> layers = LayerOrder.WorstFirst(report.Layers);
+        Line(output, "## dotnet bnb verify");
+        Line(output);
+        Line(output, $"{(report.Passed ? "✅" : "❌")} **{MarkdownText.Encode(VerificationText.Verdict(report, totals))}**");
+        Line(output);
+        WriteTotals(report, totals, output);
+        WriteFindings(report, layers, output);
+        if (layers.Count == 0) return;
+
+        int worst = Math.Min(WorstRows, layers.Count);
+        Line(output, $"### Worst {VerificationText.Count(worst, "layer")}");
+        Line(output);
+        WriteTable(layers.Take(worst), output);
+        if (layers.Count == worst) return;
+
+        Line(output, $"<details><summary>All {VerificationText.Count(layers.Count, "layer")}, worst first</summary>");
+        Line(output);
+        WriteTable(layers.Take(MostRows), output);
+        if (layers.Count > MostRows)
+        {
+            Line(output, $"… and {VerificationText.Count(layers.Count - MostRows, "layer")} more, see the JSON report.");
+            Line(output);
+        }
+
+        Line(output, "</details>");
+    }
+
+    private static void WriteTotals(VerificationReport report, VerificationTotals totals, TextWriter output)
+    {
+        Line(output, "| | |");
+        Line(output, "|:--|:--|");
+        Row("quantized", MarkdownText.Code(report.Quantized));
+        Row("source", MarkdownText.Code(report.Source));
+        Row("layers", $"{VerificationText.Coverage(report)} checked, {VerificationText.Count(totals.Failed)} failed");
+        Row("codes", VerificationText.Codes(report) + Excused(totals));
+        if (totals.AbsmaxDiffering > 0) Row("absmax", $"{VerificationText.Count(totals.AbsmaxDiffering)} differ");
+        if (totals.Worst is { } worst)
+        {
+            Row("weight error", $"median {VerificationText.Percent(totals.MedianError)}, worst "
+                + $"{VerificationText.Percent(worst.Weight.RelativeRmse)} (theory {VerificationText.Percent(worst.Weight.Expected)})");
+        }
+
+        if (totals.WorstProduct?.Gemm is { } product && totals.WorstKernel?.Gemm is { } kernel && totals.WorstBoundUse?.Gemm is { } bound)
+        {
+            Row("product error", $"worst {VerificationText.Percent(product.TotalRelativeError)}, of which the kernel "
+                + $"{VerificationText.KernelPercent(kernel.KernelRelativeError)} ({VerificationText.Percent(bound.KernelBoundUse, 0)} of its bound)");
+        }
+
+        Row("plain tensors", $"{VerificationText.Count(report.PlainDiffering)} of {VerificationText.Count(report.PlainTensors)} differ");
+        string sample = report.Sample is null ? "" : $", sample {MarkdownText.Code(report.Sample)}";
+        Row("run", $"seed {report.Seed}, kernels {MarkdownText.Code(report.KernelPath)}{sample}, {VerificationText.Significant(report.Seconds)} s");
+        Line(output);
+
+        void Row(string label, string value) => Line(output, $"| {label} | {value} |");
+    }
+
+    private static string Excused(VerificationTotals totals) =>
+        totals.CodesExcused == 0 ? "" : $", {VerificationText.Count(totals.CodesExcused)} more where bitsandbytes' own paths differ too";
+
+    private static void WriteFindings(VerificationReport report, IReadOnlyList<LayerResult> layers, TextWriter output)
+    {
+        List<(string Place, Finding Finding)> all =
+        [
+            .. report.Findings.Select(static finding => ("checkpoint", finding)),
+            .. layers.SelectMany(static layer => layer.Findings.Select(finding => (MarkdownText.Code(layer.Name), finding))),
+        ];
+        WriteList("Failures", [.. all.Where(static item => item.Finding.Fails)], output);
+        WriteList("Remarks", [.. all.Where(static item => !item.Finding.Fails)], output);
+    }
+
+    private static void WriteList(string title, List<(string Place, Finding Finding)> items, TextWriter output)
+    {
+        if (items.Count == 0) return;
+        Line(output, $"### {title}");
+        Line(output);
+        foreach ((string place, Finding finding) in items.Take(MostFailures))
+            Line(output, $"- {place}: **{MarkdownText.Encode(finding.Rule)}** {MarkdownText.Encode(finding.Text)}");
+        if (items.Count > MostFailures) Line(output, $"- … and {VerificationText.Count(items.Count - MostFailures)} more");
+        Line(output);
+    }
+
+    private static void WriteTable(IEnumerable<LayerResult> layers, TextWriter output)
+    {
+        Line(output, "| | layer | type | error | theory | SNR dB | product | kernel | codes differ |");
+        Line(output, "|:-:|:--|:--|--:|--:|--:|--:|--:|--:|");
+        foreach (LayerResult layer in layers)
+        {
+            string product = layer.Gemm is { } gemm
+                ? $"{VerificationText.Percent(gemm.TotalRelativeError)} | {VerificationText.KernelPercent(gemm.KernelRelativeError)}"
+                : "- | -";
+            Line(output, $"| {(layer.Passed ? "✅" : "❌")} | {MarkdownText.Code(layer.Name)} | {MarkdownText.Encode(VerificationText.Format(layer))} "
+                + $"| {VerificationText.Percent(layer.Weight.RelativeRmse)} | {VerificationText.Percent(layer.Weight.Expected)} "
+                + $"| {VerificationText.Decibels(layer.Weight.SnrDb)} | {product} "
+                + $"| {VerificationText.Count(layer.Faithfulness.CodesDiffering)} |");
+        }
+
+        Line(output);
+    }
+
+    // Not WriteLine: a report has the same bytes on every system.
+    private static void Line(TextWriter output, string text = "")
+    {
+        output.Write(text);
+        output.Write('\n');
+    }
+}

@@ -1,0 +1,120 @@
+using System.Globalization;
+using Bnb.Formats;
+using Bnb.Tool.Options;
+using Bnb.Tool.Terminal;
+using Bnb.Tool.Verification;
+using Spectre.Console;
+
+namespace Bnb.Tool.Reports.Verification;
+
+/// <summary>The result of <c>verify</c> on the screen: layers worst first, totals, what failed, and the verdict last.</summary>
+internal static class VerificationTables
+{
+    private const int ShownLayers = 20;
+    private const int ShownFindings = 20;
+
+    /// <summary>The 20 worst layers and findings, or all of them with --verbosity detailed.</summary>
+    public static void Write(VerificationReport report, ITerminal terminal, Verbosity verbosity) => TableConsole.Print(terminal, console =>
+    {
+        bool everything = verbosity >= Verbosity.Detailed;
+        VerificationTotals totals = VerificationTotals.Of(report);
+        IReadOnlyList<LayerResult> layers = LayerOrder.WorstFirst(report.Layers);
+        if (layers.Count > 0) WriteLayers(layers, everything ? layers.Count : ShownLayers, console);
+        WriteTotals(report, totals, console);
+        console.WriteLine();
+        WriteFindings(report, layers, everything ? int.MaxValue : ShownFindings, console);
+        var color = new Style(report.Passed ? Color.Green : Color.Red, decoration: Decoration.Bold);
+        console.Write(new Text(VerificationText.Verdict(report, totals), color));
+        console.WriteLine();
+    });
+
+    private static void WriteLayers(IReadOnlyList<LayerResult> layers, int shown, IAnsiConsole console)
+    {
+        Table table = TableConsole.NewTable(
+            ("layer", false), ("type", false), ("error", true), ("theory", true), ("SNR dB", true), ("product", true), ("kernel", true),
+            ("codes differ", true), ("", false));
+        foreach (LayerResult layer in layers.Take(shown))
+        {
+            table.AddRow(
+                new Text(Drawable(DisplayText.Escape(layer.Name))),
+                new Text(Drawable(VerificationText.Format(layer))),
+                new Text(VerificationText.Percent(layer.Weight.RelativeRmse)),
+                new Text(VerificationText.Percent(layer.Weight.Expected)),
+                new Text(VerificationText.Decibels(layer.Weight.SnrDb)),
+                new Text(layer.Gemm is null ? "-" : VerificationText.Percent(layer.Gemm.TotalRelativeError)),
+                new Text(layer.Gemm is null ? "-" : VerificationText.KernelPercent(layer.Gemm.KernelRelativeError)),
+                new Text(VerificationText.Count(layer.Faithfulness.CodesDiffering)),
+                new Text(layer.Passed ? "ok" : "FAILED", layer.Passed ? Style.Plain : new Style(Color.Red)));
+        }
+
+        console.Write(table);
+        List<LayerResult> hidden = [.. layers.Skip(shown)];
+        if (hidden.Count == 0) return;
+        int failed = hidden.Count(static layer => !layer.Passed);
+        string verdict = failed == 0 ? "all passed" : $"{VerificationText.Count(failed)} of them failed";
+        console.Write(new Text($"... and {VerificationText.Count(hidden.Count, "more layer")}, {verdict}; --verbosity detailed lists them"));
+        console.WriteLine();
+        console.WriteLine();
+    }
+
+    private static void WriteTotals(VerificationReport report, VerificationTotals totals, IAnsiConsole console)
+    {
+        List<(string Label, string Value)> facts =
+        [
+            ("layers", $"{VerificationText.Coverage(report)} checked, {VerificationText.Count(totals.Failed)} failed"),
+            ("codes", VerificationText.Codes(report)),
+        ];
+        if (totals.CodesExcused > 0)
+            facts.Add(("codes excused", $"{VerificationText.Count(totals.CodesExcused)}, where bitsandbytes' own paths differ too"));
+        if (totals.AbsmaxDiffering > 0) facts.Add(("absmax", $"{VerificationText.Count(totals.AbsmaxDiffering)} differ"));
+        if (totals.Worst is { } worst)
+        {
+            facts.Add(("weight error", $"median {VerificationText.Percent(totals.MedianError)}, "
+                + $"worst {VerificationText.Percent(worst.Weight.RelativeRmse)} in {worst.Name}"));
+        }
+
+        if (totals.WorstProduct is { Gemm: { } product } worstProduct)
+        {
+            facts.Add(("product error", $"worst {VerificationText.Percent(product.TotalRelativeError)} in {worstProduct.Name}"));
+        }
+
+        if (totals.WorstKernel is { Gemm: { } kernel } && totals.WorstBoundUse is { Gemm: { } bound })
+        {
+            facts.Add(("kernel error", $"worst {VerificationText.KernelPercent(kernel.KernelRelativeError)}, "
+                + $"at most {VerificationText.Percent(bound.KernelBoundUse, 0)} of its bound ({kernel.ComputeDType}, kernels {report.KernelPath})"));
+        }
+
+        facts.Add(("plain tensors", $"{VerificationText.Count(report.PlainDiffering)} of {VerificationText.Count(report.PlainTensors)} differ"));
+        facts.Add(("seed", report.Seed.ToString(CultureInfo.InvariantCulture)));
+        facts.Add(("time", $"{VerificationText.Significant(report.Seconds)} s"));
+        TableConsole.WriteFacts(console, [.. facts.Select(static fact => (fact.Label, Drawable(fact.Value)))]);
+    }
+
+    private static void WriteFindings(VerificationReport report, IReadOnlyList<LayerResult> layers, int shown, IAnsiConsole console)
+    {
+        List<(string Place, Finding Finding)> all =
+        [
+            .. report.Findings.Select(static finding => ("checkpoint", finding)),
+            .. layers.SelectMany(static layer => layer.Findings.Select(finding => (DisplayText.Escape(layer.Name), finding))),
+        ];
+        if (all.Count == 0) return;
+        // Reasons to fail come before remarks, whatever layer they are about.
+        foreach ((string place, Finding finding) in all.OrderByDescending(static item => item.Finding.Fails).Take(shown))
+        {
+            var style = finding.Fails ? new Style(Color.Red) : Style.Plain;
+            console.Write(new Text(Drawable($"{(finding.Fails ? "failed" : "note")}  {place}  {VerificationText.Line(finding)}"), style));
+            console.WriteLine();
+        }
+
+        if (all.Count > shown)
+        {
+            console.Write(new Text($"... and {VerificationText.Count(all.Count - shown, "more finding")}; --verbosity detailed lists them"));
+            console.WriteLine();
+        }
+
+        console.WriteLine();
+    }
+
+    /// <summary>Spectre.Console's table of character widths lacks U+FFFF, so that the character stops it with an exception.</summary>
+    private static string Drawable(string text) => text.Replace('\uffff', '\ufffd');
+}
