@@ -135,7 +135,7 @@ internal static class QuantizeCommand
     }
 
     /// <summary>--include and --exclude as they stand on the command line: the last match wins, so their order matters.</summary>
-    private static List<PatternRule> PatternsInOrder(ParseResult parsed)
+    internal static List<PatternRule> PatternsInOrder(ParseResult parsed)
     {
         var patterns = new List<PatternRule>();
         bool? include = null;
@@ -145,6 +145,8 @@ internal static class QuantizeCommand
                 include = token.Value switch { "--include" => true, "--exclude" => false, _ => null };
             else if (token.Type == System.CommandLine.Parsing.TokenType.Argument && include is { } which)
                 patterns.Add(new PatternRule(which, token.Value));
+            // One value each: what follows the value may be SOURCE.
+            if (token.Type == System.CommandLine.Parsing.TokenType.Argument) include = null;
         }
 
         return patterns;
