@@ -50,6 +50,7 @@ internal static class Application
             QuantizeCommand.Create(host),
             DequantizeCommand.Create(host),
             InspectCommand.Create(host),
+            DiffCommand.Create(host),
             DemoCommand.Create(host),
         };
 }
