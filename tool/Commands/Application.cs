@@ -60,6 +60,7 @@ internal static class Application
             VerifyCommand.Create(host),
             DequantizeCommand.Create(host),
             InspectCommand.Create(host),
+            DiffCommand.Create(host),
             DemoCommand.Create(host),
         };
 }

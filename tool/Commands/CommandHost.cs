@@ -17,7 +17,14 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
     private const int MostTypos = 2;
 
     /// <summary>Adds the common options to <paramref name="command"/> and makes <paramref name="body"/> its action.</summary>
-    public void Attach(Command command, Action<ParseResult, CommandContext> body)
+    public void Attach(Command command, Action<ParseResult, CommandContext> body) => Attach(command, (parsed, context) =>
+    {
+        body(parsed, context);
+        return ExitCode.Done;
+    });
+
+    /// <summary>The same for a command that can end in more than one good way.</summary>
+    public void Attach(Command command, Func<ParseResult, CommandContext, ExitCode> body)
     {
         Option<bool> json = CommonOptions.Json();
         Option<Verbosity> verbosity = CommonOptions.VerbosityLevel();
@@ -45,7 +52,7 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
         return Report(usage, args.Contains("--json"), "nothing was written");
     }
 
-    private ExitCode Run(ParseResult parsed, bool json, Verbosity verbosity, string? logFile, Action<ParseResult, CommandContext> body)
+    private ExitCode Run(ParseResult parsed, bool json, Verbosity verbosity, string? logFile, Func<ParseResult, CommandContext, ExitCode> body)
     {
         Logger log;
         try
@@ -63,9 +70,9 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
             var context = new CommandContext(terminal, log, verbosity, json, signals.Token);
             try
             {
-                body(parsed, context);
-                if (json) terminal.Out.Write(ErrorReport.JsonExit(ExitCode.Done, null));
-                return ExitCode.Done;
+                ExitCode exit = body(parsed, context);
+                if (json) terminal.Out.Write(ErrorReport.JsonExit(exit, null));
+                return exit;
             }
             catch (OperationCanceledException) when (signals.Token.IsCancellationRequested)
             {

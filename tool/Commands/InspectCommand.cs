@@ -38,5 +38,7 @@ internal static class InspectCommand
             context.Log.Warning("{Rule:l}: {Tensor:l} {Text:l}", problem.Rule, DisplayText.Escape(problem.Tensor), problem.Text);
         if (context.Json) context.Terminal.Out.Write(InspectReport.Json(summary));
         else InspectReport.WriteTables(summary, context.Terminal, context.Verbosity);
+        // Shown as far as it could be read; a weight that cannot be decoded is an error all the same.
+        summary.ThrowIfBroken();
     }
 }

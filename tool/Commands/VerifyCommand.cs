@@ -64,7 +64,7 @@ internal static class VerifyCommand
         host.Attach(command, (parsed, context) =>
         {
             var defaults = new VerifyRequest { QuantizedPath = parsed.GetRequiredValue(quantized), SourcePath = parsed.GetRequiredValue(source) };
-            VerifyRun.Conclude(
+            return VerifyRun.Conclude(
                 defaults with
                 {
                     Tokens = parsed.ValueOr(tokens, defaults.Tokens),

@@ -1,9 +1,11 @@
 using System.Diagnostics;
+using System.Text;
 using Bnb.Formats;
 using Bnb.Quant;
 using Bnb.Tool.Errors;
 using Bnb.Tool.Options;
 using Bnb.Tool.Pipeline;
+using Bnb.Tool.Reports.Verification;
 using Bnb.Tool.Terminal;
 using Bnb.Tool.Verification;
 
@@ -12,22 +14,50 @@ namespace Bnb.Tool.Commands;
 /// <summary>One verification from start to end: plan, measure every chosen layer in one pass, judge.</summary>
 internal static class VerifyRun
 {
-    /// <summary>Verifies, compares with the baseline, prints, writes the reports, and throws when the verdict is no.</summary>
-    public static void Conclude(VerifyRequest request, CommandContext context)
+    /// <summary>Verifies, compares with the baseline, prints, writes the reports.</summary>
+    /// <returns><see cref="ExitCode.VerificationFailed"/> when the verdict is no.</returns>
+    public static ExitCode Conclude(VerifyRequest request, CommandContext context)
     {
-        VerificationReport report = Execute(request, _ => request.Limits, context);
-        foreach (LayerResult layer in report.Layers) context.Terminal.Out.WriteLine($"{layer.Name} {layer.Weight} {layer.Gemm} {layer.Faithfulness} {string.Join(" | ", layer.Findings)}");
-        foreach (Finding finding in report.Findings) context.Terminal.Out.WriteLine(finding.ToString());
-        context.Terminal.Out.WriteLine($"{report.Passed} {report.Seconds}");
+        // What can be wrong with the options is said before hours of work, not after.
+        var writers = request.ReportPaths.Select(path => (Path: path, Writer: VerificationReportWriters.ForFile(path))).ToList();
+        PolicyFile? policy = request.PolicyPath is { } policyPath ? PolicyFile.Read(policyPath) : null;
+        Baseline? baseline = request.BaselinePath is { } baselinePath ? Baseline.Read(baselinePath) : null;
+
+        VerificationReport report = Execute(
+            request, name => policy is null ? request.Limits : request.Limits.Or(policy.For(name)), context, out IReadOnlyList<string> names);
+        if (policy is not null)
+        {
+            report = report with
+            {
+                Findings = [.. report.Findings, .. policy.Unmatched(report.Layers.Select(layer => layer.Name)).Select(
+                    glob => new Finding("policy", $"the policy's pattern {DisplayText.Escape(glob)} matches no verified layer", Fails: false))],
+            };
+        }
+
+        if (baseline is not null) report = baseline.Compare(report, names);
+        foreach ((string path, IVerificationReportWriter writer) in writers)
+        {
+            using var file = new StreamWriter(path, append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
+            writer.Write(report, file);
+        }
+
+        context.Outcome = writers.Count == 0 ? context.Outcome : "written: " + string.Join(", ", request.ReportPaths);
+        if (context.Json) context.Terminal.Out.Write(VerificationReportJsonLine.Of(report));
+        else if (context.Verbosity != Verbosity.Quiet) VerificationTables.Write(report, context.Terminal, context.Verbosity);
+        return report.Passed ? ExitCode.Done : ExitCode.VerificationFailed;
     }
 
-    public static VerificationReport Execute(VerifyRequest request, Func<string, Thresholds> limitsOf, CommandContext context)
+    /// <param name="limitsOf">The limits of a layer, by its name.</param>
+    /// <param name="names">All quantized weights of the checkpoint, verified or not.</param>
+    public static VerificationReport Execute(
+        VerifyRequest request, Func<string, Thresholds> limitsOf, CommandContext context, out IReadOnlyList<string> names)
     {
         var watch = Stopwatch.StartNew();
         KernelPath path = OutputRun.SelectedKernelPath();
         VerifyPlan plan = VerifyPlan.Make(request);
         foreach (string note in plan.Quantized.Source.Notes.Concat(plan.Source.Notes)) context.Log.Warning("{Note:l}", DisplayText.Escape(note));
 
+        names = [.. plan.Quantized.Weights.Select(weight => weight.Name)];
         ElementType computeType = request.ComputeType ?? ConfiguredComputeType(plan) ?? ElementType.BF16;
         bool multiplies = request.Tokens > 0 || request.ActivationsPath is not null;
         Activations? activations = multiplies ? new Activations(request, computeType) : null;

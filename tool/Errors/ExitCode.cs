@@ -22,6 +22,9 @@ internal enum ExitCode
     InputChanged = 13,
     VerificationFailed = 14,
     CannotResume = 15,
+
+    /// <summary>No failure: <c>diff</c> found differences.</summary>
+    Differs = 20,
     Hangup = 129,
     Interrupted = 130,
     Terminated = 143,

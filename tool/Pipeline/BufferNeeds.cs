@@ -8,9 +8,10 @@ namespace Bnb.Tool.Pipeline;
 /// <param name="SmallestBlocksize">Decides how many absmax values a chunk has.</param>
 /// <param name="LargestBlocksize">Decides the smallest chunk of whole nested blocks.</param>
 /// <param name="Gathers">True when some tensor is transposed and workers need a second buffer for that.</param>
-internal sealed record BufferNeeds(int WidestValue, int SmallestBlocksize, int LargestBlocksize, bool Gathers)
+/// <param name="DenseReaders">Weights a worker has as float32 at the same time; each needs a <see cref="DenseBuffers"/>.</param>
+internal sealed record BufferNeeds(int WidestValue, int SmallestBlocksize, int LargestBlocksize, bool Gathers, int DenseReaders = 0)
 {
-    private const int DefaultBlocksize = 64;
+    public const int DefaultBlocksize = 64;
 
     public static BufferNeeds OfQuantize(IReadOnlyList<TensorPlan> tensors)
     {

@@ -12,21 +12,23 @@ internal static class Conv1D
     private const int Tile = 32;
 
     /// <summary>From a source held in memory.</summary>
-    /// <param name="stored">[Columns, Rows], row-major, elements of <paramref name="size"/> bytes.</param>
-    /// <param name="first">Flat index into the transposed [Rows, Columns] weight.</param>
+    /// <param name="stored">[columns, rows], row-major, elements of <paramref name="size"/> bytes.</param>
+    /// <param name="rows">Output features.</param>
+    /// <param name="columns">Input features.</param>
+    /// <param name="first">Flat index into the transposed [rows, columns] weight.</param>
     /// <param name="destination">Whole elements; its length says how many.</param>
-    public static void Gather(ReadOnlySpan<byte> stored, Quantization quantization, int size, long first, Span<byte> destination)
+    public static void Gather(ReadOnlySpan<byte> stored, long rows, long columns, int size, long first, Span<byte> destination)
     {
         switch (size)
         {
             case 2:
-                GatherTiled(MemoryMarshal.Cast<byte, ushort>(stored), quantization, first, MemoryMarshal.Cast<byte, ushort>(destination));
+                GatherTiled(MemoryMarshal.Cast<byte, ushort>(stored), (int)rows, (int)columns, first, MemoryMarshal.Cast<byte, ushort>(destination));
                 break;
             case 4:
-                GatherTiled(MemoryMarshal.Cast<byte, uint>(stored), quantization, first, MemoryMarshal.Cast<byte, uint>(destination));
+                GatherTiled(MemoryMarshal.Cast<byte, uint>(stored), (int)rows, (int)columns, first, MemoryMarshal.Cast<byte, uint>(destination));
                 break;
             case 8:
-                GatherTiled(MemoryMarshal.Cast<byte, ulong>(stored), quantization, first, MemoryMarshal.Cast<byte, ulong>(destination));
+                GatherTiled(MemoryMarshal.Cast<byte, ulong>(stored), (int)rows, (int)columns, first, MemoryMarshal.Cast<byte, ulong>(destination));
                 break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(size), size, "elements are 2, 4 or 8 bytes");
@@ -39,9 +41,8 @@ internal static class Conv1D
     /// </summary>
     /// <param name="read">Reads stored bytes at an offset within the tensor.</param>
     public static void Gather(
-        Action<long, Span<byte>> read, Span<byte> scratch, Quantization quantization, int size, long first, Span<byte> destination)
+        Action<long, Span<byte>> read, Span<byte> scratch, long rows, long columns, int size, long first, Span<byte> destination)
     {
-        long rows = quantization.Rows, columns = quantization.Columns;
         long last = first + (destination.Length / size) - 1;
         for (long row = first / columns; row <= last / columns;)
         {
@@ -98,9 +99,8 @@ internal static class Conv1D
         }
     }
 
-    private static void GatherTiled<T>(ReadOnlySpan<T> stored, Quantization quantization, long first, Span<T> destination)
+    private static void GatherTiled<T>(ReadOnlySpan<T> stored, int rows, int columns, long first, Span<T> destination)
     {
-        int rows = (int)quantization.Rows, columns = (int)quantization.Columns;
         long last = first + destination.Length - 1;
         int fromRow = (int)(first / columns), toRow = (int)(last / columns);
         for (int rowTile = fromRow; rowTile <= toRow; rowTile += Tile)

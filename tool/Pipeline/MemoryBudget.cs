@@ -54,7 +54,8 @@ internal sealed class MemoryBudget
         return new MemoryBudget(needs, workers, chunk, RawFor(chunk), maxBytes - (workers * PerWorker(chunk)));
 
         int RawFor(int values) => Math.Max(SmallestRawBytes, values * needs.WidestValue);
-        long PerWorker(int values) =>
+        long PerWorker(int values) => needs.DenseReaders == 0 ? Stored(values) : needs.DenseReaders * (Stored(values) + (values * sizeof(float)));
+        long Stored(int values) =>
             (RawFor(values) * (needs.Gathers ? 2L : 1L)) + (values / 2) + (values / needs.SmallestBlocksize * sizeof(float));
     }
 

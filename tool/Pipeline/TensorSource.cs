@@ -14,8 +14,14 @@ internal sealed class TensorSource : IDisposable
     private readonly Dictionary<CheckpointFile, OpenFile> _files = new(ReferenceEqualityComparer.Instance);
 
     public TensorSource(IEnumerable<TensorPlan> tensors)
+        : this(tensors.SelectMany(tensor => tensor.SourceFiles))
     {
-        foreach (CheckpointFile file in tensors.SelectMany(tensor => tensor.SourceFiles))
+    }
+
+    /// <param name="reads">One entry per tensor that will be read and released.</param>
+    public TensorSource(IEnumerable<CheckpointFile> reads)
+    {
+        foreach (CheckpointFile file in reads)
         {
             if (!_files.TryGetValue(file, out OpenFile? entry)) _files[file] = entry = new OpenFile();
             entry.Remaining++;
@@ -44,8 +50,16 @@ internal sealed class TensorSource : IDisposable
         else
         {
             values = buffers.Gathered.AsSpan(0, count * size);
-            if (preloaded is not null) Conv1D.Gather(preloaded, quantization, size, first, values);
-            else Conv1D.Gather((offset, bytes) => ReadBytes(plan.Source, offset, bytes), buffers.Raw, quantization, size, first, values);
+            if (preloaded is not null)
+            {
+                Conv1D.Gather(preloaded, quantization.Rows, quantization.Columns, size, first, values);
+            }
+            else
+            {
+                Conv1D.Gather(
+                    (offset, bytes) => ReadBytes(plan.Source, offset, bytes),
+                    buffers.Raw, quantization.Rows, quantization.Columns, size, first, values);
+            }
         }
 
         if (quantization.SourceType != DType.F64) return values;

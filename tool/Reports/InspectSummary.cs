@@ -19,13 +19,20 @@ internal sealed record InspectedTensor(CheckpointTensor Tensor, BnbQuantState? S
 
 /// <summary>A checkpoint's weights, read from headers and quant_state blobs only.</summary>
 internal sealed record InspectSummary(
-    Checkpoint Checkpoint, IReadOnlyList<InspectedTensor> Tensors, IReadOnlyList<BnbProblem> Problems)
+    BnbCheckpoint Weights, IReadOnlyList<InspectedTensor> Tensors)
 {
+    public Checkpoint Checkpoint => Weights.Source;
+
+    public IReadOnlyList<BnbProblem> Problems => Weights.Problems;
+
     public long ParameterCount => Tensors.Sum(tensor => tensor.ParameterCount);
 
     public long TensorBytes => Tensors.Sum(tensor => tensor.ByteCount);
 
     public double BitsPerParameter => ParameterCount == 0 ? 0 : TensorBytes * 8.0 / ParameterCount;
+
+    /// <exception cref="CheckpointFormatException">BNB-STATE: some weight cannot be decoded.</exception>
+    public void ThrowIfBroken() => Weights.ThrowIfBroken();
 
     /// <exception cref="CheckpointFormatException">A quant_state blob is malformed.</exception>
     public static InspectSummary Of(Checkpoint checkpoint)
@@ -35,6 +42,6 @@ internal sealed record InspectSummary(
             tensor => new InspectedTensor(tensor, null, tensor.ByteCount, tensor.Shape.ElementCount));
         IEnumerable<InspectedTensor> packed = weights.Weights.Select(weight => new InspectedTensor(
             weight.Packed, weight.State, weight.Parts.Sum(part => part.ByteCount), weight.ValueCount));
-        return new InspectSummary(checkpoint, [.. plain.Concat(packed)], weights.Problems);
+        return new InspectSummary(weights, [.. plain.Concat(packed)]);
     }
 }

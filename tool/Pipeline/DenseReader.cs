@@ -1,0 +1,120 @@
+using System.Runtime.InteropServices;
+using Bnb.Formats;
+using Bnb.Formats.BitsAndBytes;
+using Bnb.Quant;
+
+namespace Bnb.Tool.Pipeline;
+
+/// <summary>
+/// The values of a weight as float32, whether it is stored plain or as 4-bit codes, in pieces that any worker may take.
+/// Reading and decoding are two steps: who compares two weights needs the second one only where the first one differs.
+/// </summary>
+internal abstract class DenseReader
+{
+    /// <summary>Whether values of this dtype can be read; all others are only bytes here.</summary>
+    public static bool CanRead(DType dtype) => dtype is DType.F16 or DType.BF16 or DType.F32 or DType.F64;
+
+    /// <summary>A plain tensor. F64 is rounded to float32, as it is for quantizing; everything else is exact.</summary>
+    public static DenseReader Of(CheckpointTensor tensor, TensorSource source) => new Plain(tensor, source);
+
+    /// <summary>A plain tensor stored as [columns, rows] and read as [rows, columns].</summary>
+    /// <param name="preloaded">The whole tensor when memory was lent for it; without it there are many short reads.</param>
+    public static DenseReader Transposed(CheckpointTensor tensor, TensorSource source, long rows, long columns, byte[]? preloaded) =>
+        new Gathered(tensor, source, rows, columns, preloaded);
+
+    /// <summary>A 4-bit weight, decoded as <c>dequantize</c> does: table[code] * absmax, rounded to <paramref name="type"/>.</summary>
+    public static DenseReader Of(BnbWeight weight, ElementType type, TensorSource source, KernelPath path) =>
+        new Packed(weight, type, source, path);
+
+    /// <summary>
+    /// Reads values <paramref name="first"/> to <paramref name="first"/> + <paramref name="count"/> as stored: plain ones to
+    /// <see cref="WorkerBuffers.Raw"/>, 4-bit ones to <see cref="WorkerBuffers.Packed"/> and <see cref="WorkerBuffers.Absmax"/>.
+    /// </summary>
+    /// <param name="first">For a 4-bit weight a multiple of 256 blocks.</param>
+    public abstract void Load(long first, int count, DenseBuffers buffers);
+
+    /// <summary>The values that <see cref="Load"/> read, in <see cref="DenseBuffers.Values"/>. Uses up what was loaded.</summary>
+    public abstract ReadOnlySpan<float> Decode(long first, int count, DenseBuffers buffers);
+
+    private static void Widen(DType dtype, Span<byte> stored, Span<float> values)
+    {
+        if (dtype == DType.F64) Narrow.F64ToF32(stored, MemoryMarshal.AsBytes(values));
+        else if (dtype == DType.F32) stored.CopyTo(MemoryMarshal.AsBytes(values));
+        else if (dtype == DType.F16) WidenF16(MemoryMarshal.Cast<byte, Half>(stored), values);
+        else WidenBF16(MemoryMarshal.Cast<byte, ushort>(stored), values);
+    }
+
+    private static void WidenF16(ReadOnlySpan<Half> stored, Span<float> values)
+    {
+        for (int i = 0; i < values.Length; i++) values[i] = (float)stored[i];
+    }
+
+    private static void WidenBF16(ReadOnlySpan<ushort> stored, Span<float> values)
+    {
+        for (int i = 0; i < values.Length; i++) values[i] = BitConverter.UInt32BitsToSingle((uint)stored[i] << 16);
+    }
+
+    private class Plain(CheckpointTensor tensor, TensorSource source) : DenseReader
+    {
+        protected CheckpointTensor Tensor { get; } = tensor;
+
+        protected TensorSource Source { get; } = source;
+
+        protected int Size { get; } = tensor.DType.BitSize() / 8;
+
+        public override void Load(long first, int count, DenseBuffers buffers) =>
+            Source.ReadBytes(Tensor, first * Size, buffers.Stored.Raw.AsSpan(0, count * Size));
+
+        public override ReadOnlySpan<float> Decode(long first, int count, DenseBuffers buffers)
+        {
+            Span<float> values = buffers.Values.AsSpan(0, count);
+            Widen(Tensor.DType, buffers.Stored.Raw.AsSpan(0, count * Size), values);
+            return values;
+        }
+    }
+
+    private sealed class Gathered(CheckpointTensor tensor, TensorSource source, long rows, long columns, byte[]? preloaded)
+        : Plain(tensor, source)
+    {
+        public override void Load(long first, int count, DenseBuffers buffers)
+        {
+            Span<byte> values = buffers.Stored.Gathered.AsSpan(0, count * Size);
+            if (preloaded is not null) Conv1D.Gather(preloaded, rows, columns, Size, first, values);
+            else Conv1D.Gather((offset, bytes) => Source.ReadBytes(Tensor, offset, bytes), buffers.Stored.Raw, rows, columns, Size, first, values);
+            values.CopyTo(buffers.Stored.Raw);
+        }
+    }
+
+    private sealed class Packed(BnbWeight weight, ElementType type, TensorSource source, KernelPath path) : DenseReader
+    {
+        private readonly PackedReader _reader = new(weight, source);
+        private readonly Code4 _code = Code4Catalog.ByName(weight.State.QuantType);
+        private readonly int _blocksize = weight.State.Blocksize;
+        private readonly DType _dtype = type switch
+        {
+            ElementType.F16 => DType.F16,
+            ElementType.BF16 => DType.BF16,
+            _ => DType.F32,
+        };
+
+        public override void Load(long first, int count, DenseBuffers buffers)
+        {
+            _reader.ReadCodes(first, Codes(count, buffers));
+            _reader.ReadAbsmax(first / _blocksize, Absmax(count, buffers), buffers.Stored.Raw);
+        }
+
+        public override ReadOnlySpan<float> Decode(long first, int count, DenseBuffers buffers)
+        {
+            Span<float> values = buffers.Values.AsSpan(0, count);
+            Span<byte> stored = buffers.Stored.Raw.AsSpan(0, count * type.Size());
+            Dequantize4.Run(_code, _blocksize, type, Codes(count, buffers), Absmax(count, buffers), stored, path);
+            Widen(_dtype, stored, values);
+            return values;
+        }
+
+        private static Span<byte> Codes(int count, DenseBuffers buffers) => buffers.Stored.Packed.AsSpan(0, (count + 1) / 2);
+
+        private Span<float> Absmax(int count, DenseBuffers buffers) =>
+            buffers.Stored.Absmax.AsSpan(0, (count + _blocksize - 1) / _blocksize);
+    }
+}
