@@ -1,3 +1,4 @@
+using System.Text;
 using Bnb.Tool.Verification;
 
 namespace Bnb.Tool.Reports.Verification;
@@ -9,7 +10,7 @@ namespace Bnb.Tool.Reports.Verification;
 internal sealed class MarkdownReportWriter : IVerificationReportWriter
 {
     private const int WorstRows = 10;
-    private const int MostRows = 1000;
+    private const int MostTableBytes = 700_000;
     private const int MostFailures = 50;
 
     /// <inheritdoc/>
@@ -28,15 +29,15 @@ internal sealed class MarkdownReportWriter : IVerificationReportWriter
         int worst = Math.Min(WorstRows, layers.Count);
         Line(output, $"### Worst {VerificationText.Count(worst, "layer")}");
         Line(output);
-        WriteTable(layers.Take(worst), output);
+        WriteTable([.. layers.Take(worst)], output);
         if (layers.Count == worst) return;
 
         Line(output, $"<details><summary>All {VerificationText.Count(layers.Count, "layer")}, worst first</summary>");
         Line(output);
-        WriteTable(layers.Take(MostRows), output);
-        if (layers.Count > MostRows)
+        int written = WriteTable(layers, output);
+        if (layers.Count > written)
         {
-            Line(output, $"… and {VerificationText.Count(layers.Count - MostRows, "layer")} more, see the JSON report.");
+            Line(output, $"… and {VerificationText.Count(layers.Count - written, "more layer")}, see the JSON report.");
             Line(output);
         }
 
@@ -97,8 +98,11 @@ internal sealed class MarkdownReportWriter : IVerificationReportWriter
         Line(output);
     }
 
-    private static void WriteTable(IEnumerable<LayerResult> layers, TextWriter output)
+    /// <returns>How many layers there was room for.</returns>
+    private static int WriteTable(IReadOnlyList<LayerResult> layers, TextWriter output)
     {
+        int written = 0;
+        int bytes = 0;
         Line(output, "| | layer | type | error | theory | SNR dB | product | kernel | codes differ |");
         Line(output, "|:-:|:--|:--|--:|--:|--:|--:|--:|--:|");
         foreach (LayerResult layer in layers)
@@ -106,13 +110,18 @@ internal sealed class MarkdownReportWriter : IVerificationReportWriter
             string product = layer.Gemm is { } gemm
                 ? $"{VerificationText.Percent(gemm.TotalRelativeError)} | {VerificationText.KernelPercent(gemm.KernelRelativeError)}"
                 : "- | -";
-            Line(output, $"| {(layer.Passed ? "✅" : "❌")} | {MarkdownText.Code(layer.Name)} | {MarkdownText.Encode(VerificationText.Format(layer))} "
+            string row = $"| {(layer.Passed ? "✅" : "❌")} | {MarkdownText.Code(layer.Name)} | {MarkdownText.Encode(VerificationText.Format(layer))} "
                 + $"| {VerificationText.Percent(layer.Weight.RelativeRmse)} | {VerificationText.Percent(layer.Weight.Expected)} "
                 + $"| {VerificationText.Decibels(layer.Weight.SnrDb)} | {product} "
-                + $"| {VerificationText.Count(layer.Faithfulness.CodesDiffering)} |");
+                + $"| {VerificationText.Count(layer.Faithfulness.CodesDiffering)} |";
+            bytes += Encoding.UTF8.GetByteCount(row) + 1;
+            if (bytes > MostTableBytes) break;
+            Line(output, row);
+            written++;
         }
 
         Line(output);
+        return written;
     }
 
     // Not WriteLine: a report has the same bytes on every system.
