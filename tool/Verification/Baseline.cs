@@ -35,7 +35,8 @@ internal sealed class Baseline
         if (!members.TryGetValue("schema_version", out JsonElement version)
             || version.ValueKind != JsonValueKind.Number || !version.TryGetInt32(out int number) || number != VerificationReport.SchemaVersion)
         {
-            throw input.RefuseMember("schema_version", JsonInput.Found(version), VerificationReport.SchemaVersion.ToString(CultureInfo.InvariantCulture));
+            throw input.RefuseMember(
+                "schema_version", JsonInput.Found(version), VerificationReport.SchemaVersion.ToString(CultureInfo.InvariantCulture));
         }
 
         if (!members.TryGetValue("layers", out JsonElement layers) || layers.ValueKind != JsonValueKind.Array)
@@ -107,8 +108,9 @@ internal sealed class Baseline
         {
             Measured("product error", was.TotalRelativeError, now.TotalRelativeError);
             // bfloat16 rounds eight times as coarsely as float16: between the two, growth says nothing about the kernel.
-            if (was.ComputeDType == now.ComputeDType) Measured("kernel error", was.KernelRelativeError, now.KernelRelativeError);
-            else Remark($"kernel error not compared: {DisplayText.Escape(was.ComputeDType)} in the baseline, {DisplayText.Escape(now.ComputeDType)} now");
+            string before = DisplayText.Escape(was.ComputeDType), after = DisplayText.Escape(now.ComputeDType);
+            if (before == after) Measured("kernel error", was.KernelRelativeError, now.KernelRelativeError);
+            else Remark($"kernel error not compared: {before} in the baseline, {after} now");
         }
         else if (old.Gemm is not null)
         {
@@ -119,13 +121,16 @@ internal sealed class Baseline
 
         void Counted(string what, long before, long after)
         {
-            if (after > before) found.Add(new Finding(Rule, string.Create(CultureInfo.InvariantCulture, $"{what}: {before:N0} in the baseline, {after:N0} now"), true));
+            if (after > before) Fail(string.Create(CultureInfo.InvariantCulture, $"{what}: {before:N0} in the baseline, {after:N0} now"));
         }
 
         void Measured(string what, double before, double after)
         {
-            if (Grew(before, after)) found.Add(new Finding(Rule, string.Create(CultureInfo.InvariantCulture, $"{what}: {before:G4} in the baseline, {after:G4} now"), true));
+            if (!Grew(before, after)) return;
+            Fail(string.Create(CultureInfo.InvariantCulture, $"{what}: {before:G4} in the baseline, {after:G4} now"));
         }
+
+        void Fail(string text) => found.Add(new Finding(Rule, text, true));
 
         void Remark(string text) => found.Add(new Finding(Rule, text, false));
     }

@@ -22,7 +22,8 @@ internal static class HistogramCharts
         {
             int code = order[i];
             string value = values.IsEmpty ? "" : values.Span[code].ToString("0.000", CultureInfo.InvariantCulture);
-            Bar(svg, x, y, i, 4, Share(counts[code], total), $"code {code}{(value.Length > 0 ? " = " : "")}{value}: {Amount(counts[code], total)}");
+            string label = value.Length > 0 ? $"code {code} = {value}" : $"code {code}";
+            Bar(svg, x, y, i, 4, Share(counts[code], total), $"{label}: {Amount(counts[code], total)}");
             double middle = x.Place(i + 0.5) + 4;
             svg.Text(middle, y.From + 12, value.Length > 0 ? value : ChartText.Short(code), "end", -55);
         }
@@ -41,7 +42,8 @@ internal static class HistogramCharts
         for (int i = 0; i < Histograms.ErrorBins; i++)
         {
             double from = -Histograms.ErrorRange + i * width;
-            Bar(svg, x, y, i, 1.5, Share(counts[i], total), $"{ChartText.Short(from)} to {ChartText.Short(from + width)}: {Amount(counts[i], total)}");
+            string range = $"{ChartText.Short(from)} to {ChartText.Short(from + width)}";
+            Bar(svg, x, y, i, 1.5, Share(counts[i], total), $"{range}: {Amount(counts[i], total)}");
         }
 
         var scale = new Axis(-Histograms.ErrorRange, Histograms.ErrorRange, x.From, x.To);

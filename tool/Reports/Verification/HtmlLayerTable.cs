@@ -1,4 +1,5 @@
 using Bnb.Tool.Verification;
+using static Bnb.Tool.Reports.Verification.VerificationText;
 
 namespace Bnb.Tool.Reports.Verification;
 
@@ -10,7 +11,7 @@ internal static class HtmlLayerTable
 
     public static void Write(IReadOnlyList<LayerResult> layers, TextWriter output)
     {
-        string more = layers.Count > MostRows ? $" The first {VerificationText.Count(MostRows)} of {VerificationText.Count(layers.Count)}." : "";
+        string more = layers.Count > MostRows ? $" The first {Count(MostRows)} of {Count(layers.Count)}." : "";
         output.Write($"""
             <section class="card">
             <h2>All layers</h2>
@@ -30,18 +31,18 @@ internal static class HtmlLayerTable
     {
         output.Write(layer.Passed ? "<tr>" : "<tr class=\"failed\">");
         output.Write($"<td class=\"name\"><code>{Breakable(HtmlText.Name(layer.Name))}</code>");
-        string shape = $"{VerificationText.Invariant(layer.Rows)} × {VerificationText.Invariant(layer.Columns)}";
-        output.Write($"<small>{HtmlText.Encode(VerificationText.Format(layer))}, {HtmlText.Encode(shape)}</small>");
+        string shape = $"{Invariant(layer.Rows)} × {Invariant(layer.Columns)}";
+        output.Write($"<small>{HtmlText.Encode(Format(layer))}, {HtmlText.Encode(shape)}</small>");
         WriteFindings(layer.Findings.Where(static finding => finding.Fails), "findings", output);
         WriteFindings(layer.Findings.Where(static finding => !finding.Fails), "findings remarks", output);
         output.Write($"</td><td class=\"{(layer.Passed ? "good\">ok" : "fail\">failed")}</td>");
-        Cell(VerificationText.Count(layer.Faithfulness.CodesDiffering));
-        Cell(VerificationText.Percent(layer.Weight.RelativeRmse));
-        Cell(VerificationText.Percent(layer.Weight.Expected));
-        Cell(VerificationText.Decibels(layer.Weight.SnrDb));
-        Cell(layer.Gemm is { } total ? VerificationText.Percent(total.TotalRelativeError) : "-");
-        Cell(layer.Gemm is { } kernel ? VerificationText.KernelPercent(kernel.KernelRelativeError) : "-");
-        Cell(layer.Gemm is { } bound ? VerificationText.Percent(bound.KernelBoundUse, 0) : "-");
+        Cell(Count(layer.Faithfulness.CodesDiffering));
+        Cell(Percent(layer.Weight.RelativeRmse));
+        Cell(Percent(layer.Weight.Expected));
+        Cell(Decibels(layer.Weight.SnrDb));
+        Cell(layer.Gemm is { } total ? Percent(total.TotalRelativeError) : "-");
+        Cell(layer.Gemm is { } kernel ? KernelPercent(kernel.KernelRelativeError) : "-");
+        Cell(layer.Gemm is { } bound ? Percent(bound.KernelBoundUse, 0) : "-");
         output.Write("</tr>\n");
 
         void Cell(string text) => output.Write($"<td>{HtmlText.Encode(text)}</td>");

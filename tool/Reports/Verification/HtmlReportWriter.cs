@@ -1,4 +1,5 @@
 using Bnb.Tool.Verification;
+using static Bnb.Tool.Reports.Verification.VerificationText;
 
 namespace Bnb.Tool.Reports.Verification;
 
@@ -39,7 +40,7 @@ internal sealed class HtmlReportWriter : IVerificationReportWriter
         <body>
         <main>
         <p class="eyebrow">dotnet bnb verify</p>
-        <h1 class="{(report.Passed ? "good" : "fail")}">{HtmlText.Encode(VerificationText.Verdict(report, totals))}</h1>
+        <h1 class="{(report.Passed ? "good" : "fail")}">{HtmlText.Encode(Verdict(report, totals))}</h1>
         <p class="paths"><code>{HtmlText.Name(report.Quantized)}</code> against <code>{HtmlText.Name(report.Source)}</code></p>
 
         """.ReplaceLineEndings("\n"));
@@ -47,25 +48,25 @@ internal sealed class HtmlReportWriter : IVerificationReportWriter
     private static void WriteTiles(VerificationReport report, VerificationTotals totals, TextWriter output)
     {
         output.Write("<div class=\"tiles\">\n");
-        Tile(VerificationText.Coverage(report), totals.Failed == 0 ? "layers checked, none failed" : $"layers checked, {VerificationText.Count(totals.Failed)} failed", totals.Failed > 0);
-        string excused = totals.CodesExcused == 0 ? "" : $"; {VerificationText.Count(totals.CodesExcused)} more excused";
-        Tile(VerificationText.Count(report.CodesDiffering), $"of {VerificationText.Count(report.Codes)} codes differ{excused}", report.CodesDiffering > 0);
-        if (totals.AbsmaxDiffering > 0) Tile(VerificationText.Count(totals.AbsmaxDiffering), "absmax values differ", bad: true);
+        Tile(Coverage(report), $"layers checked, {(totals.Failed == 0 ? "none" : Count(totals.Failed))} failed", totals.Failed > 0);
+        string excused = totals.CodesExcused == 0 ? "" : $"; {Count(totals.CodesExcused)} more excused";
+        Tile(Count(report.CodesDiffering), $"of {Count(report.Codes)} codes differ{excused}", report.CodesDiffering > 0);
+        if (totals.AbsmaxDiffering > 0) Tile(Count(totals.AbsmaxDiffering), "absmax values differ", bad: true);
         if (totals.Worst is { } worst)
         {
-            Tile(VerificationText.Percent(worst.Weight.RelativeRmse),
-                $"largest weight error; median {VerificationText.Percent(totals.MedianError)}, theory {VerificationText.Percent(worst.Weight.Expected)}");
+            Tile(Percent(worst.Weight.RelativeRmse),
+                $"largest weight error; median {Percent(totals.MedianError)}, theory {Percent(worst.Weight.Expected)}");
         }
 
         if (totals.WorstProduct?.Gemm is { } product)
-            Tile(VerificationText.Percent(product.TotalRelativeError), "largest product error, against the original weights");
+            Tile(Percent(product.TotalRelativeError), "largest product error, against the original weights");
         if (totals.WorstKernel?.Gemm is { } kernel && totals.WorstBoundUse?.Gemm is { } bound)
         {
-            Tile(VerificationText.KernelPercent(kernel.KernelRelativeError),
-                $"largest kernel error; {VerificationText.Percent(bound.KernelBoundUse, 0)} of its bound used", !(bound.KernelBoundUse <= 1));
+            Tile(KernelPercent(kernel.KernelRelativeError),
+                $"largest kernel error; {Percent(bound.KernelBoundUse, 0)} of its bound used", !(bound.KernelBoundUse <= 1));
         }
 
-        Tile(VerificationText.Count(report.PlainDiffering), $"of {VerificationText.Count(report.PlainTensors, "plain tensor")} differ", report.PlainDiffering > 0);
+        Tile(Count(report.PlainDiffering), $"of {Count(report.PlainTensors, "plain tensor")} differ", report.PlainDiffering > 0);
         output.Write("</div>\n");
 
         void Tile(string value, string label, bool bad = false) => output.Write(
@@ -76,14 +77,16 @@ internal sealed class HtmlReportWriter : IVerificationReportWriter
     {
         List<(string Place, Finding Finding)> items =
         [
-            .. report.Findings.Where(finding => finding.Fails == fails).Select(static finding => ("checkpoint", finding)),
-            .. layers.SelectMany(layer => layer.Findings.Where(finding => finding.Fails == fails).Select(finding => ($"<code>{HtmlText.Name(layer.Name)}</code>", finding))),
+            .. report.Findings.Select(static finding => ("checkpoint", finding)),
+            .. layers.SelectMany(static layer => layer.Findings.Select(finding => ($"<code>{HtmlText.Name(layer.Name)}</code>", finding))),
         ];
+        items.RemoveAll(item => item.Finding.Fails != fails);
         if (items.Count == 0) return;
-        output.Write($"<section class=\"card{(fails ? " failures" : "")}\">\n<h2>{(fails ? "What failed" : "Remarks")}</h2>\n<ul class=\"findings\">\n");
+        output.Write(fails ? "<section class=\"card failures\">\n<h2>What failed</h2>\n" : "<section class=\"card\">\n<h2>Remarks</h2>\n");
+        output.Write("<ul class=\"findings\">\n");
         foreach ((string place, Finding finding) in items.Take(MostFindings))
             output.Write($"<li>{place}: <b>{HtmlText.Name(finding.Rule)}</b> {HtmlText.Encode(finding.Text)}</li>\n");
-        if (items.Count > MostFindings) output.Write($"<li>… and {VerificationText.Count(items.Count - MostFindings)} more</li>\n");
+        if (items.Count > MostFindings) output.Write($"<li>… and {Count(items.Count - MostFindings)} more</li>\n");
         output.Write("</ul>\n</section>\n");
     }
 
@@ -93,7 +96,7 @@ internal sealed class HtmlReportWriter : IVerificationReportWriter
         Card("half", "Error against theory", TheoryChart.Note(layers), TheoryChart.Draw(layers));
         foreach (IGrouping<string, LayerResult> type in layers.GroupBy(static layer => layer.QuantType))
         {
-            string of = $"All values of {VerificationText.Count(type.Count(), type.Key + " layer")}.";
+            string of = $"All values of {Count(type.Count(), type.Key + " layer")}.";
             output.Write("<div class=\"pair\">\n");
             Card("half", $"Use of the {type.Key} codes", of, HistogramCharts.CodeUse(type.Key, type));
             Card("half", $"Weight error of {type.Key}", of, HistogramCharts.WeightError(type));
@@ -109,7 +112,7 @@ internal sealed class HtmlReportWriter : IVerificationReportWriter
     {
         string sample = report.Sample is null ? "" : $", sample {HtmlText.Name(report.Sample)}";
         output.Write($"<footer>{ToolVersion.Name}, kernels {HtmlText.Name(report.KernelPath)}, seed {report.Seed}{sample}, "
-            + $"{VerificationText.Significant(report.Seconds)} s</footer>\n</main>\n</body>\n</html>\n");
+            + $"{Significant(report.Seconds)} s</footer>\n</main>\n</body>\n</html>\n");
     }
 
     private static string ShortName(string path) => Path.GetFileName(Path.TrimEndingDirectorySeparator(path));

@@ -3,6 +3,7 @@ using System.Text;
 using System.Xml;
 using Bnb.Formats;
 using Bnb.Tool.Verification;
+using static Bnb.Tool.Reports.Verification.VerificationText;
 
 namespace Bnb.Tool.Reports.Verification;
 
@@ -35,15 +36,15 @@ internal sealed class JunitReportWriter : IVerificationReportWriter
         xml.WriteStartElement("testsuites");
         xml.WriteStartElement("testsuite");
         xml.WriteAttributeString("name", Suite);
-        xml.WriteAttributeString("tests", VerificationText.Invariant(totals.Checked + 1));
-        xml.WriteAttributeString("failures", VerificationText.Invariant(failures));
+        xml.WriteAttributeString("tests", Invariant(totals.Checked + 1));
+        xml.WriteAttributeString("failures", Invariant(failures));
         xml.WriteAttributeString("errors", "0");
         xml.WriteAttributeString("skipped", "0");
         xml.WriteAttributeString("time", seconds);
         WriteProperties(report, xml);
         WriteCase(xml, CheckpointCase, CheckpointCase, report.Findings, CheckpointNumbers(report, totals));
         foreach (LayerResult layer in report.Layers)
-            WriteCase(xml, VerificationText.Module(layer), layer.Name, layer.Findings, LayerNumbers(layer));
+            WriteCase(xml, Module(layer), layer.Name, layer.Findings, LayerNumbers(layer));
         xml.WriteEndElement();
         xml.WriteEndElement();
         xml.Flush();
@@ -83,36 +84,36 @@ internal sealed class JunitReportWriter : IVerificationReportWriter
             xml.WriteStartElement("failure");
             xml.WriteAttributeString("type", Legal(DisplayText.Escape(failing[0].Rule)));
             xml.WriteAttributeString("message", Legal(failing[0].Text));
-            xml.WriteString(Lines(failing.Select(VerificationText.Line)));
+            xml.WriteString(Lines(failing.Select(Line)));
             xml.WriteEndElement();
         }
 
-        IEnumerable<string> remarks = findings.Where(static finding => !finding.Fails).Select(VerificationText.Line);
+        IEnumerable<string> remarks = findings.Where(static finding => !finding.Fails).Select(Line);
         xml.WriteElementString("system-out", Lines(numbers.Concat(remarks)));
         xml.WriteEndElement();
     }
 
     private static IEnumerable<string> CheckpointNumbers(VerificationReport report, VerificationTotals totals) =>
     [
-        VerificationText.Verdict(report, totals),
-        $"{VerificationText.Count(report.PlainDiffering)} of {VerificationText.Count(report.PlainTensors)} plain tensors differ",
+        Verdict(report, totals),
+        $"{Count(report.PlainDiffering)} of {Count(report.PlainTensors)} plain tensors differ",
     ];
 
     private static IEnumerable<string> LayerNumbers(LayerResult layer)
     {
         Faithfulness stored = layer.Faithfulness;
-        yield return $"{VerificationText.Format(layer)}, {VerificationText.Invariant(layer.Rows)} x {VerificationText.Invariant(layer.Columns)}";
-        yield return $"codes: {VerificationText.Count(stored.CodesDiffering)} of {VerificationText.Count(stored.Codes)} differ, "
-            + $"{VerificationText.Count(stored.CodesExcused)} excused; absmax: {VerificationText.Count(stored.AbsmaxDiffering)} differ, "
-            + $"{VerificationText.Count(stored.AbsmaxExcused)} excused{(stored.Cause is null ? "" : "; looks like " + DisplayText.Escape(stored.Cause))}";
-        yield return $"weights: relative error {VerificationText.Percent(layer.Weight.RelativeRmse)}, "
-            + $"theory {VerificationText.Percent(layer.Weight.Expected)}, SNR {VerificationText.Decibels(layer.Weight.SnrDb)} dB, "
-            + $"largest {VerificationText.Significant(layer.Weight.MaxAbs)}, cosine {VerificationText.Significant(layer.Weight.Cosine)}";
+        yield return $"{Format(layer)}, {Invariant(layer.Rows)} x {Invariant(layer.Columns)}";
+        yield return $"codes: {Count(stored.CodesDiffering)} of {Count(stored.Codes)} differ, "
+            + $"{Count(stored.CodesExcused)} excused; absmax: {Count(stored.AbsmaxDiffering)} differ, "
+            + $"{Count(stored.AbsmaxExcused)} excused{(stored.Cause is null ? "" : "; looks like " + DisplayText.Escape(stored.Cause))}";
+        yield return $"weights: relative error {Percent(layer.Weight.RelativeRmse)}, "
+            + $"theory {Percent(layer.Weight.Expected)}, SNR {Decibels(layer.Weight.SnrDb)} dB, "
+            + $"largest {Significant(layer.Weight.MaxAbs)}, cosine {Significant(layer.Weight.Cosine)}";
         if (layer.Gemm is not { } gemm) yield break;
-        yield return $"product: {VerificationText.Invariant(gemm.Tokens)} tokens in {DisplayText.Escape(gemm.ComputeDType)}, "
-            + $"error {VerificationText.Percent(gemm.TotalRelativeError)}, SNR {VerificationText.Decibels(gemm.TotalSnrDb)} dB; "
-            + $"kernel alone {VerificationText.KernelPercent(gemm.KernelRelativeError)}, "
-            + $"{VerificationText.Percent(gemm.KernelBoundUse, 0)} of its bound";
+        yield return $"product: {Invariant(gemm.Tokens)} tokens in {DisplayText.Escape(gemm.ComputeDType)}, "
+            + $"error {Percent(gemm.TotalRelativeError)}, SNR {Decibels(gemm.TotalSnrDb)} dB; "
+            + $"kernel alone {KernelPercent(gemm.KernelRelativeError)}, "
+            + $"{Percent(gemm.KernelBoundUse, 0)} of its bound";
     }
 
     private static string Lines(IEnumerable<string> lines) => Legal(string.Join('\n', lines));

@@ -1,4 +1,6 @@
+using System.Text;
 using Bnb.Tool.Verification;
+using static Bnb.Tool.Reports.Verification.VerificationText;
 
 namespace Bnb.Tool.Reports.Verification;
 
@@ -9,7 +11,7 @@ namespace Bnb.Tool.Reports.Verification;
 internal sealed class MarkdownReportWriter : IVerificationReportWriter
 {
     private const int WorstRows = 10;
-    private const int MostRows = 1000;
+    private const int MostTableBytes = 700_000;
     private const int MostFailures = 50;
 
     /// <inheritdoc/>
@@ -19,24 +21,24 @@ internal sealed class MarkdownReportWriter : IVerificationReportWriter
         IReadOnlyList<LayerResult> layers = LayerOrder.WorstFirst(report.Layers);
         Line(output, "## dotnet bnb verify");
         Line(output);
-        Line(output, $"{(report.Passed ? "✅" : "❌")} **{MarkdownText.Encode(VerificationText.Verdict(report, totals))}**");
+        Line(output, $"{(report.Passed ? "✅" : "❌")} **{MarkdownText.Encode(Verdict(report, totals))}**");
         Line(output);
         WriteTotals(report, totals, output);
         WriteFindings(report, layers, output);
         if (layers.Count == 0) return;
 
         int worst = Math.Min(WorstRows, layers.Count);
-        Line(output, $"### Worst {VerificationText.Count(worst, "layer")}");
+        Line(output, $"### Worst {Count(worst, "layer")}");
         Line(output);
-        WriteTable(layers.Take(worst), output);
+        WriteTable([.. layers.Take(worst)], output);
         if (layers.Count == worst) return;
 
-        Line(output, $"<details><summary>All {VerificationText.Count(layers.Count, "layer")}, worst first</summary>");
+        Line(output, $"<details><summary>All {Count(layers.Count, "layer")}, worst first</summary>");
         Line(output);
-        WriteTable(layers.Take(MostRows), output);
-        if (layers.Count > MostRows)
+        int written = WriteTable(layers, output);
+        if (layers.Count > written)
         {
-            Line(output, $"… and {VerificationText.Count(layers.Count - MostRows, "layer")} more, see the JSON report.");
+            Line(output, $"… and {Count(layers.Count - written, "more layer")}, see the JSON report.");
             Line(output);
         }
 
@@ -49,31 +51,31 @@ internal sealed class MarkdownReportWriter : IVerificationReportWriter
         Line(output, "|:--|:--|");
         Row("quantized", MarkdownText.Code(report.Quantized));
         Row("source", MarkdownText.Code(report.Source));
-        Row("layers", $"{VerificationText.Coverage(report)} checked, {VerificationText.Count(totals.Failed)} failed");
-        Row("codes", VerificationText.Codes(report) + Excused(totals));
-        if (totals.AbsmaxDiffering > 0) Row("absmax", $"{VerificationText.Count(totals.AbsmaxDiffering)} differ");
+        Row("layers", $"{Coverage(report)} checked, {Count(totals.Failed)} failed");
+        Row("codes", Codes(report) + Excused(totals));
+        if (totals.AbsmaxDiffering > 0) Row("absmax", $"{Count(totals.AbsmaxDiffering)} differ");
         if (totals.Worst is { } worst)
         {
-            Row("weight error", $"median {VerificationText.Percent(totals.MedianError)}, worst "
-                + $"{VerificationText.Percent(worst.Weight.RelativeRmse)} (theory {VerificationText.Percent(worst.Weight.Expected)})");
+            Row("weight error", $"median {Percent(totals.MedianError)}, worst "
+                + $"{Percent(worst.Weight.RelativeRmse)} (theory {Percent(worst.Weight.Expected)})");
         }
 
         if (totals.WorstProduct?.Gemm is { } product && totals.WorstKernel?.Gemm is { } kernel && totals.WorstBoundUse?.Gemm is { } bound)
         {
-            Row("product error", $"worst {VerificationText.Percent(product.TotalRelativeError)}, of which the kernel "
-                + $"{VerificationText.KernelPercent(kernel.KernelRelativeError)} ({VerificationText.Percent(bound.KernelBoundUse, 0)} of its bound)");
+            Row("product error", $"worst {Percent(product.TotalRelativeError)}, of which the kernel "
+                + $"{KernelPercent(kernel.KernelRelativeError)} ({Percent(bound.KernelBoundUse, 0)} of its bound)");
         }
 
-        Row("plain tensors", $"{VerificationText.Count(report.PlainDiffering)} of {VerificationText.Count(report.PlainTensors)} differ");
+        Row("plain tensors", $"{Count(report.PlainDiffering)} of {Count(report.PlainTensors)} differ");
         string sample = report.Sample is null ? "" : $", sample {MarkdownText.Code(report.Sample)}";
-        Row("run", $"seed {report.Seed}, kernels {MarkdownText.Code(report.KernelPath)}{sample}, {VerificationText.Significant(report.Seconds)} s");
+        Row("run", $"seed {report.Seed}, kernels {MarkdownText.Code(report.KernelPath)}{sample}, {Significant(report.Seconds)} s");
         Line(output);
 
         void Row(string label, string value) => Line(output, $"| {label} | {value} |");
     }
 
     private static string Excused(VerificationTotals totals) =>
-        totals.CodesExcused == 0 ? "" : $", {VerificationText.Count(totals.CodesExcused)} more where bitsandbytes' own paths differ too";
+        totals.CodesExcused == 0 ? "" : $", {Count(totals.CodesExcused)} more where bitsandbytes' own paths differ too";
 
     private static void WriteFindings(VerificationReport report, IReadOnlyList<LayerResult> layers, TextWriter output)
     {
@@ -93,26 +95,34 @@ internal sealed class MarkdownReportWriter : IVerificationReportWriter
         Line(output);
         foreach ((string place, Finding finding) in items.Take(MostFailures))
             Line(output, $"- {place}: **{MarkdownText.Encode(finding.Rule)}** {MarkdownText.Encode(finding.Text)}");
-        if (items.Count > MostFailures) Line(output, $"- … and {VerificationText.Count(items.Count - MostFailures)} more");
+        if (items.Count > MostFailures) Line(output, $"- … and {Count(items.Count - MostFailures)} more");
         Line(output);
     }
 
-    private static void WriteTable(IEnumerable<LayerResult> layers, TextWriter output)
+    /// <returns>How many layers there was room for.</returns>
+    private static int WriteTable(IReadOnlyList<LayerResult> layers, TextWriter output)
     {
+        int written = 0;
+        int bytes = 0;
         Line(output, "| | layer | type | error | theory | SNR dB | product | kernel | codes differ |");
         Line(output, "|:-:|:--|:--|--:|--:|--:|--:|--:|--:|");
         foreach (LayerResult layer in layers)
         {
             string product = layer.Gemm is { } gemm
-                ? $"{VerificationText.Percent(gemm.TotalRelativeError)} | {VerificationText.KernelPercent(gemm.KernelRelativeError)}"
+                ? $"{Percent(gemm.TotalRelativeError)} | {KernelPercent(gemm.KernelRelativeError)}"
                 : "- | -";
-            Line(output, $"| {(layer.Passed ? "✅" : "❌")} | {MarkdownText.Code(layer.Name)} | {MarkdownText.Encode(VerificationText.Format(layer))} "
-                + $"| {VerificationText.Percent(layer.Weight.RelativeRmse)} | {VerificationText.Percent(layer.Weight.Expected)} "
-                + $"| {VerificationText.Decibels(layer.Weight.SnrDb)} | {product} "
-                + $"| {VerificationText.Count(layer.Faithfulness.CodesDiffering)} |");
+            string row = $"| {(layer.Passed ? "✅" : "❌")} | {MarkdownText.Code(layer.Name)} | {MarkdownText.Encode(Format(layer))} "
+                + $"| {Percent(layer.Weight.RelativeRmse)} | {Percent(layer.Weight.Expected)} "
+                + $"| {Decibels(layer.Weight.SnrDb)} | {product} "
+                + $"| {Count(layer.Faithfulness.CodesDiffering)} |";
+            bytes += Encoding.UTF8.GetByteCount(row) + 1;
+            if (bytes > MostTableBytes) break;
+            Line(output, row);
+            written++;
         }
 
         Line(output);
+        return written;
     }
 
     // Not WriteLine: a report has the same bytes on every system.

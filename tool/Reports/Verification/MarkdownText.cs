@@ -19,10 +19,13 @@ internal static class MarkdownText
     public static string Encode(string shown)
     {
         StringBuilder text = new(shown.Length);
-        foreach (char c in shown)
+        for (int i = 0; i < shown.Length; i++)
         {
-            // Letters alone can be markup only in "www.", which becomes a link.
-            bool safe = char.IsLetterOrDigit(c) || char.IsSurrogate(c) || c is ' ' or ',' or ';' or '.' or '%' or '/';
+            char c = shown[i];
+            // Letters alone are markup only in "www.", a colon only in "http:", a hyphen only where no word is around it.
+            bool safe = char.IsLetterOrDigit(c) || char.IsSurrogate(c) || c is ' ' or ',' or ';' or '.' or '%' or '/' or '\'' or '(' or ')'
+                || (c == ':' && i + 1 < shown.Length && shown[i + 1] == ' ')
+                || (c == '-' && i > 0 && i + 1 < shown.Length && char.IsLetterOrDigit(shown[i - 1]) && char.IsLetterOrDigit(shown[i + 1]));
             if (safe) text.Append(c);
             else text.Append("&#").Append((int)c).Append(';');
         }

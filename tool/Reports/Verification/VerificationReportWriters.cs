@@ -13,6 +13,9 @@ internal static class VerificationReportWriters
         [".html"] = new HtmlReportWriter(),
     };
 
+    /// <summary>The extensions there are, with their dots.</summary>
+    public static IReadOnlyCollection<string> Extensions => ByExtension.Keys;
+
     /// <summary>The writer for a file of that name; the file need not exist.</summary>
     /// <exception cref="UserErrorException">REPORT-FORMAT: no format has this extension.</exception>
     public static IVerificationReportWriter ForFile(string path)

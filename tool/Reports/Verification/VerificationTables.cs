@@ -4,6 +4,7 @@ using Bnb.Tool.Options;
 using Bnb.Tool.Terminal;
 using Bnb.Tool.Verification;
 using Spectre.Console;
+using static Bnb.Tool.Reports.Verification.VerificationText;
 
 namespace Bnb.Tool.Reports.Verification;
 
@@ -24,7 +25,7 @@ internal static class VerificationTables
         console.WriteLine();
         WriteFindings(report, layers, everything ? int.MaxValue : ShownFindings, console);
         var color = new Style(report.Passed ? Color.Green : Color.Red, decoration: Decoration.Bold);
-        console.Write(new Text(VerificationText.Verdict(report, totals), color));
+        console.Write(new Text(Verdict(report, totals), color));
         console.WriteLine();
     });
 
@@ -37,13 +38,13 @@ internal static class VerificationTables
         {
             table.AddRow(
                 new Text(Drawable(DisplayText.Escape(layer.Name))),
-                new Text(Drawable(VerificationText.Format(layer))),
-                new Text(VerificationText.Percent(layer.Weight.RelativeRmse)),
-                new Text(VerificationText.Percent(layer.Weight.Expected)),
-                new Text(VerificationText.Decibels(layer.Weight.SnrDb)),
-                new Text(layer.Gemm is null ? "-" : VerificationText.Percent(layer.Gemm.TotalRelativeError)),
-                new Text(layer.Gemm is null ? "-" : VerificationText.KernelPercent(layer.Gemm.KernelRelativeError)),
-                new Text(VerificationText.Count(layer.Faithfulness.CodesDiffering)),
+                new Text(Drawable(Format(layer))),
+                new Text(Percent(layer.Weight.RelativeRmse)),
+                new Text(Percent(layer.Weight.Expected)),
+                new Text(Decibels(layer.Weight.SnrDb)),
+                new Text(layer.Gemm is null ? "-" : Percent(layer.Gemm.TotalRelativeError)),
+                new Text(layer.Gemm is null ? "-" : KernelPercent(layer.Gemm.KernelRelativeError)),
+                new Text(Count(layer.Faithfulness.CodesDiffering)),
                 new Text(layer.Passed ? "ok" : "FAILED", layer.Passed ? Style.Plain : new Style(Color.Red)));
         }
 
@@ -51,8 +52,8 @@ internal static class VerificationTables
         List<LayerResult> hidden = [.. layers.Skip(shown)];
         if (hidden.Count == 0) return;
         int failed = hidden.Count(static layer => !layer.Passed);
-        string verdict = failed == 0 ? "all passed" : $"{VerificationText.Count(failed)} of them failed";
-        console.Write(new Text($"... and {VerificationText.Count(hidden.Count, "more layer")}, {verdict}; --verbosity detailed lists them"));
+        string verdict = failed == 0 ? "all passed" : $"{Count(failed)} of them failed";
+        console.Write(new Text($"... and {Count(hidden.Count, "more layer")}, {verdict}; --verbosity detailed lists them"));
         console.WriteLine();
         console.WriteLine();
     }
@@ -61,32 +62,32 @@ internal static class VerificationTables
     {
         List<(string Label, string Value)> facts =
         [
-            ("layers", $"{VerificationText.Coverage(report)} checked, {VerificationText.Count(totals.Failed)} failed"),
-            ("codes", VerificationText.Codes(report)),
+            ("layers", $"{Coverage(report)} checked, {Count(totals.Failed)} failed"),
+            ("codes", Codes(report)),
         ];
         if (totals.CodesExcused > 0)
-            facts.Add(("codes excused", $"{VerificationText.Count(totals.CodesExcused)}, where bitsandbytes' own paths differ too"));
-        if (totals.AbsmaxDiffering > 0) facts.Add(("absmax", $"{VerificationText.Count(totals.AbsmaxDiffering)} differ"));
+            facts.Add(("codes excused", $"{Count(totals.CodesExcused)}, where bitsandbytes' own paths differ too"));
+        if (totals.AbsmaxDiffering > 0) facts.Add(("absmax", $"{Count(totals.AbsmaxDiffering)} differ"));
         if (totals.Worst is { } worst)
         {
-            facts.Add(("weight error", $"median {VerificationText.Percent(totals.MedianError)}, "
-                + $"worst {VerificationText.Percent(worst.Weight.RelativeRmse)} in {worst.Name}"));
+            facts.Add(("weight error", $"median {Percent(totals.MedianError)}, "
+                + $"worst {Percent(worst.Weight.RelativeRmse)} in {worst.Name}"));
         }
 
         if (totals.WorstProduct is { Gemm: { } product } worstProduct)
         {
-            facts.Add(("product error", $"worst {VerificationText.Percent(product.TotalRelativeError)} in {worstProduct.Name}"));
+            facts.Add(("product error", $"worst {Percent(product.TotalRelativeError)} in {worstProduct.Name}"));
         }
 
         if (totals.WorstKernel is { Gemm: { } kernel } && totals.WorstBoundUse is { Gemm: { } bound })
         {
-            facts.Add(("kernel error", $"worst {VerificationText.KernelPercent(kernel.KernelRelativeError)}, "
-                + $"at most {VerificationText.Percent(bound.KernelBoundUse, 0)} of its bound ({kernel.ComputeDType}, kernels {report.KernelPath})"));
+            facts.Add(("kernel error", $"worst {KernelPercent(kernel.KernelRelativeError)}, "
+                + $"at most {Percent(bound.KernelBoundUse, 0)} of its bound ({kernel.ComputeDType}, kernels {report.KernelPath})"));
         }
 
-        facts.Add(("plain tensors", $"{VerificationText.Count(report.PlainDiffering)} of {VerificationText.Count(report.PlainTensors)} differ"));
+        facts.Add(("plain tensors", $"{Count(report.PlainDiffering)} of {Count(report.PlainTensors)} differ"));
         facts.Add(("seed", report.Seed.ToString(CultureInfo.InvariantCulture)));
-        facts.Add(("time", $"{VerificationText.Significant(report.Seconds)} s"));
+        facts.Add(("time", $"{Significant(report.Seconds)} s"));
         TableConsole.WriteFacts(console, [.. facts.Select(static fact => (fact.Label, Drawable(fact.Value)))]);
     }
 
@@ -102,13 +103,13 @@ internal static class VerificationTables
         foreach ((string place, Finding finding) in all.OrderByDescending(static item => item.Finding.Fails).Take(shown))
         {
             var style = finding.Fails ? new Style(Color.Red) : Style.Plain;
-            console.Write(new Text(Drawable($"{(finding.Fails ? "failed" : "note")}  {place}  {VerificationText.Line(finding)}"), style));
+            console.Write(new Text(Drawable($"{(finding.Fails ? "failed" : "note")}  {place}  {Line(finding)}"), style));
             console.WriteLine();
         }
 
         if (all.Count > shown)
         {
-            console.Write(new Text($"... and {VerificationText.Count(all.Count - shown, "more finding")}; --verbosity detailed lists them"));
+            console.Write(new Text($"... and {Count(all.Count - shown, "more finding")}; --verbosity detailed lists them"));
             console.WriteLine();
         }
 
