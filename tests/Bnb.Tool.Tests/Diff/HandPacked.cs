@@ -10,7 +10,7 @@ namespace Bnb.Tool.Tests.Diff;
 /// A 4-bit weight made by hand: random codes and scales, every layout that loaders accept, and the values it stands for,
 /// computed one by one. Uses nothing of the product but the two code tables.
 /// </summary>
-internal sealed class HandPacked
+internal sealed record HandPacked
 {
     public const string Name = "model.layers.0.mlp.up_proj.weight";
 
