@@ -43,11 +43,15 @@ public sealed class BnbCheckpoint
             if (!states.TryGetValue(tensor.Name, out var state)) continue;
             var parts = new BnbWeightParts(tensor.Name, state.State, state.Blob, byName, problems);
             if (parts.Assemble() is { } weight) weights.Add(weight);
-            taken.UnionWith(parts.Names);
+            taken.UnionWith(BnbWeightParts.NamesOf(tensor.Name));
         }
 
         foreach (string owner in states.Keys.Where(name => !byName.ContainsKey(name)).Order(StringComparer.Ordinal))
+        {
             problems.Add(new BnbProblem("BNB0101", owner, "there is a quant_state but no weight of this name", IsFatal: true));
+            taken.UnionWith(BnbWeightParts.NamesOf(owner));
+        }
+
         ReportStrays(source, states, taken, problems);
         return new BnbCheckpoint(source, weights, [.. source.Tensors.Where(tensor => !IsPart(tensor.Name, states, taken))], problems);
     }

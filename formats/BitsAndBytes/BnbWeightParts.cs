@@ -9,8 +9,8 @@ internal sealed class BnbWeightParts(
 
     private bool _broken;
 
-    /// <summary>Names of all tensors that belong to the weight, found or not.</summary>
-    public IEnumerable<string> Names =>
+    /// <summary>Names of all tensors that belong to a weight but its quant_state, found or not.</summary>
+    public static IEnumerable<string> NamesOf(string name) =>
     [
         name,
         BnbKeys.Absmax(name),
