@@ -33,7 +33,8 @@ public class GemmMixedTests
             int k = (phase % 3) switch { 0 => 64 * random.Next(1, 12), 1 => 32 * random.Next(1, 20), _ => random.Next(1, 700) };
             foreach (int m in (int[])[1, random.Next(2, 40)])
             {
-                var problem = new Problem(Code4Catalog.ByName(name), type, blocksize, phase, m, random.Next(1, 60), k, random.Next());
+                int n = random.Next(1, 60);
+                var problem = new Problem(Code4Catalog.ByName(name), type, blocksize, phase, m, n, k, random.Next());
                 foreach (KernelPath path in KernelPaths.Available) problem.AssertWithinBound(path);
             }
         }

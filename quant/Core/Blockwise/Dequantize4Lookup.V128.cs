@@ -16,7 +16,8 @@ internal readonly struct CodeLookup128 : ICodeLookup
             return;
         }
 
-        Entries<TElement>(ref map, absmax, out Vector128<uint> e0, out Vector128<uint> e1, out Vector128<uint> e2, out Vector128<uint> e3);
+        Entries<TElement>(
+            ref map, absmax, out Vector128<uint> e0, out Vector128<uint> e1, out Vector128<uint> e2, out Vector128<uint> e3);
         Vector128<byte> low = Row(e0, e1, e2, e3, 0), high = Row(e0, e1, e2, e3, 8);
         for (nuint half = 0; half < (nuint)groups * 2; half++)
         {
@@ -32,7 +33,8 @@ internal readonly struct CodeLookup128 : ICodeLookup
     public static void ToSingle<TElement>(ref float map, float absmax, ref byte packed, ref float destination, int groups)
         where TElement : struct, IElement
     {
-        Entries<TElement>(ref map, absmax, out Vector128<uint> e0, out Vector128<uint> e1, out Vector128<uint> e2, out Vector128<uint> e3);
+        Entries<TElement>(
+            ref map, absmax, out Vector128<uint> e0, out Vector128<uint> e1, out Vector128<uint> e2, out Vector128<uint> e3);
         if (TElement.Size == 2)
         {
             e0 = TElement.FromBits(e0).AsUInt32();

@@ -60,4 +60,78 @@ internal readonly struct CodeLookup256 : ICodeLookup
             chosen.StoreUnsafe(ref destination, quarter * 8);
         }
     }
+
+    public static bool HasPairs => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static unsafe void Pairs<TElement>(
+        float* map, float* absmax, int blockGroups, int ahead, byte* packed, float* destination, int groups)
+        where TElement : struct, IElement
+    {
+        Vector256<float> values0 = Vector256.Load(map), values1 = Vector256.Load(map + 8);
+        int left = blockGroups - ahead;
+        while (groups > 0)
+        {
+            Vector256<float> low = TElement.FromBits(TElement.ToBits(values0 * *absmax));
+            Vector256<float> high = TElement.FromBits(TElement.ToBits(values1 * *absmax++));
+            int here = Math.Min(left, groups);
+            groups -= here;
+            left = blockGroups;
+            for (; here > 0; here--)
+            {
+                Select(low, high, packed, out Vector256<float> even, out Vector256<float> odd);
+                even.Store(destination);
+                odd.Store(destination + 16);
+                Select(low, high, packed + 8, out even, out odd);
+                even.Store(destination + 8);
+                odd.Store(destination + 24);
+                packed += 16;
+                destination += 32;
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static unsafe float DotPairs<TElement>(
+        float* map, float* absmax, int blockGroups, int ahead, byte* packed, float* x, int groups)
+        where TElement : struct, IElement
+    {
+        Vector256<float> values0 = Vector256.Load(map), values1 = Vector256.Load(map + 8);
+        Vector256<float> even0 = default, odd0 = default, even1 = default, odd1 = default;
+        int left = blockGroups - ahead;
+        while (groups > 0)
+        {
+            Vector256<float> low = TElement.FromBits(TElement.ToBits(values0 * *absmax));
+            Vector256<float> high = TElement.FromBits(TElement.ToBits(values1 * *absmax++));
+            int here = Math.Min(left, groups);
+            groups -= here;
+            left = blockGroups;
+            for (; here > 0; here--)
+            {
+                Select(low, high, packed, out Vector256<float> even, out Vector256<float> odd);
+                even0 = Vector256.MultiplyAddEstimate(even, Vector256.Load(x), even0);
+                odd0 = Vector256.MultiplyAddEstimate(odd, Vector256.Load(x + 16), odd0);
+                Select(low, high, packed + 8, out even, out odd);
+                even1 = Vector256.MultiplyAddEstimate(even, Vector256.Load(x + 8), even1);
+                odd1 = Vector256.MultiplyAddEstimate(odd, Vector256.Load(x + 24), odd1);
+                packed += 16;
+                x += 32;
+            }
+        }
+
+        return Vector256.Sum((even0 + even1) + (odd0 + odd1));
+    }
+
+    /// <summary>The values of 8 bytes' high and low nibbles.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static unsafe void Select(
+        Vector256<float> low, Vector256<float> high, byte* packed, out Vector256<float> even, out Vector256<float> odd)
+    {
+        // Permutations look at an index's low 3 bits, blends at the sign bit, where bit 3 of the code is moved.
+        Vector256<int> bytes = Avx2.ConvertToVector256Int32(packed), shifted = bytes >>> 4;
+        even = Avx.BlendVariable(
+            Avx2.PermuteVar8x32(low, shifted), Avx2.PermuteVar8x32(high, shifted), (bytes << 24).AsSingle());
+        odd = Avx.BlendVariable(
+            Avx2.PermuteVar8x32(low, bytes), Avx2.PermuteVar8x32(high, bytes), (bytes << 28).AsSingle());
+    }
 }

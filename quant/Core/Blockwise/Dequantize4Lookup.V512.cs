@@ -48,6 +48,75 @@ internal readonly struct CodeLookup512 : ICodeLookup
         }
     }
 
+    public static bool HasPairs => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static unsafe void Pairs<TElement>(
+        float* map, float* absmax, int blockGroups, int ahead, byte* packed, float* destination, int groups)
+        where TElement : struct, IElement
+    {
+        Vector512<float> values = Vector512.Load(map);
+        int left = blockGroups - ahead;
+        while (groups > 0)
+        {
+            Vector512<float> table = TElement.FromBits(TElement.ToBits(values * *absmax++));
+            int here = Math.Min(left, groups);
+            groups -= here;
+            left = blockGroups;
+            for (; here > 0; here--)
+            {
+                Vector512<uint> bytes = Avx512F.ConvertToVector512UInt32(Vector128.Load(packed));
+                Avx512F.PermuteVar16x32(table, (bytes >>> 4).AsInt32()).Store(destination);
+                Avx512F.PermuteVar16x32(table, bytes.AsInt32()).Store(destination + 16);
+                packed += 16;
+                destination += 32;
+            }
+        }
+    }
+
+    // Even and odd positions keep to lanes of their own, so the decoded values need not be put in order.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static unsafe float DotPairs<TElement>(
+        float* map, float* absmax, int blockGroups, int ahead, byte* packed, float* x, int groups)
+        where TElement : struct, IElement
+    {
+        Vector512<float> values = Vector512.Load(map);
+        Vector512<float> even0 = default, odd0 = default, even1 = default, odd1 = default;
+        int left = blockGroups - ahead;
+        while (groups > 0)
+        {
+            Vector512<float> table = TElement.FromBits(TElement.ToBits(values * *absmax++));
+            int here = Math.Min(left, groups);
+            groups -= here;
+            left = blockGroups;
+            for (; here >= 2; here -= 2)
+            {
+                Multiply(table, packed, x, ref even0, ref odd0);
+                Multiply(table, packed + 16, x + 32, ref even1, ref odd1);
+                packed += 32;
+                x += 64;
+            }
+
+            if (here == 0) continue;
+            Multiply(table, packed, x, ref even0, ref odd0);
+            packed += 16;
+            x += 32;
+        }
+
+        return Vector512.Sum((even0 + even1) + (odd0 + odd1));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static unsafe void Multiply(
+        Vector512<float> table, byte* packed, float* x, ref Vector512<float> even, ref Vector512<float> odd)
+    {
+        Vector512<uint> bytes = Avx512F.ConvertToVector512UInt32(Vector128.Load(packed));
+        Vector512<float> first = Avx512F.PermuteVar16x32(table, (bytes >>> 4).AsInt32());
+        Vector512<float> second = Avx512F.PermuteVar16x32(table, bytes.AsInt32());
+        even = Avx512F.FusedMultiplyAdd(first, Vector512.Load(x), even);
+        odd = Avx512F.FusedMultiplyAdd(second, Vector512.Load(x + 16), odd);
+    }
+
     /// <summary>16 bytes, one per lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<uint> Bytes(ref byte packed, nuint group) =>

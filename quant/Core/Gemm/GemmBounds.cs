@@ -17,7 +17,8 @@ public static class GemmBounds
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "not an element type"),
     };
 
-    /// <summary>Half the distance between subnormal values, the largest rounding error near zero: 2^-150, 2^-25, 2^-134.</summary>
+    /// <summary>Half the distance between subnormal values, the largest rounding error near zero: 2^-150, 2^-25, 2^-134 for
+    /// F32, F16, BF16.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The element type is not supported.</exception>
     public static double HalfSubnormal(ElementType type) => type switch
     {

@@ -37,7 +37,8 @@ internal static unsafe class GemmDriver
             return;
         }
 
-        if (job.M == 1)
+        // One value at a time there is nothing to gain, and the chain of additions would be longer.
+        if (job.M == 1 && TTile.Lanes > 1)
         {
             GemvDriver.Run<TTile, TRows>(job, rows);
             return;
@@ -65,14 +66,16 @@ internal static unsafe class GemmDriver
         where TRows : struct, IWeightRows
     {
         int runs = (job.K + RunLength - 1) / RunLength;
-        WorkSplit.Run(job.Threads, panels * runs, item => Pack<TTile>(job, item / runs, item % runs * RunLength, packed));
+        bool inPairs = rows.InPairs;
+        WorkSplit.Run(
+            job.Threads, panels * runs, item => Pack<TTile>(job, inPairs, item / runs, item % runs * RunLength, packed));
         int chunks = (job.N + ChunkRows - 1) / ChunkRows;
         WorkSplit.Run(job.Threads, chunks, chunk => Chunk<TTile, TRows>(job, rows, packed, panels, chunk * ChunkRows));
     }
 
     /// <summary>One run of columns of one panel of x: packed[panel][p][lane], lanes beyond the last row zero.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Pack<TTile>(in GemmJob job, int panel, int first, float* packed)
+    private static void Pack<TTile>(in GemmJob job, bool inPairs, int panel, int first, float* packed)
         where TTile : struct, IGemmTile
     {
         int count = Math.Min(RunLength, job.K - first);
@@ -81,6 +84,7 @@ internal static unsafe class GemmDriver
         for (int lane = 0; lane < TTile.Lanes; lane++)
         {
             job.Load(panel * TTile.Lanes + lane, first, count, row);
+            if (inPairs) GemvDriver.SplitPairs(row, count);
             for (int p = 0; p < count; p++) target[p * TTile.Lanes + lane] = row[p];
         }
     }

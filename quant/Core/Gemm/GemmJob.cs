@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Bnb.Quant;
 
 /// <summary>Shape, activations and result of one matrix product. Valid while the caller keeps the memory fixed; lengths have
@@ -17,6 +19,7 @@ internal readonly unsafe struct GemmJob(int m, int n, int k, ElementType type, b
         new(count, N, K, _type, _x + (nint)first * K * _type.Size(), Y + (nint)first * N, Threads);
 
     /// <summary>x[row, first .. first + count] as float32; zeros for a row beyond the last.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Load(int row, int first, int count, float* destination)
     {
         var values = new Span<float>(destination, count);

@@ -44,7 +44,8 @@ public sealed class ErrorStats
 
     /// <summary>Signal to noise, 10 log10(sum of squared references / sum of squared errors), in dB. Infinite when nothing
     /// differs, minus infinite when something does from an all-zero reference.</summary>
-    public double SnrDecibels => _squaredError == 0 ? double.PositiveInfinity : 10 * Math.Log10(_squaredReference / _squaredError);
+    public double SnrDecibels =>
+        _squaredError == 0 ? double.PositiveInfinity : 10 * Math.Log10(_squaredReference / _squaredError);
 
     /// <summary>Cosine of the angle between the two as vectors: 1 when both are all zero, 0 when one is.</summary>
     public double Cosine
@@ -62,28 +63,42 @@ public sealed class ErrorStats
     public void Add(ReadOnlySpan<float> reference, ReadOnlySpan<float> actual)
     {
         BlockGrid.CheckLength(nameof(actual), reference.Length, actual.Length);
-        long start = Count + NonFinite;
+        const int Stretch = 2048;
+        for (int first = 0; first < reference.Length; first += Stretch)
+        {
+            int length = Math.Min(Stretch, reference.Length - first);
+            ReadOnlySpan<float> expected = reference.Slice(first, length), found = actual.Slice(first, length);
+            ErrorSums sums = ErrorSums.Of(expected, found, out bool finite);
+            if (finite) Include(sums, length, expected, found);
+            else AddOneByOne(expected, found);
+        }
+    }
+
+    private void Include(in ErrorSums sums, int length, ReadOnlySpan<float> reference, ReadOnlySpan<float> actual)
+    {
+        if (sums.MaxAbsoluteError > MaxAbsoluteError || WorstIndex < 0)
+        {
+            int worst = 0;
+            while (Math.Abs((double)actual[worst] - reference[worst]) != sums.MaxAbsoluteError) worst++;
+            WorstIndex = Count + NonFinite + worst;
+            MaxAbsoluteError = sums.MaxAbsoluteError;
+        }
+
+        Count += length;
+        _squaredError += sums.SquaredError;
+        _squaredReference += sums.SquaredReference;
+        _squaredActual += sums.SquaredActual;
+        _products += sums.Products;
+        _absoluteError += sums.AbsoluteError;
+    }
+
+    private void AddOneByOne(ReadOnlySpan<float> reference, ReadOnlySpan<float> actual)
+    {
         for (int i = 0; i < reference.Length; i++)
         {
-            double expected = reference[i], found = actual[i], error = found - expected;
-            if (!double.IsFinite(error))
-            {
-                NonFinite++;
-                continue;
-            }
-
-            double size = Math.Abs(error);
-            Count++;
-            _squaredError += error * error;
-            _squaredReference += expected * expected;
-            _squaredActual += found * found;
-            _products += expected * found;
-            _absoluteError += size;
-            if (size > MaxAbsoluteError || WorstIndex < 0)
-            {
-                MaxAbsoluteError = size;
-                WorstIndex = start + i;
-            }
+            ErrorSums sums = ErrorSums.Of(reference.Slice(i, 1), actual.Slice(i, 1), out bool finite);
+            if (finite) Include(sums, 1, reference.Slice(i, 1), actual.Slice(i, 1));
+            else NonFinite++;
         }
     }
 

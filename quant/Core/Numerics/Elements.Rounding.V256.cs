@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Bnb.Quant;
@@ -24,6 +25,7 @@ internal readonly partial struct F16Element
     // The rounding is left to one float32 addition of a power of two whose last bit has the weight of the result's last bit:
     // 2^13 times the value's own power of two, but not less than 2^-1, where subnormal results are spaced 2^-24 apart. The
     // sum's low bits are then the result's fraction with its leading one, which carries into the exponent added to it.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<uint> ToBits(Vector256<float> value)
     {
         Vector256<uint> bits = value.AsUInt32(), magnitude = bits & Vector256.Create(0x7FFF_FFFFu);
@@ -35,9 +37,11 @@ internal readonly partial struct F16Element
         // sum - magic: fraction with leading one (0x400) for normal results; the exponent field of the smallest is 0.
         Vector256<uint> rounded = (sum - magic) + ((power - Vector256.Create(0x3880_0000u)) >>> 13);
         Vector256<uint> isNaN = Vector256.GreaterThan(magnitude.AsInt32(), Vector256.Create((int)ExponentMask)).AsUInt32();
-        return ((bits >>> 16) & Vector256.Create(0x8000u)) | Vector256.ConditionalSelect(isNaN, Vector256.Create(0x7E00u), rounded);
+        Vector256<uint> size = Vector256.ConditionalSelect(isNaN, Vector256.Create(0x7E00u), rounded);
+        return ((bits >>> 16) & Vector256.Create(0x8000u)) | size;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> FromBits(Vector256<uint> bits)
     {
         Vector256<uint> sign = (bits & Vector256.Create(0x8000u)) << 16;
@@ -49,6 +53,7 @@ internal readonly partial struct F16Element
 
 internal readonly partial struct BF16Element
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<uint> ToBits(Vector256<float> value)
     {
         Vector256<uint> bits = value.AsUInt32();

@@ -34,7 +34,8 @@ public static class Widen
         int i = 0;
         for (; i <= destination.Length - 16; i += 16)
         {
-            (Vector256<uint> low, Vector256<uint> high) = Vector256.Widen(Vector256.LoadUnsafe(ref stored, (nuint)i * 2).AsUInt16());
+            Vector256<ushort> bits = Vector256.LoadUnsafe(ref stored, (nuint)i * 2).AsUInt16();
+            (Vector256<uint> low, Vector256<uint> high) = Vector256.Widen(bits);
             TElement.FromBits(low).StoreUnsafe(ref values, (nuint)i);
             TElement.FromBits(high).StoreUnsafe(ref values, (nuint)i + 8);
         }
