@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using Bnb.Formats;
 using Bnb.Quant;
@@ -20,6 +21,15 @@ internal static class VerifyRun
     {
         // What can be wrong with the options is said before hours of work, not after.
         var writers = request.ReportPaths.Select(path => (Path: path, Writer: VerificationReportWriters.ForFile(path))).ToList();
+        foreach (string path in request.ReportPaths.Where(path => !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path)))))
+        {
+            throw new UserErrorException(ExitCode.OutputRefused, "OUTPUT-PARENT", "the folder of a report does not exist")
+            {
+                File = path,
+                Action = "create the folder, or choose another --report",
+            };
+        }
+
         PolicyFile? policy = request.PolicyPath is { } policyPath ? PolicyFile.Read(policyPath) : null;
         Baseline? baseline = request.BaselinePath is { } baselinePath ? Baseline.Read(baselinePath) : null;
 
@@ -37,8 +47,12 @@ internal static class VerifyRun
         if (baseline is not null) report = baseline.Compare(report, names);
         foreach ((string path, IVerificationReportWriter writer) in writers)
         {
-            using var file = new StreamWriter(path, append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
-            writer.Write(report, file);
+            using var text = new StringWriter(CultureInfo.InvariantCulture);
+            writer.Write(report, text);
+            // Beside it first: a reader of the old report never sees half of the new one.
+            string temp = path + ".tmp";
+            File.WriteAllText(temp, text.ToString(), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
+            File.Move(temp, path, overwrite: true);
         }
 
         context.Outcome = writers.Count == 0 ? context.Outcome : "written: " + string.Join(", ", request.ReportPaths);
