@@ -90,7 +90,7 @@ public sealed class DequantizeFolderTests : IDisposable
         var tensors = OutputFolder.Tensors(_folder["out"]);
         Assert.Equal(plain.Length + 1, tensors.Count);
         Assert.All(plain, tensor => Assert.Equal(tensor.Data, tensors[tensor.Name].Bytes));
-        Assert.Contains("nan holds NaN or Inf", run.Error, StringComparison.Ordinal);
+        Assert.Contains("\"nan\" holds NaN or Inf", run.Error, StringComparison.Ordinal);
     }
 
     [Fact]

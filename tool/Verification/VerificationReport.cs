@@ -30,7 +30,4 @@ internal sealed record VerificationReport(
     public long Codes => Layers.Sum(layer => layer.Faithfulness.Codes);
 
     public long CodesDiffering => Layers.Sum(layer => layer.Faithfulness.CodesDiffering);
-
-    /// <summary>The layer with the largest relative weight error, null when no layer was checked.</summary>
-    public LayerResult? Worst => Layers.MaxBy(layer => layer.Weight.RelativeRmse);
 }
