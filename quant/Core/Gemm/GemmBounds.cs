@@ -30,14 +30,14 @@ public static class GemmBounds
 
     /// <summary>
     /// |ours - reference| for <see cref="Sgemm"/> and <see cref="MixedGemm4"/> against either <see cref="ReferenceGemm"/> over
-    /// the very weights that were multiplied: gamma(d + 2) S + (k + 1) 2^-150 with d = <see cref="Depth"/>(k). The 2 are the
+    /// the very weights that were multiplied: gamma(d + 2) S + (k + 1) 2^-149 with d = <see cref="Depth"/>(k). The 2 are the
     /// reference's own additions and its rounding to float32.
     /// </summary>
     /// <param name="k">Products per sum.</param>
     /// <param name="sumAbsProducts">S, not negative.</param>
     public static double ForFp32(int k, double sumAbsProducts) => Chain(Depth(k), k, sumAbsProducts);
 
-    /// <summary>The same for a float32 product by anyone, whatever the order of its additions: gamma(k + 2) S + (k + 1) 2^-150.
+    /// <summary>The same for a float32 product by anyone, whatever the order of its additions: gamma(k + 2) S + (k + 1) 2^-149.
     /// For more than a thousand products it is too wide to notice a wrong kernel.</summary>
     /// <param name="k">Products per sum.</param>
     /// <param name="sumAbsProducts">S, not negative.</param>
@@ -73,6 +73,6 @@ public static class GemmBounds
         double nu = (depth + 2.0) * UnitRoundoff(ElementType.F32);
         double gamma = nu < 1 ? nu / (1 - nu) : double.PositiveInfinity;
         double relative = sumAbsProducts == 0 ? 0 : gamma * sumAbsProducts;
-        return relative + (k + 1.0) * HalfSubnormal(ElementType.F32);
+        return relative + (k + 1.0) * 2 * HalfSubnormal(ElementType.F32);
     }
 }

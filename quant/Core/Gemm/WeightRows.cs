@@ -89,6 +89,14 @@ internal readonly unsafe struct PackedRows4<TElement, TLookup>(PackedWeights4 we
         }
 
         long position = Weights.PositionOf(row, first);
+        if (Sse.IsSupported)
+        {
+            // As for float32 rows: the same row's next run, which is wanted after the other rows of the chunk.
+            byte* next = Weights.Packed + (position + count) / 2;
+            for (byte* line = next; line < next + count / 2; line += 64) Sse.Prefetch1(line);
+            Sse.Prefetch1(Weights.AbsmaxAt(position + count));
+        }
+
         TLookup.Pairs<TElement>(
             Weights.Map,
             Weights.AbsmaxAt(position),
