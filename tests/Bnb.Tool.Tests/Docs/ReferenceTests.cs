@@ -16,13 +16,18 @@ public sealed partial class ReferenceTests
 
     [Theory]
     [InlineData("quantize")]
+    [InlineData("verify")]
+    [InlineData("dequantize")]
     [InlineData("inspect")]
+    [InlineData("diff")]
     [InlineData("demo")]
     public void Options_OfEachCommand_AreThoseOfTheHelpWithTheSameDefaults(string command)
     {
         Dictionary<string, string?> help = OptionsInHelp(command);
         var documented = Document.Rows(Cli.Section("## " + command))
             .Concat(Document.Rows(Cli.Section("## Options of every command")))
+            // A section may have other tables.
+            .Where(row => row[0].StartsWith("`--", StringComparison.Ordinal))
             .ToDictionary(row => LongName().Match(row[0]).Value, row => row[1]);
 
         Assert.Equal(help.Keys.Order(StringComparer.Ordinal), documented.Keys.Order(StringComparer.Ordinal));
@@ -33,15 +38,14 @@ public sealed partial class ReferenceTests
     [Fact]
     public void Options_NamedAnywhereInCli_Exist()
     {
-        HashSet<string> known = [.. OptionsInHelp("quantize").Keys, "--version"];
+        HashSet<string> known = [.. CommandsInHelp().SelectMany(command => OptionsInHelp(command).Keys), "--version"];
 
         Assert.All(LongName().Matches(Cli.Text), match => Assert.Contains(match.Value, known));
     }
 
     [Fact]
-    public void Commands_InRootHelp_HaveASection() => Assert.All(
-        CommandLine().Matches(ToolRun.Succeed("--help").Out).Select(match => match.Groups[1].Value),
-        command => Assert.Contains("## " + command, Cli.Lines));
+    public void Commands_InRootHelp_HaveASection() =>
+        Assert.All(CommandsInHelp(), command => Assert.Contains("## " + command, Cli.Lines));
 
     [Fact]
     public void ExitCodes_InCli_AreThoseOfTheCode()
@@ -73,12 +77,20 @@ public sealed partial class ReferenceTests
     [Theory]
     [InlineData("quantize", "llama", "--output", "llama-nf4")]
     [InlineData("inspect", "llama")]
+    [InlineData("verify", "llama-made", "--source", "llama")]
+    [InlineData("dequantize", "llama-made", "--output", "llama-back")]
+    [InlineData("diff", "llama-made", "llama-fp4", "--all")]
+    [InlineData("diff", "llama-made", "llama-other")]
     public void JsonMembers_OfEachCommand_AreDocumented(params string[] arguments)
     {
         using var folder = new TempFolder();
         SampleCheckpoint.Small.Write(folder["llama"]);
+        ToolRun.Succeed("quantize", folder["llama"], "--output", folder["llama-made"]);
+        ToolRun.Succeed("quantize", folder["llama"], "--output", folder["llama-fp4"], "--type", "fp4");
+        ToolRun.Succeed("quantize", folder["llama"], "--output", folder["llama-other"], "--quant-storage", "float16");
         IEnumerable<string> located = arguments.Select(word => word.StartsWith('l') ? folder[word] : word);
-        ToolRun run = ToolRun.Succeed([.. located, "--json"]);
+        ToolRun run = ToolRun.Of([.. located, "--json"]);
+        Assert.True(run.Exit is ExitCode.Done or ExitCode.Differs, run.Error);
         string section = string.Join('\n', Cli.Section("## JSON lines"));
 
         foreach (string line in run.Out.TrimEnd().Split('\n'))
@@ -95,6 +107,9 @@ public sealed partial class ReferenceTests
         JsonValueKind.Array => value.EnumerateArray().SelectMany(MembersOf),
         _ => [],
     };
+
+    private static IEnumerable<string> CommandsInHelp() =>
+        CommandLine().Matches(ToolRun.Succeed("--help").Out).Select(match => match.Groups[1].Value);
 
     /// <summary>Long names and the text after "default:" in their descriptions, where there is one.</summary>
     private static Dictionary<string, string?> OptionsInHelp(string command) => OptionLine()
