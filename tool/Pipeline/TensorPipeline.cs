@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Runtime.ExceptionServices;
 
 namespace Bnb.Tool.Pipeline;
 
@@ -8,25 +7,23 @@ namespace Bnb.Tool.Pipeline;
 /// bytes do not depend on who was first. Finished shards are completed (fsync, read back, rename) on a thread of their
 /// own while the workers go on.
 /// </summary>
-internal sealed class TensorPipeline
+internal sealed class TensorPipeline : IDisposable
 {
     private readonly PipelineContext _context;
     private readonly IReadOnlyList<ShardRun> _shards;
     private readonly ShardResult[] _results;
-    private readonly IEnumerator<(TensorRun Tensor, long Chunk)> _work;
-    private readonly Lock _workLock = new();
+    private readonly WorkQueue<(TensorRun Tensor, long Chunk)> _work;
     private readonly ConcurrentBag<TensorRun> _running = [];
     private readonly ConcurrentBag<string> _copiedNonFinite = [];
     private readonly BlockingCollection<ShardRun> _finished = [];
-    private readonly CancellationTokenSource _stop;
-    private ExceptionDispatchInfo? _failure;
+    private readonly WorkerTeam _team;
 
     private TensorPipeline(PipelineContext context, IReadOnlyList<ShardRun> shards, CancellationToken cancellation)
     {
         (_context, _shards) = (context, shards);
         _results = new ShardResult[shards.Count];
-        _work = Work().GetEnumerator();
-        _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        _work = new WorkQueue<(TensorRun Tensor, long Chunk)>(Work());
+        _team = new WorkerTeam(cancellation);
     }
 
     /// <returns>One result per shard, and the names of copied tensors that hold NaN or Inf, in ordinal order.</returns>
@@ -38,79 +35,42 @@ internal sealed class TensorPipeline
         CancellationToken cancellation)
     {
         var runs = shards.Select((shard, index) => new ShardRun(shard, index, openSink)).ToList();
-        var pipeline = new TensorPipeline(context, runs, cancellation);
-        try
-        {
-            pipeline.RunToEnd();
-        }
-        finally
-        {
-            foreach (TensorRun tensor in pipeline._running) tensor.Dispose();
-            foreach (ShardRun shard in runs) shard.Abandon();
-            pipeline._finished.Dispose();
-            pipeline._stop.Dispose();
-        }
-
-        pipeline._failure?.Throw();
-        cancellation.ThrowIfCancellationRequested();
+        using var pipeline = new TensorPipeline(context, runs, cancellation);
+        pipeline.RunToEnd();
+        pipeline._team.ThrowIfStopped();
         return new PipelineResult(pipeline._results, [.. pipeline._copiedNonFinite.Order(StringComparer.Ordinal)]);
+    }
+
+    public void Dispose()
+    {
+        foreach (TensorRun tensor in _running) tensor.Dispose();
+        foreach (ShardRun shard in _shards) shard.Abandon();
+        _work.Dispose();
+        _finished.Dispose();
+        _team.Dispose();
     }
 
     private void RunToEnd()
     {
-        Thread completer = Start("complete", CompleteShards);
+        Thread completer = _team.Start("complete", CompleteShards);
         foreach (ShardRun empty in _shards.Where(shard => shard.Plan.Tensors.Count == 0)) _finished.Add(empty);
-        var workers = Enumerable.Range(0, _context.Budget.Workers).Select(index => Start($"worker {index}", WorkLoop)).ToList();
+        var workers = Enumerable.Range(0, _context.Budget.Workers).Select(index => _team.Start($"worker {index}", WorkLoop)).ToList();
         foreach (Thread worker in workers) worker.Join();
         _finished.CompleteAdding();
         completer.Join();
     }
 
-    private Thread Start(string name, Action body)
-    {
-        var thread = new Thread(() => Guard(body)) { Name = name, IsBackground = true };
-        thread.Start();
-        return thread;
-    }
-
-    /// <summary>The first failure of any thread stops all of them and is thrown by <see cref="Run"/>.</summary>
-    private void Guard(Action body)
-    {
-        try
-        {
-            body();
-        }
-        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
-        {
-            // Asked to stop; the reason is reported by whoever asked.
-        }
-        catch (Exception failure)
-        {
-            Interlocked.CompareExchange(ref _failure, ExceptionDispatchInfo.Capture(failure), null);
-            _stop.Cancel();
-        }
-    }
-
     private void WorkLoop()
     {
         var buffers = new WorkerBuffers(_context.Budget);
-        while (TryTake(out TensorRun? tensor, out long chunk))
+        while (_work.TryTake(out (TensorRun Tensor, long Chunk) item))
         {
-            _stop.Token.ThrowIfCancellationRequested();
-            if (!tensor.Process(chunk, buffers)) continue;
+            _team.Stop.ThrowIfCancellationRequested();
+            TensorRun tensor = item.Tensor;
+            if (!tensor.Process(item.Chunk, buffers)) continue;
             tensor.Finish(buffers);
             if (tensor.CopiedNonFinite) _copiedNonFinite.Add(tensor.Plan.Source.Name);
             if (tensor.Shard.TensorFinished()) _finished.Add(tensor.Shard);
-        }
-    }
-
-    private bool TryTake([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out TensorRun? tensor, out long chunk)
-    {
-        lock (_workLock)
-        {
-            bool more = _work.MoveNext();
-            (tensor, chunk) = more ? _work.Current : (null, 0);
-            return more;
         }
     }
 
@@ -129,7 +89,7 @@ internal sealed class TensorPipeline
 
     private void CompleteShards()
     {
-        foreach (ShardRun shard in _finished.GetConsumingEnumerable(_stop.Token))
+        foreach (ShardRun shard in _finished.GetConsumingEnumerable(_team.Stop))
         {
             if (_context.Writes)
             {
