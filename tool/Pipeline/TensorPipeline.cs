@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Runtime.ExceptionServices;
 
 namespace Bnb.Tool.Pipeline;
 
@@ -15,18 +14,19 @@ internal sealed class TensorPipeline : IDisposable
     private readonly PipelineContext _context;
     private readonly IReadOnlyList<ShardRun> _shards;
     private readonly ShardResult[] _results;
+    private readonly WorkQueue<(TensorRun Tensor, long Chunk)> _work;
     private readonly ConcurrentBag<TensorRun> _running = [];
     private readonly ConcurrentBag<string> _copiedNonFinite = [];
     // Bounded, because each waiting shard holds a descriptor: with thousands of small ones fsync is slower than the workers.
     private readonly BlockingCollection<ShardRun> _finished = new(MostWaiting);
-    private readonly CancellationTokenSource _stop;
-    private ExceptionDispatchInfo? _completionFailure;
+    private readonly WorkerTeam _team;
 
     private TensorPipeline(PipelineContext context, IReadOnlyList<ShardRun> shards, CancellationToken cancellation)
     {
         (_context, _shards) = (context, shards);
         _results = new ShardResult[shards.Count];
-        _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        _work = new WorkQueue<(TensorRun Tensor, long Chunk)>(Work());
+        _team = new WorkerTeam(cancellation);
     }
 
     /// <returns>One result per shard, and the names of copied tensors that hold NaN or Inf, in ordinal order.</returns>
@@ -39,7 +39,8 @@ internal sealed class TensorPipeline : IDisposable
     {
         var runs = shards.Select((shard, index) => new ShardRun(shard, index, openSink)).ToList();
         using var pipeline = new TensorPipeline(context, runs, cancellation);
-        pipeline.RunToEnd(cancellation);
+        pipeline.RunToEnd();
+        pipeline._team.ThrowIfStopped();
         return new PipelineResult(pipeline._results, [.. pipeline._copiedNonFinite.Order(StringComparer.Ordinal)]);
     }
 
@@ -47,44 +48,33 @@ internal sealed class TensorPipeline : IDisposable
     {
         foreach (TensorRun tensor in _running) tensor.Dispose();
         foreach (ShardRun shard in _shards) shard.Abandon();
+        _work.Dispose();
         _finished.Dispose();
-        _stop.Dispose();
+        _team.Dispose();
     }
 
-    private void RunToEnd(CancellationToken cancellation)
+    private void RunToEnd()
     {
-        var completer = new Thread(CompleteShards) { Name = "complete", IsBackground = true };
-        completer.Start();
-        try
-        {
-            foreach (ShardRun empty in _shards.Where(shard => shard.Plan.Tensors.Count == 0)) _finished.Add(empty, CancellationToken.None);
-            WorkQueue.Run(Work(), _context.Budget.Workers, () => new WorkerBuffers(_context.Budget), Process, _stop.Token);
-        }
-        catch (OperationCanceledException) when (_completionFailure is not null)
-        {
-            // The workers were stopped by a shard that could not be completed: that is the failure to report.
-        }
-        catch
-        {
-            _stop.Cancel();
-            throw;
-        }
-        finally
-        {
-            _finished.CompleteAdding();
-            completer.Join();
-        }
-
-        _completionFailure?.Throw();
-        cancellation.ThrowIfCancellationRequested();
+        Thread completer = _team.Start("complete", CompleteShards);
+        foreach (ShardRun empty in _shards.Where(shard => shard.Plan.Tensors.Count == 0)) _finished.Add(empty, _team.Stop);
+        var workers = Enumerable.Range(0, _context.Budget.Workers).Select(index => _team.Start($"worker {index}", WorkLoop)).ToList();
+        foreach (Thread worker in workers) worker.Join();
+        _finished.CompleteAdding();
+        completer.Join();
     }
 
-    private void Process((TensorRun Tensor, long Chunk) work, WorkerBuffers buffers)
+    private void WorkLoop()
     {
-        if (!work.Tensor.Process(work.Chunk, buffers)) return;
-        work.Tensor.Finish(buffers);
-        if (work.Tensor.CopiedNonFinite) _copiedNonFinite.Add(work.Tensor.Plan.Source.Name);
-        if (work.Tensor.Shard.TensorFinished()) _finished.Add(work.Tensor.Shard, _stop.Token);
+        var buffers = new WorkerBuffers(_context.Budget);
+        while (_work.TryTake(out (TensorRun Tensor, long Chunk) item))
+        {
+            _team.Stop.ThrowIfCancellationRequested();
+            TensorRun tensor = item.Tensor;
+            if (!tensor.Process(item.Chunk, buffers)) continue;
+            tensor.Finish(buffers);
+            if (tensor.CopiedNonFinite) _copiedNonFinite.Add(tensor.Plan.Source.Name);
+            if (tensor.Shard.TensorFinished()) _finished.Add(tensor.Shard, _team.Stop);
+        }
     }
 
     private IEnumerable<(TensorRun Tensor, long Chunk)> Work()
@@ -102,26 +92,14 @@ internal sealed class TensorPipeline : IDisposable
 
     private void CompleteShards()
     {
-        try
+        foreach (ShardRun shard in _finished.GetConsumingEnumerable(_team.Stop))
         {
-            foreach (ShardRun shard in _finished.GetConsumingEnumerable(_stop.Token))
+            if (_context.Writes)
             {
-                if (_context.Writes)
-                {
-                    foreach (var file in shard.Plan.Tensors.SelectMany(tensor => tensor.SourceFiles).Distinct()) InputCheck.ThrowIfChanged(file);
-                }
-
-                _results[shard.Index] = shard.Complete();
+                foreach (var file in shard.Plan.Tensors.SelectMany(tensor => tensor.SourceFiles).Distinct()) InputCheck.ThrowIfChanged(file);
             }
-        }
-        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
-        {
-            // Asked to stop; whoever asked reports why.
-        }
-        catch (Exception failure)
-        {
-            _completionFailure = ExceptionDispatchInfo.Capture(failure);
-            _stop.Cancel();
+
+            _results[shard.Index] = shard.Complete();
         }
     }
 }

@@ -1,57 +1,53 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Runtime.ExceptionServices;
 
 namespace Bnb.Tool.Pipeline;
 
-/// <summary>Items taken in order by a few threads, each with buffers of its own.</summary>
+/// <summary>
+/// Work items taken by any number of threads, in order. Which thread takes an item is chance: items must write their results
+/// to places of their own, so that the outcome does not depend on it.
+/// </summary>
+internal sealed class WorkQueue<TItem>(IEnumerable<TItem> items) : IDisposable
+{
+    private readonly IEnumerator<TItem> _items = items.GetEnumerator();
+    private readonly Lock _lock = new();
+
+    /// <summary>The next item; false when there is none left.</summary>
+    public bool TryTake([MaybeNullWhen(false)] out TItem item)
+    {
+        lock (_lock)
+        {
+            bool more = _items.MoveNext();
+            item = more ? _items.Current : default;
+            return more;
+        }
+    }
+
+    public void Dispose() => _items.Dispose();
+}
+
+/// <summary>Runs a whole queue.</summary>
 internal static class WorkQueue
 {
-    /// <summary>Returns when every item is done. The first failure stops all threads and is thrown.</summary>
-    /// <param name="items">Enumerated lazily, under a lock.</param>
+    /// <summary>Processes every item on <paramref name="threads"/> threads and returns when the last one is done.</summary>
+    /// <param name="items">Enumerated lazily and under a lock, so that making an item may cost something.</param>
+    /// <param name="newBuffers">Called once per thread.</param>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public static void Run<TItem, TBuffers>(
-        IEnumerable<TItem> items, int workers, Func<TBuffers> createBuffers, Action<TItem, TBuffers> process, CancellationToken cancellation)
+        IEnumerable<TItem> items, int threads, Func<TBuffers> newBuffers, Action<TItem, TBuffers> process, CancellationToken cancellation)
     {
-        using IEnumerator<TItem> source = items.GetEnumerator();
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        var turn = new Lock();
-        ExceptionDispatchInfo? failure = null;
-
-        Thread[] threads = [.. Enumerable.Range(0, workers).Select(index => new Thread(Work) { Name = $"worker {index}", IsBackground = true })];
-        foreach (Thread thread in threads) thread.Start();
-        foreach (Thread thread in threads) thread.Join();
-        failure?.Throw();
-        cancellation.ThrowIfCancellationRequested();
+        using var team = new WorkerTeam(cancellation);
+        using var queue = new WorkQueue<TItem>(items);
+        List<Thread> workers = [.. Enumerable.Range(0, threads).Select(index => team.Start($"worker {index}", Work))];
+        foreach (Thread worker in workers) worker.Join();
+        team.ThrowIfStopped();
 
         void Work()
         {
-            try
+            TBuffers buffers = newBuffers();
+            while (queue.TryTake(out TItem? item))
             {
-                TBuffers buffers = createBuffers();
-                while (TryTake(out TItem? item))
-                {
-                    stop.Token.ThrowIfCancellationRequested();
-                    process(item, buffers);
-                }
-            }
-            catch (OperationCanceledException) when (stop.IsCancellationRequested)
-            {
-                // Asked to stop; the reason is thrown by Run.
-            }
-            catch (Exception first)
-            {
-                Interlocked.CompareExchange(ref failure, ExceptionDispatchInfo.Capture(first), null);
-                stop.Cancel();
-            }
-        }
-
-        bool TryTake([NotNullWhen(true)] out TItem? item)
-        {
-            lock (turn)
-            {
-                bool more = source.MoveNext();
-                item = more ? source.Current : default;
-                return more;
+                team.Stop.ThrowIfCancellationRequested();
+                process(item, buffers);
             }
         }
     }
