@@ -13,8 +13,8 @@ internal static class DequantizeCommand
 {
     public static Command Create(CommandHost host)
     {
-        var source = new Argument<string>("QUANTIZED") { Description = "Checkpoint folder or .safetensors file that bitsandbytes, this tool or anyone else quantized to nf4 or fp4" };
-        var output = new Option<string>("--output", "-o") { Description = "Folder to create for the plain checkpoint (no default)", HelpName = "DIR", Required = true };
+        var source = new Argument<string>("QUANTIZED") { Description = "Checkpoint folder or .safetensors file that bitsandbytes, this tool or anyone else quantized to nf4 or fp4", CustomParser = Choice.FilePath };
+        var output = new Option<string>("--output", "-o") { Description = "Folder to create for the plain checkpoint (no default)", HelpName = "DIR", Required = true, CustomParser = Choice.FilePath };
         var dtype = new Option<ElementType?>("--dtype")
         {
             Description = "dtype of the dequantized weights: bfloat16, float16 or float32 (default: the one each was quantized from)",

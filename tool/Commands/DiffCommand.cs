@@ -11,8 +11,8 @@ internal static class DiffCommand
 {
     public static Command Create(CommandHost host)
     {
-        var a = new Argument<string>("A") { Description = "Checkpoint folder or .safetensors file; errors are relative to it" };
-        var b = new Argument<string>("B") { Description = "Checkpoint folder or .safetensors file to compare with it" };
+        var a = new Argument<string>("A") { Description = "Checkpoint folder or .safetensors file; errors are relative to it", CustomParser = Choice.FilePath };
+        var b = new Argument<string>("B") { Description = "Checkpoint folder or .safetensors file to compare with it", CustomParser = Choice.FilePath };
         var include = new Option<string[]>("--include")
         {
             Description = "Compare only tensors whose name matches this glob; repeatable, the last matching --include or --exclude wins (default: all)",

@@ -12,8 +12,8 @@ internal static class VerifyCommand
 
     public static Command Create(CommandHost host)
     {
-        var quantized = new Argument<string>("QUANTIZED") { Description = "Checkpoint folder or .safetensors file, quantized to nf4 or fp4 by anyone" };
-        var source = new Option<string>("--source", "-s") { Description = "The checkpoint it was made from (no default)", HelpName = "PATH", Required = true };
+        var quantized = new Argument<string>("QUANTIZED") { Description = "Checkpoint folder or .safetensors file, quantized to nf4 or fp4 by anyone", CustomParser = Choice.FilePath };
+        var source = new Option<string>("--source", "-s") { Description = "The checkpoint it was made from (no default)", HelpName = "PATH", Required = true, CustomParser = Choice.FilePath };
         var tokens = new Option<int>("--tokens")
         {
             Description = "Rows of activations multiplied with every layer; 0 leaves the products out (default: 32)",

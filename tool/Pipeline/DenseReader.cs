@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Bnb.Formats;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Quant;
@@ -36,22 +35,23 @@ internal abstract class DenseReader
     /// <summary>The values that <see cref="Load"/> read, in <see cref="DenseBuffers.Values"/>. Uses up what was loaded.</summary>
     public abstract ReadOnlySpan<float> Decode(long first, int count, DenseBuffers buffers);
 
-    private static void Widen(DType dtype, Span<byte> stored, Span<float> values)
+    private static void ToSingle(DType dtype, Span<byte> stored, Span<float> values)
     {
-        if (dtype == DType.F64) Narrow.F64ToF32(stored, MemoryMarshal.AsBytes(values));
-        else if (dtype == DType.F32) stored.CopyTo(MemoryMarshal.AsBytes(values));
-        else if (dtype == DType.F16) WidenF16(MemoryMarshal.Cast<byte, Half>(stored), values);
-        else WidenBF16(MemoryMarshal.Cast<byte, ushort>(stored), values);
-    }
+        ElementType type = dtype switch
+        {
+            DType.F16 => ElementType.F16,
+            DType.BF16 => ElementType.BF16,
+            _ => ElementType.F32,
+        };
+        if (dtype == DType.F64)
+        {
+            // In place, as when quantizing.
+            Span<byte> narrowed = stored[..(stored.Length / 2)];
+            Narrow.F64ToF32(stored, narrowed);
+            stored = narrowed;
+        }
 
-    private static void WidenF16(ReadOnlySpan<Half> stored, Span<float> values)
-    {
-        for (int i = 0; i < values.Length; i++) values[i] = (float)stored[i];
-    }
-
-    private static void WidenBF16(ReadOnlySpan<ushort> stored, Span<float> values)
-    {
-        for (int i = 0; i < values.Length; i++) values[i] = BitConverter.UInt32BitsToSingle((uint)stored[i] << 16);
+        Widen.ToSingle(type, stored, values);
     }
 
     private class Plain(CheckpointTensor tensor, TensorSource source) : DenseReader
@@ -68,7 +68,7 @@ internal abstract class DenseReader
         public override ReadOnlySpan<float> Decode(long first, int count, DenseBuffers buffers)
         {
             Span<float> values = buffers.Values.AsSpan(0, count);
-            Widen(Tensor.DType, buffers.Stored.Raw.AsSpan(0, count * Size), values);
+            ToSingle(Tensor.DType, buffers.Stored.Raw.AsSpan(0, count * Size), values);
             return values;
         }
     }
@@ -90,12 +90,6 @@ internal abstract class DenseReader
         private readonly PackedReader _reader = new(weight, source);
         private readonly Code4 _code = Code4Catalog.ByName(weight.State.QuantType);
         private readonly int _blocksize = weight.State.Blocksize;
-        private readonly DType _dtype = type switch
-        {
-            ElementType.F16 => DType.F16,
-            ElementType.BF16 => DType.BF16,
-            _ => DType.F32,
-        };
 
         public override void Load(long first, int count, DenseBuffers buffers)
         {
@@ -108,7 +102,7 @@ internal abstract class DenseReader
             Span<float> values = buffers.Values.AsSpan(0, count);
             Span<byte> stored = buffers.Stored.Raw.AsSpan(0, count * type.Size());
             Dequantize4.Run(_code, _blocksize, type, Codes(count, buffers), Absmax(count, buffers), stored, path);
-            Widen(_dtype, stored, values);
+            Widen.ToSingle(type, stored, values);
             return values;
         }
 

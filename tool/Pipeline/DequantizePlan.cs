@@ -1,5 +1,6 @@
 using Bnb.Formats;
 using Bnb.Formats.BitsAndBytes;
+using Bnb.Formats.HuggingFace;
 using Bnb.Quant;
 using Bnb.Tool.Errors;
 using Bnb.Tool.Policy;
@@ -49,6 +50,16 @@ internal sealed record DequantizePlan(
             };
         }
 
+        byte[]? config = source.Config?.RemoveQuantizationConfig();
+        if (config is not null && ModelConfig.Parse(config, source.ConfigPath!).QuantMethod is not null)
+        {
+            throw new UserErrorException(ExitCode.InputUnsupported, "CFG-QUANTIZED", "config.json has a second quantization_config, inside another member")
+            {
+                File = source.ConfigPath,
+                Action = "remove the inner one: the result would still call itself quantized",
+            };
+        }
+
         ModelFacts facts = ModelFactsReader.Read(source.Config);
         List<TensorPlan> tensors =
         [
@@ -61,7 +72,7 @@ internal sealed record DequantizePlan(
             source,
             tensors,
             ShardLayout.Build(tensors, source.WeightsBaseName, request.MaxShardBytes),
-            source.Config?.RemoveQuantizationConfig());
+            config);
     }
 
     private static TensorPlan Dense(BnbWeight weight, ElementType? type, ModelFacts facts)

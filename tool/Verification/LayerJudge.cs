@@ -65,6 +65,8 @@ internal static class LayerJudge
                 Fails: true);
         }
 
+        if (!run.HasStandardTables)
+            yield return new Finding("structure", "the stored code tables are not those of the type: loaders decode other values than the tables say", Fails: true);
         if (offsetOff)
         {
             yield return new Finding(

@@ -35,6 +35,9 @@ internal sealed class LayerRun
 
     public LayerPlan Layer => _layer;
 
+    /// <summary>Whether the stored code tables are those of the type. The kernels decode by their own and ignore quant_map.</summary>
+    public bool HasStandardTables { get; private set; }
+
     /// <summary>The float32 mean of the source's absmax values; valid when every panel is done and the layer is nested.</summary>
     public float OwnOffset => AbsmaxMean.Of(_absmaxSums, _layer.Weight.BlockCount);
 
@@ -102,7 +105,10 @@ internal sealed class LayerRun
                 _preloaded = stored;
             }
 
-            _reader = new PackedReader(_layer.Weight, _source);
+            var reader = new PackedReader(_layer.Weight, _source);
+            HasStandardTables = reader.QuantMap.AsSpan().SequenceEqual(_layer.Code.Values.Span)
+                && (!_layer.Weight.IsNested || reader.NestedMap.SequenceEqual(DynamicCode8.Values));
+            _reader = reader;
         }
     }
 
