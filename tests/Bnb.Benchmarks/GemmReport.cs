@@ -29,7 +29,7 @@ internal static class GemmReport
         text.AppendLine();
         text.AppendLine("mixed / sgemm above 1: faster than with float32 weights. packed GB/s: codes and absmax read.");
         text.AppendLine();
-        text.AppendLine(CultureInfo.InvariantCulture, $"Dequantization of {N * K / (1 << 20)} Mi nf4 values in blocks of {Blocksize} on one core, GB/s written; fill writes the same bytes and is the ceiling.");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Dequantization of {N * K / (1 << 20)} Mi nf4 values in blocks of {Blocksize} on one core, GB/s written; fill is Span.Fill of the same bytes.");
         text.AppendLine();
         text.AppendLine("| path | f32 | of fill | bf16 | of fill | f16 | of fill |");
         text.AppendLine("|---|---:|---:|---:|---:|---:|---:|");
