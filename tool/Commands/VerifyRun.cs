@@ -21,15 +21,7 @@ internal static class VerifyRun
     {
         // What can be wrong with the options is said before hours of work, not after.
         var writers = request.ReportPaths.Select(path => (Path: path, Writer: VerificationReportWriters.ForFile(path))).ToList();
-        foreach (string path in request.ReportPaths.Where(path => !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path)))))
-        {
-            throw new UserErrorException(ExitCode.OutputRefused, "OUTPUT-PARENT", "the folder of a report does not exist")
-            {
-                File = path,
-                Action = "create the folder, or choose another --report",
-            };
-        }
-
+        foreach (string path in request.ReportPaths) CheckReportPlace(path);
         PolicyFile? policy = request.PolicyPath is { } policyPath ? PolicyFile.Read(policyPath) : null;
         Baseline? baseline = request.BaselinePath is { } baselinePath ? Baseline.Read(baselinePath) : null;
 
@@ -67,7 +59,7 @@ internal static class VerifyRun
         VerifyRequest request, Func<string, Thresholds> limitsOf, CommandContext context, out IReadOnlyList<string> names)
     {
         var watch = Stopwatch.StartNew();
-        KernelPath path = OutputRun.SelectedKernelPath();
+        KernelPath path = request.KernelPath ?? OutputRun.SelectedKernelPath();
         VerifyPlan plan = VerifyPlan.Make(request);
         foreach (string note in plan.Quantized.Source.Notes.Concat(plan.Source.Notes)) context.Log.Warning("{Note:l}", DisplayText.Escape(note));
 
@@ -126,6 +118,19 @@ internal static class VerifyRun
             plan.Plain.Count,
             plainFindings.Count(finding => finding is { Fails: true }),
             watch.Elapsed.TotalSeconds);
+    }
+
+    /// <summary>Only looks: a run that fails later must leave an earlier report as it was.</summary>
+    private static void CheckReportPlace(string path)
+    {
+        string full = Path.GetFullPath(path);
+        string? reason = Directory.Exists(full) ? "there is a folder of this name" : Directory.Exists(Path.GetDirectoryName(full)) ? null : "its folder does not exist";
+        if (reason is null) return;
+        throw new UserErrorException(ExitCode.OutputRefused, "REPORT-FILE", $"the report cannot be written: {reason}")
+        {
+            File = path,
+            Action = "create the folder, or name another file",
+        };
     }
 
     private static IEnumerable<(LayerRun? Run, int Panel, int Index)> Work(List<LayerRun> runs, int plain)

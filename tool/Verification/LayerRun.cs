@@ -64,7 +64,10 @@ internal sealed class LayerRun
         int blocksize = _layer.Weight.State.Blocksize;
         int count = (int)Math.Min(_layer.Weight.ValueCount, Math.Max(4096, blocksize));
         var buffers = new WorkerBuffers(count * 8, count * 8, (count + 1) / 2, (count / blocksize) + 1);
-        TensorPlan other = _layer.Source with { Quantization = quantization with { Transpose = !quantization.Transpose } };
+        TensorPlan other = _layer.Source with
+        {
+            Quantization = quantization with { Rows = quantization.Columns, Columns = quantization.Rows, Transpose = !quantization.Transpose },
+        };
         ReadOnlySpan<byte> values = _source.ReadValues(other, 0, count, buffers, null);
         Span<byte> packed = buffers.Packed;
         Quantize4.Run(

@@ -38,6 +38,9 @@ internal sealed record VerifyRequest
 
     public string? BaselinePath { get; init; }
 
+    /// <summary>Null: the selected one.</summary>
+    public KernelPath? KernelPath { get; init; }
+
     public int Threads { get; init; } = Environment.ProcessorCount;
 
     public long MaxMemoryBytes { get; init; } = 256L << 20;
