@@ -66,6 +66,37 @@ public sealed partial class ReferenceTests
     }
 
     [Fact]
+    public void BnbRules_InFormats_AreThoseOfTheCode()
+    {
+        IEnumerable<string> documented = Document.Rows(Document.Read("docs/formats.md").Section("### Rules of the layout"))
+            .Select(row => row[0].Trim('`'));
+        IEnumerable<string> inCode = Directory.EnumerateFiles(Document.PathOf("formats/BitsAndBytes"), "*.cs")
+            .SelectMany(file => QuotedRule().Matches(File.ReadAllText(file))).Select(match => match.Groups[1].Value).Distinct();
+
+        Assert.Equal(inCode.Order(StringComparer.Ordinal), documented);
+    }
+
+    /// <summary>BNB rules aside, which have a table in docs/formats.md.</summary>
+    [Fact]
+    public void FindingRules_InCli_AreThoseOfTheCode()
+    {
+        string[] folders = ["tool/Verification", "tool/Commands"];
+        string[] sources =
+            [.. folders.SelectMany(folder => Directory.EnumerateFiles(Document.PathOf(folder), "*.cs")).Select(File.ReadAllText)];
+        IEnumerable<string> inCode = sources
+            .SelectMany(text => FindingRule().Matches(text).Concat(RuleConstant().Matches(text)))
+            .Select(match => match.Groups[1].Value).Distinct();
+        IEnumerable<string> documented = Document.Rows(Cli.Section("### Findings"))
+            .Where(row => row.Length == 3 && row[0].StartsWith('`') && !row[0].StartsWith("`BNB", StringComparison.Ordinal))
+            .Select(row => row[0].Trim('`'));
+
+        // The second table of the section lists causes, whose names stand in LayerJudge.
+        string judge = File.ReadAllText(Document.PathOf("tool/Verification/LayerJudge.cs"));
+        IEnumerable<string> causes = Cause().Matches(judge).Select(match => match.Groups[1].Value).Distinct();
+        Assert.Equal(inCode.Concat(causes).Order(StringComparer.Ordinal), documented.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public void KernelPaths_InCli_AreAllThereAre()
     {
         string row = Cli.Section("## Environment").Single(line => line.Contains(KernelPaths.Variable, StringComparison.Ordinal));
@@ -121,6 +152,18 @@ public sealed partial class ReferenceTests
 
     [GeneratedRegex(@"^  (?:-\S+, )*(--[a-z-]+)\b.*?(?:\(default: ([^)]*)\))?$", RegexOptions.Multiline)]
     private static partial Regex OptionLine();
+
+    [GeneratedRegex("\"(BNB[0-9]{4})\"")]
+    private static partial Regex QuotedRule();
+
+    [GeneratedRegex(@"new Finding\(\s*""([a-z-]+)""")]
+    private static partial Regex FindingRule();
+
+    [GeneratedRegex(@"const string Rule = ""([a-z]+)""")]
+    private static partial Regex RuleConstant();
+
+    [GeneratedRegex(@"""([a-z-]+)"" => """)]
+    private static partial Regex Cause();
 
     [GeneratedRegex(@"^  ([a-z]+) <", RegexOptions.Multiline)]
     private static partial Regex CommandLine();
