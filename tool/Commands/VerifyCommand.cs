@@ -34,9 +34,9 @@ internal static class VerifyCommand
             HelpName = "DTYPE",
             CustomParser = Choice.Parser(new Dictionary<string, ElementType?> { ["bfloat16"] = ElementType.BF16, ["float16"] = ElementType.F16 }),
         };
-        Option<double?> maxError = Limit("--max-rel-error", "Largest relative RMSE of weights and products, 0.12 is 12 % (default: 1.5 times what theory gives for the type and block size)");
-        Option<double?> minSnr = Limit("--min-snr", "Smallest signal-to-noise ratio of weights in dB (default: that of --max-rel-error)");
-        Option<double?> maxKernel = Limit("--max-kernel-error", "Largest relative RMSE of the packed product against FP32 over the decoded weights (default: the compute dtype's unit roundoff)");
+        Option<double?> maxError = Limit("--max-rel-error", Choice.PositiveNumber, "Largest relative RMSE of weights and products, 0.12 is 12 % (default: 1.5 times what theory gives for the type and block size)");
+        Option<double?> minSnr = Limit("--min-snr", Choice.Number, "Smallest signal-to-noise ratio of weights in dB (default: that of --max-rel-error)");
+        Option<double?> maxKernel = Limit("--max-kernel-error", Choice.PositiveNumber, "Largest relative RMSE of the packed product against FP32 over the decoded weights (default: the compute dtype's unit roundoff)");
         var maxDiffs = new Option<int?>("--max-code-diffs")
         {
             Description = "Codes per layer that may differ from the definition (default: 0)",
@@ -86,6 +86,6 @@ internal static class VerifyCommand
         return command;
     }
 
-    private static Option<double?> Limit(string name, string description) =>
-        new(name) { Description = description, HelpName = "X", CustomParser = result => Choice.PositiveNumber(result) };
+    private static Option<double?> Limit(string name, Func<System.CommandLine.Parsing.ArgumentResult, double> parse, string description) =>
+        new(name) { Description = description, HelpName = "X", CustomParser = result => parse(result) };
 }

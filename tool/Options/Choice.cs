@@ -49,6 +49,15 @@ internal static class Choice
         return least;
     };
 
+    /// <summary>Any finite number.</summary>
+    public static double Number(ArgumentResult result)
+    {
+        string text = result.Tokens[^1].Value;
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && double.IsFinite(value)) return value;
+        result.AddError($"{OptionName(result)} cannot take '{text}'; it is a number such as 18.5");
+        return 0;
+    }
+
     /// <summary>A number above zero, with a decimal point if need be.</summary>
     public static double PositiveNumber(ArgumentResult result)
     {

@@ -74,8 +74,8 @@ internal static class LayerJudge
         }
 
         long scales = stored.AbsmaxDiffering - (offsetOff ? 1 : 0);
-        if (scales > 0 && limits.MaxCodeDiffs is null or 0)
-            yield return new Finding("absmax-diffs", $"{Number(scales)} absmax values differ: {Words(stored.Cause)}", Fails: scales > 0);
+        if (scales > 0)
+            yield return new Finding("absmax-diffs", $"{Number(scales)} absmax values differ: {Words(stored.Cause)}", Fails: scales > allowedDiffs);
         if (stored.CodesExcused + stored.AbsmaxExcused > 0)
         {
             yield return new Finding(

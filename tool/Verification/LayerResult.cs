@@ -28,7 +28,7 @@ internal sealed record LayerResult(
 /// <param name="AbsmaxDiffering">Absmax values, or with double quantization their 8-bit codes and nested absmax, that differ.</param>
 /// <param name="AbsmaxExcused">8-bit codes off by what the library's CPU table hides.</param>
 /// <param name="FirstDifference">Flat index of the first differing value, -1 when none.</param>
-/// <param name="Cause">What the differences look like, null when there are none: wrong-source, transposed, damaged, scale-rule, nested-offset, mean-tie.</param>
+/// <param name="Cause">What the differences look like, null when there are none: wrong-source, transposed, damaged, scale-rule, nested-offset.</param>
 internal sealed record Faithfulness(
     long Codes,
     long CodesDiffering,
@@ -66,6 +66,6 @@ internal sealed record Histograms(IReadOnlyList<long> CodeUse, IReadOnlyList<lon
 }
 
 /// <summary>One remark or reason to fail.</summary>
-/// <param name="Rule">Stable identifier: code-diffs, rel-error, min-snr, kernel-error, gemm-error, regression, structure, or a BNB rule.</param>
+/// <param name="Rule">Stable identifier: code-diffs, absmax-diffs, rel-error, min-snr, kernel-error, gemm-error, plain-diff, plain-cast, config, policy, regression, structure, or a BNB rule.</param>
 /// <param name="Text">Found and allowed, escaped for display.</param>
 internal sealed record Finding(string Rule, string Text, bool Fails);

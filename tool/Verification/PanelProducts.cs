@@ -76,6 +76,7 @@ internal static class PanelProducts
         {
             double error = Math.Abs((double)mixed[(token * rows) + row] - exact[token]);
             if (error > 0) use = Math.Max(use, error / GemmBounds.ForFp32(columns, magnitudes[token]));
+            else if (double.IsNaN(error) && double.IsFinite(exact[token])) use = double.PositiveInfinity;
         }
 
         return use;

@@ -13,6 +13,8 @@ internal static class VerificationTables
 {
     private const int ShownLayers = 20;
     private const int ShownFindings = 20;
+    private const int WideEnough = 120;
+    private const int NarrowColumns = 56;
 
     /// <summary>The 20 worst layers and findings, or all of them with --verbosity detailed.</summary>
     public static void Write(VerificationReport report, ITerminal terminal, Verbosity verbosity) => TableConsole.Print(terminal, console =>
@@ -31,21 +33,29 @@ internal static class VerificationTables
 
     private static void WriteLayers(IReadOnlyList<LayerResult> layers, int shown, IAnsiConsole console)
     {
-        Table table = TableConsole.NewTable(
-            ("layer", false), ("type", false), ("error", true), ("theory", true), ("SNR dB", true), ("product", true), ("kernel", true),
-            ("codes differ", true), ("", false));
+        // A narrow screen gets fewer columns and the ends of long names, not a column of syllables.
+        bool narrow = console.Profile.Width < WideEnough;
+        int nameWidth = narrow ? console.Profile.Width - NarrowColumns : int.MaxValue;
+        List<(string Title, bool Right, Func<LayerResult, string> Value)> columns =
+        [
+            ("layer", false, layer => Shorten(Drawable(DisplayText.Escape(layer.Name)), nameWidth)),
+            ("type", false, layer => Drawable(Format(layer))),
+            ("error", true, layer => Percent(layer.Weight.RelativeRmse)),
+            ("theory", true, layer => Percent(layer.Weight.Expected)),
+            ("SNR dB", true, layer => Decibels(layer.Weight.SnrDb)),
+            ("product", true, layer => layer.Gemm is null ? "-" : Percent(layer.Gemm.TotalRelativeError)),
+            ("kernel", true, layer => layer.Gemm is null ? "-" : KernelPercent(layer.Gemm.KernelRelativeError)),
+            ("codes differ", true, layer => Count(layer.Faithfulness.CodesDiffering)),
+        ];
+        if (narrow) columns.RemoveAll(column => column.Title is "type" or "SNR dB" or "kernel");
+        Table table = TableConsole.NewTable([.. columns.Select(column => (column.Title, column.Right)), ("", true)]);
         foreach (LayerResult layer in layers.Take(shown))
         {
             table.AddRow(
-                new Text(Drawable(DisplayText.Escape(layer.Name))),
-                new Text(Drawable(Format(layer))),
-                new Text(Percent(layer.Weight.RelativeRmse)),
-                new Text(Percent(layer.Weight.Expected)),
-                new Text(Decibels(layer.Weight.SnrDb)),
-                new Text(layer.Gemm is null ? "-" : Percent(layer.Gemm.TotalRelativeError)),
-                new Text(layer.Gemm is null ? "-" : KernelPercent(layer.Gemm.KernelRelativeError)),
-                new Text(Count(layer.Faithfulness.CodesDiffering)),
-                new Text(layer.Passed ? "ok" : "FAILED", layer.Passed ? Style.Plain : new Style(Color.Red)));
+            [
+                .. columns.Select(column => new Text(column.Value(layer))),
+                new Text(layer.Passed ? "ok" : "FAILED", layer.Passed ? Style.Plain : new Style(Color.Red)),
+            ]);
         }
 
         console.Write(table);
@@ -57,6 +67,8 @@ internal static class VerificationTables
         console.WriteLine();
         console.WriteLine();
     }
+
+    private static string Shorten(string name, int width) => name.Length <= width ? name : "..." + name[^(width - 3)..];
 
     private static void WriteTotals(VerificationReport report, VerificationTotals totals, IAnsiConsole console)
     {
@@ -82,7 +94,7 @@ internal static class VerificationTables
         if (totals.WorstKernel is { Gemm: { } kernel } && totals.WorstBoundUse is { Gemm: { } bound })
         {
             facts.Add(("kernel error", $"worst {KernelPercent(kernel.KernelRelativeError)}, "
-                + $"at most {Percent(bound.KernelBoundUse, 0)} of its bound ({kernel.ComputeDType}, kernels {report.KernelPath})"));
+                + $"using {Percent(bound.KernelBoundUse, 0)} of its bound ({kernel.ComputeDType}, kernels {report.KernelPath})"));
         }
 
         facts.Add(("plain tensors", $"{Count(report.PlainDiffering)} of {Count(report.PlainTensors)} differ"));
