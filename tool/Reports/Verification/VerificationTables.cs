@@ -48,7 +48,7 @@ internal static class VerificationTables
             ("codes differ", true, layer => Count(layer.Faithfulness.CodesDiffering)),
         ];
         if (narrow) columns.RemoveAll(column => column.Title is "type" or "SNR dB" or "kernel");
-        Table table = TableConsole.NewTable([.. columns.Select(column => (column.Title, column.Right)), ("", true)]);
+        Table table = TableConsole.NewTable([.. columns.Select(column => (column.Title, column.Right)), ("", false)]);
         foreach (LayerResult layer in layers.Take(shown))
         {
             table.AddRow(
