@@ -24,8 +24,10 @@ internal static class PipelineBenchmark
         var text = new StringBuilder(Machine.Header("quantize end to end"));
         text.AppendLine(CultureInfo.InvariantCulture, $"nf4, block 64, double quantization, bf16 source in two shards, warm cache; `cp -r` + `sync` of the same folder in turn with it, {rounds} rounds, medians. The ratio is taken round by round.");
         text.AppendLine();
-        text.AppendLine("| source | quantize | rate | peak memory | cp -r + sync | time / cp (min..max) |");
-        text.AppendLine("|---:|---:|---:|---:|---:|---:|");
+        text.AppendLine("`verify` (all layers, 32 tokens) and `dequantize` ran once each on the last result.");
+        text.AppendLine();
+        text.AppendLine("| source | quantize | rate | peak memory | cp -r + sync | time / cp (min..max) | verify | peak memory | dequantize |");
+        text.AppendLine("|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
         foreach (double gigabytes in sizes) text.AppendLine(Measure(tool, gigabytes, rounds));
         text.AppendLine();
         text.AppendLine(CultureInfo.InvariantCulture, $"`dotnet-bnb --version`, the start-up alone: {StartUp(tool) * 1000:F0} ms (median of 11).");
@@ -54,8 +56,9 @@ internal static class PipelineBenchmark
         var copies = new List<TimedProcess>();
         for (int round = 0; round <= rounds; round++)
         {
+            if (round > 0) Directory.Delete(folder["out"], recursive: true);
+            TimedProcess.Run("sync");
             TimedProcess quantize = TimedProcess.Run(tool, "quantize", folder["source"], "--output", folder["out"]);
-            Directory.Delete(folder["out"], recursive: true);
             TimedProcess.Run("sync");
             TimedProcess copy = TimedProcess.Run("sh", "-c", $"cp -r '{folder["source"]}' '{folder["copy"]}' && sync");
             Directory.Delete(folder["copy"], recursive: true);
@@ -66,11 +69,13 @@ internal static class PipelineBenchmark
             copies.Add(copy);
         }
 
+        TimedProcess verify = TimedProcess.Run(tool, "verify", folder["out"], "--source", folder["source"]);
+        TimedProcess dequantize = TimedProcess.Run(tool, "dequantize", folder["out"], "--output", folder["back"]);
         double[] ratios = [.. ours.Zip(copies, (our, copy) => our.Seconds / copy.Seconds).Order()];
         double seconds = Median(ours.Select(run => run.Seconds));
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"| {sample.ByteCount / 1e9:F2} GB | {seconds:F2} s | {sample.ByteCount / 1e9 / seconds:F2} GB/s | {ours.Max(run => run.PeakBytes) / 1e6:F0} MB | {Median(copies.Select(run => run.Seconds)):F2} s | {ratios[ratios.Length / 2]:F2} ({ratios[0]:F2}..{ratios[^1]:F2}) |");
+            $"| {sample.ByteCount / 1e9:F2} GB | {seconds:F2} s | {sample.ByteCount / 1e9 / seconds:F2} GB/s | {ours.Max(run => run.PeakBytes) / 1e6:F0} MB | {Median(copies.Select(run => run.Seconds)):F2} s | {ratios[ratios.Length / 2]:F2} ({ratios[0]:F2}..{ratios[^1]:F2}) | {verify.Seconds:F1} s | {verify.PeakBytes / 1e6:F0} MB | {dequantize.Seconds:F2} s |");
     }
 
     private static double StartUp(string tool) => Median(Enumerable.Range(0, 11).Select(_ => TimedProcess.Run(tool, "--version").Seconds));
