@@ -29,15 +29,13 @@ internal static class InspectReport
 
         console.Write(table);
         int quantized = summary.Tensors.Count(tensor => tensor.State is not null);
-        var grid = new Grid().AddColumn(new GridColumn().NoWrap().PadRight(3)).AddColumn();
-        Add("tensors", $"{TableConsole.Number(summary.Tensors.Count)}, of which {TableConsole.Number(quantized)} quantized");
-        Add("parameters", TableConsole.Number(summary.ParameterCount));
-        Add("bits per parameter", TableConsole.Number(summary.BitsPerParameter, 3));
-        Add("tensor bytes", TableConsole.Number(summary.TensorBytes));
-        Add("files", string.Join(", ", summary.Checkpoint.Files.Select(file => $"{file.Name} ({TableConsole.Number(file.Identity.Length)} bytes)")));
-        console.Write(grid);
-
-        void Add(string label, string value) => grid.AddRow(new Text(label), new Text(DisplayText.Escape(value)));
+        TableConsole.WriteFacts(
+            console,
+            ("tensors", $"{TableConsole.Number(summary.Tensors.Count)}, of which {TableConsole.Number(quantized)} quantized"),
+            ("parameters", TableConsole.Number(summary.ParameterCount)),
+            ("bits per parameter", TableConsole.Number(summary.BitsPerParameter, 3)),
+            ("tensor bytes", TableConsole.Number(summary.TensorBytes)),
+            ("files", string.Join(", ", summary.Checkpoint.Files.Select(file => $"{file.Name} ({TableConsole.Number(file.Identity.Length)} bytes)"))));
     });
 
     public static string Json(InspectSummary summary) => JsonLine.Of(json =>

@@ -98,18 +98,16 @@ internal static class QuantizeReport
     {
         QuantizePlan plan = summary.Plan;
         int quantized = plan.Tensors.Count(tensor => tensor.Quantization is not null);
-        var grid = new Grid().AddColumn(new GridColumn().NoWrap().PadRight(3)).AddColumn();
-        Add("tensors", $"{quantized} quantized, {plan.Tensors.Count - quantized} copied");
-        Add("parameters", $"{TableConsole.Number(plan.ParameterCount)}, {Percent(plan.QuantizedParameterCount, plan.ParameterCount)} quantized");
-        Add("bits per parameter", TableConsole.Number(summary.BitsPerParameter, 3));
-        Add("weight files before", $"{TableConsole.Number(plan.SourceFileBytes)} bytes in {plan.Source.Files.Count}");
-        Add("weight files after", $"{TableConsole.Number(summary.OutputFileBytes)} bytes in {plan.Shards.Count}, {Percent(summary.OutputFileBytes, plan.SourceFileBytes)} of before");
-        Add("skip modules", string.Join(", ", plan.Policy.SkipModules));
-        Add("time", $"{TableConsole.Number(summary.Elapsed.TotalSeconds, 2)} s, {ByteSize.Format((long)(plan.SourceTensorBytes / summary.Elapsed.TotalSeconds))}/s");
-        Add("written to", summary.Request.DryRun ? "nothing, this was a dry run" : summary.Request.OutputPath!);
-        console.Write(grid);
-
-        void Add(string label, string value) => grid.AddRow(new Text(label), new Text(DisplayText.Escape(value)));
+        TableConsole.WriteFacts(
+            console,
+            ("tensors", $"{quantized} quantized, {plan.Tensors.Count - quantized} copied"),
+            ("parameters", $"{TableConsole.Number(plan.ParameterCount)}, {Percent(plan.QuantizedParameterCount, plan.ParameterCount)} quantized"),
+            ("bits per parameter", TableConsole.Number(summary.BitsPerParameter, 3)),
+            ("weight files before", $"{TableConsole.Number(plan.SourceFileBytes)} bytes in {plan.Source.Files.Count}"),
+            ("weight files after", $"{TableConsole.Number(summary.OutputFileBytes)} bytes in {plan.Shards.Count}, {Percent(summary.OutputFileBytes, plan.SourceFileBytes)} of before"),
+            ("skip modules", string.Join(", ", plan.Policy.SkipModules)),
+            ("time", $"{TableConsole.Number(summary.Elapsed.TotalSeconds, 2)} s, {ByteSize.Format((long)(plan.SourceTensorBytes / summary.Elapsed.TotalSeconds))}/s"),
+            ("written to", summary.Request.DryRun ? "nothing, this was a dry run" : summary.Request.OutputPath!));
     }
 
     private static string Action(TensorPlan tensor, QuantizeRecipe recipe)

@@ -153,6 +153,17 @@ public sealed class OutputPlaceTests : IDisposable
     }
 
     [Fact]
+    public void Quantize_OverwriteOfAFolderThatIsNoCheckpoint_IsRefused()
+    {
+        _folder.Write("letters/dear.txt", "irreplaceable"u8);
+
+        Refusal.AssertIs(
+            ToolRun.Of("quantize", _source, "--output", _folder["letters"], "--overwrite"), ExitCode.OutputRefused, "OUTPUT-EXISTS");
+
+        Assert.Equal("irreplaceable", File.ReadAllText(_folder["letters", "dear.txt"]));
+    }
+
+    [Fact]
     public void Quantize_OverwriteThatFails_LeavesTheOldOutput()
     {
         ToolRun.Succeed("quantize", _source, "--output", _folder["out"]);

@@ -59,6 +59,17 @@ public sealed class DataOptionTests : IDisposable
         ToolRun.Succeed("inspect", _folder["b"]);
     }
 
+    [Fact]
+    public void Quantize_InfinityKeptWithDoubleQuant_IsRefusedBecauseNoReaderTakesTheOffset()
+    {
+        byte[] data = new byte[4 * 700];
+        BitConverter.TryWriteBytes(data, float.PositiveInfinity);
+        string source = CheckpointBuilder.SingleFile(_folder["inf"], [new TestTensor(Weight, "F32", [7, 100], data)]);
+
+        Refusal.AssertIs(ToolRun.Of("quantize", source, "--output", Output, "--non-finite", "keep"), ExitCode.DataCheckFailed, "DATA-NONFINITE");
+        Refusal.AssertNothingWritten(Output);
+    }
+
     [Theory]
     [InlineData("bfloat16", 3)]
     [InlineData("float16", 1)]
