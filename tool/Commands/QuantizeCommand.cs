@@ -66,7 +66,7 @@ internal static class QuantizeCommand
         Option<string[]> exclude = CommonOptions.Glob("--exclude", "Leave tensors whose name matches this glob as they are; repeatable, the last match wins (default: none)");
         var excludeUnaligned = new Option<bool>("--exclude-unaligned")
         {
-            Description = "Leave out layers whose input size is not a multiple of the block size; they load, but run slower (default: off)",
+            Description = "Leave out layers whose input size is not a multiple of the block size; they load, but bitsandbytes multiplies them by its fallback (default: off)",
         };
         var quantizeVision = new Option<bool>("--quantize-vision") { Description = "Quantize vision and audio towers of multimodal models too (default: off)" };
         Option<long> maxShardSize = CommonOptions.MaxShardSize();

@@ -9,8 +9,8 @@ using Bnb.Tool.Reports;
 namespace Bnb.Tool.Commands;
 
 /// <summary>
-/// One quantization from start to end: plan, check the output place, run the pipeline into a staging folder, add side
-/// files, index and last config.json, make it visible, report.
+/// One quantization from start to end: plan, check the output place, say what is notable, write or rehearse
+/// (<see cref="OutputRun"/>), report.
 /// </summary>
 internal static class QuantizeRun
 {
@@ -63,7 +63,7 @@ internal static class QuantizeRun
         if (unaligned.Count > 0)
         {
             context.Log.Warning(
-                "{Count} layers have an input size that is not a multiple of {Blocksize}: they load, but run slower; --exclude-unaligned leaves them out. First {Name:l}",
+                "{Count} layers have an input size that is not a multiple of {Blocksize}: they load, but bitsandbytes multiplies them by its fallback; --exclude-unaligned leaves them out. First {Name:l}",
                 unaligned.Count,
                 plan.Recipe.Blocksize,
                 DisplayText.Escape(unaligned[0].Tensor.Name));

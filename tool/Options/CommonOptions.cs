@@ -37,14 +37,14 @@ internal static class CommonOptions
 
     public static Option<int> Threads() => new("--threads")
     {
-        Description = "Worker threads; the bytes do not depend on it (default: one per processor)",
+        Description = "Worker threads; the result does not depend on it (default: one per processor)",
         HelpName = "N",
         CustomParser = Choice.Number(1, 1024),
     };
 
     public static Option<long> MaxMemory() => new("--max-memory")
     {
-        Description = "Ceiling for buffers; what does not fit goes through the disk (default: 256MiB)",
+        Description = "Ceiling for buffers; large tensors are worked on in pieces (default: 256MiB)",
         HelpName = "SIZE",
         CustomParser = Choice.Size,
     };

@@ -9,6 +9,8 @@ namespace Bnb.Tool.Verification;
 /// </summary>
 internal sealed class LayerRun
 {
+    private const long LargestPreload = 64 << 20;
+
     private readonly LayerPlan _layer;
     private readonly TensorSource _source;
     private readonly Activations? _activations;
@@ -114,8 +116,6 @@ internal sealed class LayerRun
             _reader = reader;
         }
     }
-
-    private const long LargestPreload = 64 << 20;
 
     private void Measure(int panel, VerifyBuffers buffers, PanelResult result)
     {
