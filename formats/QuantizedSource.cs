@@ -38,7 +38,7 @@ public static class QuantizedSource
         facts: [("found", reason)],
         action: "start from the original weights");
 
-    private static string? Reason(string name, DType dtype, HashSet<string> names)
+    internal static string? Reason(string name, DType dtype, HashSet<string> names)
     {
         if (BnbKeys.IsCompanion(name) && !name.EndsWith(BnbKeys.WeightFormatSuffix, StringComparison.Ordinal))
             return "written by bitsandbytes";

@@ -1,8 +1,5 @@
 namespace Bnb.Formats.BitsAndBytes;
 
-/// <summary>One rule of the bitsandbytes layout that a checkpoint breaks.</summary>
-/// <param name="Rule">Stable identifier, listed in docs/formats.md: <c>BNB0101</c> and so on.</param>
-/// <param name="Tensor">The tensor it is about.</param>
-/// <param name="Text">What is wrong, found and expected, escaped for display.</param>
-/// <param name="IsFatal">True when the weight cannot be decoded; false when only some loaders stumble over it.</param>
-public sealed record BnbProblem(string Rule, string Tensor, string Text, bool IsFatal);
+/// <summary>One rule of the bitsandbytes 4-bit layout that a checkpoint breaks.</summary>
+/// <inheritdoc/>
+public sealed record BnbProblem(string Rule, string Tensor, string Text, bool IsFatal) : WeightProblem(Rule, Tensor, Text, IsFatal);
