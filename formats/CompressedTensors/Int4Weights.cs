@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Bnb.Formats.HuggingFace;
 
 namespace Bnb.Formats.CompressedTensors;
 
@@ -19,33 +20,33 @@ internal static class Int4Weights
         IReadOnlyList<CheckpointTensor> remaining = search.Remaining;
         Dictionary<string, byte[]> shapes = WeightSearch.ReadAll(remaining.Where(
             tensor => CompressedTensorsKeys.PrefixOf(tensor.Name, CompressedTensorsKeys.Shape) is not null && IsShape(tensor)));
-        bool isReadable = true;
-        if (remaining.Any(tensor => IsPacked(tensor, out _)))
+        QuantizationSettings? settings = search.Source.Config?.Quantization;
+        List<CheckpointTensor> packed = [.. remaining.Where(tensor => PackedPrefix(tensor) is not null)];
+        List<string> refusals = packed.Count > 0 ? [.. PackedSettings.Refusals(settings)] : [];
+        foreach (string text in refusals) search.Fatal("CT0107", "config.json", text);
+
+        List<Int4Weight> weights = [];
+        foreach (CheckpointTensor tensor in packed)
         {
-            foreach (string text in PackedSettings.Refusals(search.Source.Config))
-            {
-                search.Fatal("CT0107", "config.json", text);
-                isReadable = false;
-            }
+            string prefix = PackedPrefix(tensor)!;
+            if (new Int4WeightParts(prefix, tensor, shapes, search).Assemble() is { } weight) weights.Add(weight);
+            search.Take(PartNames.Select(part => prefix + part));
         }
 
-        foreach (CheckpointTensor tensor in remaining)
+        if (refusals.Count == 0)
         {
-            if (!IsPacked(tensor, out string prefix)) continue;
-            var parts = new Int4WeightParts(prefix, tensor, shapes, search);
-            if (parts.Assemble() is { } weight && isReadable) search.Weights.Add(weight);
-            search.Take(PartNames.Select(part => prefix + part));
+            search.Weights.AddRange(weights);
+            foreach ((Int4Weight weight, string text) in PackedSettings.Disagreements(settings, weights))
+                search.Remark("CT0108", weight.Stored.Name, text);
         }
 
         ReportStrays(search, remaining);
     }
 
-    /// <summary>True for I32 codes; NVFP4 and MXFP4 use the same name for bytes and are none of ours.</summary>
-    private static bool IsPacked(CheckpointTensor tensor, out string prefix)
-    {
-        prefix = CompressedTensorsKeys.PrefixOf(tensor.Name, CompressedTensorsKeys.Packed) ?? "";
-        return tensor.DType != DType.U8 && CompressedTensorsKeys.PrefixOf(tensor.Name, CompressedTensorsKeys.Packed) is not null;
-    }
+    /// <summary>The module's prefix for a tensor of packed codes; NVFP4 and MXFP4 use the same name for bytes and are none of
+    /// ours.</summary>
+    private static string? PackedPrefix(CheckpointTensor tensor) =>
+        tensor.DType == DType.U8 ? null : CompressedTensorsKeys.PrefixOf(tensor.Name, CompressedTensorsKeys.Packed);
 
     private static bool IsShape(CheckpointTensor tensor) => tensor is { DType: DType.I64 or DType.I32, Shape: { Rank: 1, ElementCount: 2 } };
 

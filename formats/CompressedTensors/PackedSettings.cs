@@ -1,27 +1,39 @@
-using System.Text.Json;
 using Bnb.Formats.HuggingFace;
 
 namespace Bnb.Formats.CompressedTensors;
 
-/// <summary>What a config.json of compressed-tensors says against reading the packed weights beside it.</summary>
+/// <summary>What config.json says about the packed weights beside it.</summary>
 internal static class PackedSettings
 {
-    /// <summary>One text per reason; none when the config names no other layout, or says nothing.</summary>
-    public static IEnumerable<string> Refusals(ModelConfig? config)
+    private const string PackQuantized = "pack-quantized";
+
+    /// <summary>Why the weights are not what is read here, one text per reason; none when the config says nothing.</summary>
+    public static IEnumerable<string> Refusals(QuantizationSettings? settings)
     {
-        if (config is null || !config.Root.TryGetProperty("quantization_config", out JsonElement settings)
-            || settings.ValueKind != JsonValueKind.Object) yield break;
-        if (settings.TryGetProperty("format", out JsonElement format)
-            && (format.ValueKind != JsonValueKind.String || format.GetString() != "pack-quantized"))
-            yield return $"format is {DisplayText.Escape(format.GetRawText())}, only \"pack-quantized\" is read";
-        if (!settings.TryGetProperty("config_groups", out JsonElement groups) || groups.ValueKind != JsonValueKind.Object) yield break;
-        foreach (JsonProperty group in groups.EnumerateObject())
+        if (settings is null) yield break;
+        if (settings.Has("format") && settings.Format != PackQuantized) yield return Format("format", settings.Format);
+        foreach (QuantizationGroup group in settings.Groups.Where(group => group.HasWeights))
         {
-            if (group.Value.ValueKind == JsonValueKind.Object
-                && group.Value.TryGetProperty("weights", out JsonElement weights) && weights.ValueKind == JsonValueKind.Object
-                && weights.TryGetProperty("num_bits", out JsonElement bits)
-                && !(bits.ValueKind == JsonValueKind.Number && bits.TryGetInt32(out int count) && count == 4))
-                yield return $"{DisplayText.Escape(group.Name)} has num_bits {DisplayText.Escape(bits.GetRawText())}, only 4 is read";
+            string name = DisplayText.Escape(group.Name);
+            if (group.Format is { } format && format != PackQuantized) yield return Format($"format of {name}", format);
+            // Both are 8 bits and integers when they are not given.
+            if (group.NumBits != 4) yield return $"num_bits of {name} is {group.NumBits?.ToString() ?? "not given"}, only 4 is read";
+            if ((group.Type ?? "int") != "int") yield return $"type of {name} is {DisplayText.Escape(group.Type!)}, only int is read";
         }
     }
+
+    /// <summary>Where a config with one group of weights disagrees with the tensors; loaders go by the config.</summary>
+    public static IEnumerable<(Int4Weight Weight, string Text)> Disagreements(QuantizationSettings? settings, IReadOnlyList<Int4Weight> weights)
+    {
+        if (settings?.Groups is not [{ HasWeights: true } group]) yield break;
+        bool isSymmetric = group.IsSymmetric ?? true;
+        if (weights.FirstOrDefault(weight => weight.IsSymmetric != isSymmetric) is { } other)
+            yield return (other, $"has {(isSymmetric ? "" : "no ")}zero points, config.json says {(isSymmetric ? "" : "not ")}symmetric");
+        long? size = group.GroupSize is null or -1 ? null : group.GroupSize;
+        if (weights.FirstOrDefault(weight => weight.GroupSize != (size ?? weight.Columns)) is { } uneven)
+            yield return (uneven, $"has groups of {uneven.GroupSize}, config.json says {size?.ToString() ?? "one group a row"}");
+    }
+
+    private static string Format(string what, string? format) =>
+        $"{what} is {(format is null ? "no text" : DisplayText.Escape(format))}, only {PackQuantized} is read";
 }
