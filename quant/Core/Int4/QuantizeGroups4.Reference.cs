@@ -49,7 +49,10 @@ public static partial class QuantizeGroups4
         }
 
         var group = new Group4<TElement>(symmetric, min, max);
-        Store(group, symmetric, index, scales, zeroPoints);
+        Span<byte> scale = scales.Slice(index * TElement.Size, TElement.Size);
+        if (TElement.Size == 4) BinaryPrimitives.WriteUInt32LittleEndian(scale, TElement.ToBits(group.Scale));
+        else BinaryPrimitives.WriteUInt16LittleEndian(scale, (ushort)TElement.ToBits(group.Scale));
+        if (!symmetric) zeroPoints[index] = (sbyte)group.ZeroPoint;
         for (int i = 0; i < groupSize; i += 2)
         {
             int first = 8 + group.Encode(TElement.ToSingle(values, i));
@@ -58,17 +61,5 @@ public static partial class QuantizeGroups4
         }
 
         return finite;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store<TElement>(
-        in Group4<TElement> group, bool symmetric, int index, Span<byte> scales, Span<sbyte> zeroPoints)
-        where TElement : struct, IElement
-    {
-        uint bits = TElement.ToBits(group.Scale);
-        Span<byte> scale = scales.Slice(index * TElement.Size, TElement.Size);
-        if (TElement.Size == 4) BinaryPrimitives.WriteUInt32LittleEndian(scale, bits);
-        else BinaryPrimitives.WriteUInt16LittleEndian(scale, (ushort)bits);
-        if (!symmetric) zeroPoints[index] = (sbyte)group.ZeroPoint;
     }
 }

@@ -18,57 +18,90 @@ public static partial class QuantizeGroups4
         Span<byte> packed)
         where TElement : struct, IElement
     {
-        int groupBytes = groupSize * TElement.Size;
+        int groups = packed.Length / (groupSize / 2), groupBytes = groupSize * TElement.Size;
         bool finite = true;
-        for (int index = 0; index < packed.Length / (groupSize / 2); index++)
+        GroupBatch4 batch = default;
+        for (int start = 0; start < groups; start += GroupBatch4.Size)
         {
-            // Inside the spans: Run has checked that they all have the same number of groups.
-            ref byte values = ref Unsafe.Add(ref MemoryMarshal.GetReference(source), (nint)index * groupBytes);
-            ref byte bytes = ref Unsafe.Add(ref MemoryMarshal.GetReference(packed), (nint)index * groupSize / 2);
-
-            // Magnitudes of the largest value and, with signs turned, of the smallest. Positive stored values order like
-            // integers and negative ones lie below them, so starting with 0 counts 0 among the values.
-            Vector128<byte> top = default, bottom = default;
-            for (int offset = 0; offset < groupBytes; offset += Vector128<byte>.Count)
+            // Inside the spans: start + i < groups, and Run has checked that they all have that many.
+            int count = Math.Min(GroupBatch4.Size, groups - start);
+            ref byte values = ref Unsafe.Add(ref MemoryMarshal.GetReference(source), (nint)start * groupBytes);
+            ref byte bytes = ref Unsafe.Add(ref MemoryMarshal.GetReference(packed), (nint)start * groupSize / 2);
+            for (int i = 0; i < count; i++)
             {
-                Vector128<byte> stored = Vector128.LoadUnsafe(ref values, (nuint)offset);
-                if (symmetric)
-                {
-                    top = TElement.MaxMagnitude(top, stored);
-                }
-                else if (TElement.Size == 4)
-                {
-                    top = Vector128.Max(top.AsInt32(), stored.AsInt32()).AsByte();
-                    bottom = Vector128.Max(bottom.AsInt32(), stored.AsInt32() ^ Vector128.Create(int.MinValue)).AsByte();
-                }
-                else
-                {
-                    top = Vector128.Max(top.AsInt16(), stored.AsInt16()).AsByte();
-                    bottom = Vector128.Max(bottom.AsInt16(), stored.AsInt16() ^ Vector128.Create(short.MinValue)).AsByte();
-                }
+                Range128<TElement>(
+                    symmetric, ref Unsafe.Add(ref values, i * groupBytes), groupBytes, out uint high, out uint low);
+                batch.SetRange(i, high, low);
             }
 
-            uint high = Reduce128<TElement>(top), low = symmetric ? 0 : Reduce128<TElement>(bottom);
-            if (!TElement.IsFiniteMagnitude(high) || !TElement.IsFiniteMagnitude(low))
+            batch.Compute<TElement>(symmetric);
+            for (int i = 0; i < count; i++)
             {
-                finite &= ReferenceGroup<TElement>(groupSize, symmetric, index, source, scales, zeroPoints, packed);
-                continue;
-            }
+                if (!batch.IsFinite<TElement>(i))
+                {
+                    finite &= ReferenceGroup<TElement>(groupSize, symmetric, start + i, source, scales, zeroPoints, packed);
+                    continue;
+                }
 
-            var group = new Group4<TElement>(symmetric, -TElement.MagnitudeToSingle(low), TElement.MagnitudeToSingle(high));
-            Store(group, symmetric, index, scales, zeroPoints);
-            Vector128<float> scale = Vector128.Create(group.Scale), zero = Vector128.Create((float)group.ZeroPoint);
-            for (int i = 0; i < groupSize; i += 32)
-            {
-                ref byte next = ref Unsafe.Add(ref values, i * TElement.Size);
-                Vector128<ushort> near = Words128<TElement>(ref next, scale, zero, symmetric);
-                Vector128<ushort> far = Words128<TElement>(
-                    ref Unsafe.Add(ref next, 16 * TElement.Size), scale, zero, symmetric);
-                Vector128.Narrow(near, far).StoreUnsafe(ref Unsafe.Add(ref bytes, i / 2));
+                batch.Write<TElement>(i, start + i, scales, zeroPoints);
+                Group128<TElement>(
+                    symmetric,
+                    Vector128.Create(batch.Scale(i)),
+                    Vector128.Create(batch.Zero(i)),
+                    ref Unsafe.Add(ref values, i * groupBytes),
+                    ref Unsafe.Add(ref bytes, i * (groupSize / 2)),
+                    groupSize);
             }
         }
 
         return finite;
+    }
+
+    /// <summary>Magnitudes, as stored, of the largest value and of the smallest. Positive stored values order like integers
+    /// and negative ones lie below them, so starting with 0 counts 0 among the values; the smallest is the largest with signs
+    /// turned. NaN and infinities come out on top.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Range128<TElement>(bool symmetric, ref byte values, int length, out uint high, out uint low)
+        where TElement : struct, IElement
+    {
+        Vector128<byte> top = default, bottom = default;
+        for (int offset = 0; offset < length; offset += Vector128<byte>.Count)
+        {
+            Vector128<byte> stored = Vector128.LoadUnsafe(ref values, (nuint)offset);
+            if (symmetric)
+            {
+                top = TElement.MaxMagnitude(top, stored);
+            }
+            else if (TElement.Size == 4)
+            {
+                top = Vector128.Max(top.AsInt32(), stored.AsInt32()).AsByte();
+                bottom = Vector128.Max(bottom.AsInt32(), stored.AsInt32() ^ Vector128.Create(int.MinValue)).AsByte();
+            }
+            else
+            {
+                top = Vector128.Max(top.AsInt16(), stored.AsInt16()).AsByte();
+                bottom = Vector128.Max(bottom.AsInt16(), stored.AsInt16() ^ Vector128.Create(short.MinValue)).AsByte();
+            }
+        }
+
+        high = Reduce128<TElement>(top);
+        low = symmetric ? 0 : Reduce128<TElement>(bottom);
+    }
+
+    /// <summary>The codes of one finite group.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Group128<TElement>(
+        bool symmetric, Vector128<float> scale, Vector128<float> zero, ref byte values, ref byte bytes, int groupSize)
+        where TElement : struct, IElement
+    {
+        for (int i = 0; i < groupSize; i += 32)
+        {
+            ref byte next = ref Unsafe.Add(ref values, i * TElement.Size);
+            Vector128<ushort> near = Words128<TElement>(ref next, scale, zero, symmetric);
+            Vector128<ushort> far = Words128<TElement>(
+                ref Unsafe.Add(ref next, 16 * TElement.Size), scale, zero, symmetric);
+            Vector128.Narrow(near, far).StoreUnsafe(ref Unsafe.Add(ref bytes, i / 2));
+        }
     }
 
     private static uint Reduce128<TElement>(Vector128<byte> magnitudes)

@@ -20,61 +20,94 @@ public static partial class QuantizeGroups4
         Span<byte> packed)
         where TElement : struct, IElement
     {
-        int groupBytes = groupSize * TElement.Size;
+        int groups = packed.Length / (groupSize / 2), groupBytes = groupSize * TElement.Size;
         bool finite = true;
-        for (int index = 0; index < packed.Length / (groupSize / 2); index++)
+        GroupBatch4 batch = default;
+        for (int start = 0; start < groups; start += GroupBatch4.Size)
         {
-            // Inside the spans: Run has checked that they all have the same number of groups.
-            ref byte values = ref Unsafe.Add(ref MemoryMarshal.GetReference(source), (nint)index * groupBytes);
-            ref byte bytes = ref Unsafe.Add(ref MemoryMarshal.GetReference(packed), (nint)index * groupSize / 2);
-
-            // Magnitudes of the largest value and, with signs turned, of the smallest. Positive stored values order like
-            // integers and negative ones lie below them, so starting with 0 counts 0 among the values.
-            Vector256<byte> top = default, bottom = default;
-            for (int offset = 0; offset < groupBytes; offset += Vector256<byte>.Count)
+            // Inside the spans: start + i < groups, and Run has checked that they all have that many.
+            int count = Math.Min(GroupBatch4.Size, groups - start);
+            ref byte values = ref Unsafe.Add(ref MemoryMarshal.GetReference(source), (nint)start * groupBytes);
+            ref byte bytes = ref Unsafe.Add(ref MemoryMarshal.GetReference(packed), (nint)start * groupSize / 2);
+            for (int i = 0; i < count; i++)
             {
-                Vector256<byte> stored = Vector256.LoadUnsafe(ref values, (nuint)offset);
-                if (symmetric)
-                {
-                    top = TElement.MaxMagnitude(top, stored);
-                }
-                else if (TElement.Size == 4)
-                {
-                    top = Vector256.Max(top.AsInt32(), stored.AsInt32()).AsByte();
-                    bottom = Vector256.Max(bottom.AsInt32(), stored.AsInt32() ^ Vector256.Create(int.MinValue)).AsByte();
-                }
-                else
-                {
-                    top = Vector256.Max(top.AsInt16(), stored.AsInt16()).AsByte();
-                    bottom = Vector256.Max(bottom.AsInt16(), stored.AsInt16() ^ Vector256.Create(short.MinValue)).AsByte();
-                }
+                Range256<TElement>(
+                    symmetric, ref Unsafe.Add(ref values, i * groupBytes), groupBytes, out uint high, out uint low);
+                batch.SetRange(i, high, low);
             }
 
-            uint high = Reduce256<TElement>(top), low = symmetric ? 0 : Reduce256<TElement>(bottom);
-            if (!TElement.IsFiniteMagnitude(high) || !TElement.IsFiniteMagnitude(low))
+            batch.Compute<TElement>(symmetric);
+            for (int i = 0; i < count; i++)
             {
-                finite &= ReferenceGroup<TElement>(groupSize, symmetric, index, source, scales, zeroPoints, packed);
-                continue;
-            }
+                if (!batch.IsFinite<TElement>(i))
+                {
+                    finite &= ReferenceGroup<TElement>(groupSize, symmetric, start + i, source, scales, zeroPoints, packed);
+                    continue;
+                }
 
-            var group = new Group4<TElement>(symmetric, -TElement.MagnitudeToSingle(low), TElement.MagnitudeToSingle(high));
-            Store(group, symmetric, index, scales, zeroPoints);
-            Vector256<float> scale = Vector256.Create(group.Scale), zero = Vector256.Create((float)group.ZeroPoint);
-            for (int i = 0; i < groupSize; i += 32)
-            {
-                ref byte next = ref Unsafe.Add(ref values, i * TElement.Size);
-                Vector256<int> near = Pairs256<TElement>(ref next, scale, zero, symmetric);
-                Vector256<int> far = Pairs256<TElement>(ref Unsafe.Add(ref next, 16 * TElement.Size), scale, zero, symmetric);
-
-                // The packs work within 128-bit halves: bytes arrive as near 0-3, far 0-3 | near 4-7, far 4-7.
-                Vector256<short> words = Avx2.PackSignedSaturate(near, far);
-                Vector256<int> mixed = Avx2.PackUnsignedSaturate(words, words).AsInt32();
-                Vector256<int> ordered = Avx2.PermuteVar8x32(mixed, Vector256.Create(0, 4, 1, 5, 0, 4, 1, 5));
-                ordered.GetLower().AsByte().StoreUnsafe(ref Unsafe.Add(ref bytes, i / 2));
+                batch.Write<TElement>(i, start + i, scales, zeroPoints);
+                Group256<TElement>(
+                    symmetric,
+                    Vector256.Create(batch.Scale(i)),
+                    Vector256.Create(batch.Zero(i)),
+                    ref Unsafe.Add(ref values, i * groupBytes),
+                    ref Unsafe.Add(ref bytes, i * (groupSize / 2)),
+                    groupSize);
             }
         }
 
         return finite;
+    }
+
+    /// <summary>Magnitudes, as stored, of the largest value and of the smallest. Positive stored values order like integers
+    /// and negative ones lie below them, so starting with 0 counts 0 among the values; the smallest is the largest with signs
+    /// turned. NaN and infinities come out on top.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Range256<TElement>(bool symmetric, ref byte values, int length, out uint high, out uint low)
+        where TElement : struct, IElement
+    {
+        Vector256<byte> top = default, bottom = default;
+        for (int offset = 0; offset < length; offset += Vector256<byte>.Count)
+        {
+            Vector256<byte> stored = Vector256.LoadUnsafe(ref values, (nuint)offset);
+            if (symmetric)
+            {
+                top = TElement.MaxMagnitude(top, stored);
+            }
+            else if (TElement.Size == 4)
+            {
+                top = Vector256.Max(top.AsInt32(), stored.AsInt32()).AsByte();
+                bottom = Vector256.Max(bottom.AsInt32(), stored.AsInt32() ^ Vector256.Create(int.MinValue)).AsByte();
+            }
+            else
+            {
+                top = Vector256.Max(top.AsInt16(), stored.AsInt16()).AsByte();
+                bottom = Vector256.Max(bottom.AsInt16(), stored.AsInt16() ^ Vector256.Create(short.MinValue)).AsByte();
+            }
+        }
+
+        high = Reduce256<TElement>(top);
+        low = symmetric ? 0 : Reduce256<TElement>(bottom);
+    }
+
+    /// <summary>The codes of one finite group.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Group256<TElement>(
+        bool symmetric, Vector256<float> scale, Vector256<float> zero, ref byte values, ref byte bytes, int groupSize)
+        where TElement : struct, IElement
+    {
+        for (int i = 0; i < groupSize; i += 32)
+        {
+            ref byte next = ref Unsafe.Add(ref values, i * TElement.Size);
+            Vector256<int> near = Pairs256<TElement>(ref next, scale, zero, symmetric);
+            Vector256<int> far = Pairs256<TElement>(ref Unsafe.Add(ref next, 16 * TElement.Size), scale, zero, symmetric);
+
+            // The packs work within 128-bit halves: bytes arrive as near 0-3, far 0-3 | near 4-7, far 4-7.
+            Vector256<short> words = Avx2.PackSignedSaturate(near, far);
+            Vector256<int> mixed = Avx2.PackUnsignedSaturate(words, words).AsInt32();
+            Vector256<int> ordered = Avx2.PermuteVar8x32(mixed, Vector256.Create(0, 4, 1, 5, 0, 4, 1, 5));
+            ordered.GetLower().AsByte().StoreUnsafe(ref Unsafe.Add(ref bytes, i / 2));
+        }
     }
 
     private static uint Reduce256<TElement>(Vector256<byte> magnitudes)

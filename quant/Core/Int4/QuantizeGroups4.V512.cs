@@ -20,57 +20,90 @@ public static partial class QuantizeGroups4
         Span<byte> packed)
         where TElement : struct, IElement
     {
-        int groupBytes = groupSize * TElement.Size;
+        int groups = packed.Length / (groupSize / 2), groupBytes = groupSize * TElement.Size;
         bool finite = true;
-        for (int index = 0; index < packed.Length / (groupSize / 2); index++)
+        GroupBatch4 batch = default;
+        for (int start = 0; start < groups; start += GroupBatch4.Size)
         {
-            // Inside the spans: Run has checked that they all have the same number of groups.
-            ref byte values = ref Unsafe.Add(ref MemoryMarshal.GetReference(source), (nint)index * groupBytes);
-            ref byte bytes = ref Unsafe.Add(ref MemoryMarshal.GetReference(packed), (nint)index * groupSize / 2);
-
-            // Magnitudes of the largest value and, with signs turned, of the smallest. Positive stored values order like
-            // integers and negative ones lie below them, so starting with 0 counts 0 among the values.
-            Vector512<byte> top = default, bottom = default;
-            for (int offset = 0; offset < groupBytes; offset += Vector512<byte>.Count)
+            // Inside the spans: start + i < groups, and Run has checked that they all have that many.
+            int count = Math.Min(GroupBatch4.Size, groups - start);
+            ref byte values = ref Unsafe.Add(ref MemoryMarshal.GetReference(source), (nint)start * groupBytes);
+            ref byte bytes = ref Unsafe.Add(ref MemoryMarshal.GetReference(packed), (nint)start * groupSize / 2);
+            for (int i = 0; i < count; i++)
             {
-                Vector512<byte> stored = Vector512.LoadUnsafe(ref values, (nuint)offset);
-                if (symmetric)
-                {
-                    top = TElement.MaxMagnitude(top, stored);
-                }
-                else if (TElement.Size == 4)
-                {
-                    top = Vector512.Max(top.AsInt32(), stored.AsInt32()).AsByte();
-                    bottom = Vector512.Max(bottom.AsInt32(), stored.AsInt32() ^ Vector512.Create(int.MinValue)).AsByte();
-                }
-                else
-                {
-                    top = Vector512.Max(top.AsInt16(), stored.AsInt16()).AsByte();
-                    bottom = Vector512.Max(bottom.AsInt16(), stored.AsInt16() ^ Vector512.Create(short.MinValue)).AsByte();
-                }
+                Range512<TElement>(
+                    symmetric, ref Unsafe.Add(ref values, i * groupBytes), groupBytes, out uint high, out uint low);
+                batch.SetRange(i, high, low);
             }
 
-            uint high = Reduce512<TElement>(top), low = symmetric ? 0 : Reduce512<TElement>(bottom);
-            if (!TElement.IsFiniteMagnitude(high) || !TElement.IsFiniteMagnitude(low))
+            batch.Compute<TElement>(symmetric);
+            for (int i = 0; i < count; i++)
             {
-                finite &= ReferenceGroup<TElement>(groupSize, symmetric, index, source, scales, zeroPoints, packed);
-                continue;
-            }
+                if (!batch.IsFinite<TElement>(i))
+                {
+                    finite &= ReferenceGroup<TElement>(groupSize, symmetric, start + i, source, scales, zeroPoints, packed);
+                    continue;
+                }
 
-            var group = new Group4<TElement>(symmetric, -TElement.MagnitudeToSingle(low), TElement.MagnitudeToSingle(high));
-            Store(group, symmetric, index, scales, zeroPoints);
-            Vector512<float> scale = Vector512.Create(group.Scale), zero = Vector512.Create((float)group.ZeroPoint);
-            for (int i = 0; i < groupSize; i += 32)
-            {
-                ref byte next = ref Unsafe.Add(ref values, i * TElement.Size);
-                TElement.LoadPairs(ref next, out Vector512<float> even, out Vector512<float> odd);
-                Vector512<uint> first = Codes512<TElement>(even, scale, zero, symmetric) & Vector512.Create(0xFu);
-                Vector512<uint> second = Codes512<TElement>(odd, scale, zero, symmetric) << 4;
-                Avx512F.ConvertToVector128Byte(first | second).StoreUnsafe(ref Unsafe.Add(ref bytes, i / 2));
+                batch.Write<TElement>(i, start + i, scales, zeroPoints);
+                Group512<TElement>(
+                    symmetric,
+                    Vector512.Create(batch.Scale(i)),
+                    Vector512.Create(batch.Zero(i)),
+                    ref Unsafe.Add(ref values, i * groupBytes),
+                    ref Unsafe.Add(ref bytes, i * (groupSize / 2)),
+                    groupSize);
             }
         }
 
         return finite;
+    }
+
+    /// <summary>Magnitudes, as stored, of the largest value and of the smallest. Positive stored values order like integers
+    /// and negative ones lie below them, so starting with 0 counts 0 among the values; the smallest is the largest with signs
+    /// turned. NaN and infinities come out on top.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Range512<TElement>(bool symmetric, ref byte values, int length, out uint high, out uint low)
+        where TElement : struct, IElement
+    {
+        Vector512<byte> top = default, bottom = default;
+        for (int offset = 0; offset < length; offset += Vector512<byte>.Count)
+        {
+            Vector512<byte> stored = Vector512.LoadUnsafe(ref values, (nuint)offset);
+            if (symmetric)
+            {
+                top = TElement.MaxMagnitude(top, stored);
+            }
+            else if (TElement.Size == 4)
+            {
+                top = Vector512.Max(top.AsInt32(), stored.AsInt32()).AsByte();
+                bottom = Vector512.Max(bottom.AsInt32(), stored.AsInt32() ^ Vector512.Create(int.MinValue)).AsByte();
+            }
+            else
+            {
+                top = Vector512.Max(top.AsInt16(), stored.AsInt16()).AsByte();
+                bottom = Vector512.Max(bottom.AsInt16(), stored.AsInt16() ^ Vector512.Create(short.MinValue)).AsByte();
+            }
+        }
+
+        high = Reduce512<TElement>(top);
+        low = symmetric ? 0 : Reduce512<TElement>(bottom);
+    }
+
+    /// <summary>The codes of one finite group.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Group512<TElement>(
+        bool symmetric, Vector512<float> scale, Vector512<float> zero, ref byte values, ref byte bytes, int groupSize)
+        where TElement : struct, IElement
+    {
+        for (int i = 0; i < groupSize; i += 32)
+        {
+            ref byte next = ref Unsafe.Add(ref values, i * TElement.Size);
+            TElement.LoadPairs(ref next, out Vector512<float> even, out Vector512<float> odd);
+            Vector512<uint> first = Codes512<TElement>(even, scale, zero, symmetric) & Vector512.Create(0xFu);
+            Vector512<uint> second = Codes512<TElement>(odd, scale, zero, symmetric) << 4;
+            Avx512F.ConvertToVector128Byte(first | second).StoreUnsafe(ref Unsafe.Add(ref bytes, i / 2));
+        }
     }
 
     private static uint Reduce512<TElement>(Vector512<byte> magnitudes)
