@@ -1,0 +1,87 @@
+namespace Bnb.Quant;
+
+/// <summary>
+/// Group-wise round-to-nearest INT4 in the format "pack-quantized": a scale per group, and a zero point when asymmetric.
+/// Source: compressed-tensors 0.18, <c>quantization/utils/helpers.py calculate_qparams</c>,
+/// <c>quantization/lifecycle/forward_helpers.py _quantize</c>, <c>compressors/pack_quantized/helpers.py pack_to_int32</c>,
+/// with the division that torch's CPU kernels do.
+/// </summary>
+public static partial class QuantizeGroups4
+{
+    /// <summary>Whether groups of this many values are quantized: 32, 64 or 128.</summary>
+    public static bool IsGroupSize(int groupSize) => groupSize is 32 or 64 or 128;
+
+    /// <summary>
+    /// Quantizes whole groups. With R = rounding to <paramref name="type"/> and min &lt;= 0 &lt;= max over the group and 0:
+    /// symmetric: scale = R(max(-min, max) / 7.5), zero = 0; asymmetric: scale = R(R(max - min) / 15), zero =
+    /// round(clamp(R(-8 - R(min / scale)))). A scale of 0 becomes the type's epsilon after that. The code of a value is 8 +
+    /// round(clamp(R(R(value / scale) + zero))). clamp is to [-8, 7], round is half to even, and NaN gives 0. Exact: the same
+    /// bytes on every path.
+    /// </summary>
+    /// <param name="type">What <paramref name="source"/> and <paramref name="scales"/> hold.</param>
+    /// <param name="groupSize">Values per group: 32, 64 or 128.</param>
+    /// <param name="symmetric">Whether 0.0 is the integer 0 in every group.</param>
+    /// <param name="source">G times groupSize values as stored: little-endian, any alignment. Empty is allowed.</param>
+    /// <param name="scales">G values of the type, little-endian.</param>
+    /// <param name="zeroPoints">G integers in [-8, 7]; empty when symmetric.</param>
+    /// <param name="packed">G times groupSize / 2 bytes: little-endian int32 words of 8 codes, the first value in the lowest
+    /// nibble.</param>
+    /// <param name="path">The implementation to use, one of <see cref="KernelPaths.Available"/>.</param>
+    /// <returns>
+    /// Whether every value is finite. When not, the output is still defined: a group with a NaN has a NaN scale, zero point 0
+    /// and code 8 everywhere; an infinity makes the scale infinite. A finite group too wide for the type has an infinite
+    /// scale as well, when asymmetric.
+    /// </returns>
+    /// <exception cref="ArgumentException">A span's length is not what the number of values needs.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">Group size or element type is not supported.</exception>
+    /// <exception cref="InvalidOperationException">This machine does not have the path.</exception>
+    public static bool Run(
+        ElementType type,
+        int groupSize,
+        bool symmetric,
+        ReadOnlySpan<byte> source,
+        Span<byte> scales,
+        Span<sbyte> zeroPoints,
+        Span<byte> packed,
+        KernelPath path)
+    {
+        if (!IsGroupSize(groupSize))
+        {
+            throw new ArgumentOutOfRangeException(nameof(groupSize), groupSize, "must be 32, 64 or 128");
+        }
+
+        int size = type.Size();
+        if (source.Length % (groupSize * size) != 0)
+        {
+            throw new ArgumentException($"{source.Length} bytes are not whole groups of {groupSize} {type}", nameof(source));
+        }
+
+        int groups = source.Length / (groupSize * size);
+        BlockGrid.CheckLength(nameof(scales), groups * size, scales.Length);
+        BlockGrid.CheckLength(nameof(zeroPoints), symmetric ? 0 : groups, zeroPoints.Length);
+        BlockGrid.CheckLength(nameof(packed), groups * (groupSize / 2), packed.Length);
+        KernelPaths.Require(path);
+        return type switch
+        {
+            ElementType.F32 => Run<F32Element>(groupSize, symmetric, source, scales, zeroPoints, packed, path),
+            ElementType.F16 => Run<F16Element>(groupSize, symmetric, source, scales, zeroPoints, packed, path),
+            _ => Run<BF16Element>(groupSize, symmetric, source, scales, zeroPoints, packed, path),
+        };
+    }
+
+    private static bool Run<TElement>(
+        int groupSize,
+        bool symmetric,
+        ReadOnlySpan<byte> source,
+        Span<byte> scales,
+        Span<sbyte> zeroPoints,
+        Span<byte> packed,
+        KernelPath path)
+        where TElement : struct, IElement => path switch
+        {
+            KernelPath.V512 => V512<TElement>(groupSize, symmetric, source, scales, zeroPoints, packed),
+            KernelPath.V256 => V256<TElement>(groupSize, symmetric, source, scales, zeroPoints, packed),
+            KernelPath.V128 => V128<TElement>(groupSize, symmetric, source, scales, zeroPoints, packed),
+            _ => Reference<TElement>(groupSize, symmetric, source, scales, zeroPoints, packed),
+        };
+}
