@@ -70,7 +70,8 @@ public sealed unsafe partial class Int8Activations
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Quantize(float* values, float largest, sbyte* target)
         {
-            Vector256<float> scale = Vector256.Create(127f / largest), bound = Vector256.Create(limit);
+            // As torch computes 127 / absmax: its division of a number by a tensor multiplies by reciprocals.
+            Vector256<float> scale = Vector256.Create(1f / largest * 127f), bound = Vector256.Create(limit);
             sbyte* tail = stackalloc sbyte[16];
             int i = 0;
             for (; i <= k - 16; i += 16) Codes16(values + i, scale, bound).Store(target + i);
@@ -90,7 +91,7 @@ public sealed unsafe partial class Int8Activations
         private static Vector256<int> Codes8(float* values, Vector256<float> scale, Vector256<float> bound)
         {
             Vector256<float> value = Vector256.Load(values), product = value * scale;
-            // 0 for outliers and NaN, also for 0 * (127 / 0) and infinity * (127 / infinity); the others are within 127.
+            // 0 for outliers and NaN, also for 0 * (1 / 0) and infinity * (1 / infinity); the others are within 127.
             Vector256<float> counts = Vector256.LessThanOrEqual(Vector256.Abs(value), bound) & Vector256.Equals(product, product);
             return Vector256.ConvertToInt32Native(Vector256.Round(product & counts));
         }

@@ -5,8 +5,8 @@ namespace Bnb.Quant;
 /// outlier, in their own precision. Prepared once, multiplied by as many weights as need be.
 /// </summary>
 /// <remarks>Source: bitsandbytes 0.50, <c>autograd/_functions.py MatMul8bitLt.forward</c>, <c>backends/cuda/ops.py
-/// int8_vectorwise_quant</c>, <c>csrc/kernels.cu kInt8VectorQuant</c>. The kernel divides by an estimate (__fdividef); here
-/// and in the CPU backend the division is IEEE's.</remarks>
+/// int8_vectorwise_quant</c>, <c>csrc/kernels.cu kInt8VectorQuant</c>. The scale 127 / absmax is torch's, a reciprocal and a
+/// multiplication, as in the CPU backend; the kernel's is an estimate (__fdividef), which may move a code next to a tie.</remarks>
 public sealed unsafe partial class Int8Activations
 {
     private readonly sbyte[] _codes;
@@ -43,8 +43,8 @@ public sealed unsafe partial class Int8Activations
 
     /// <summary>
     /// Quantizes rows: values are rounded to float16, x, whatever their type. An outlier is |x| >= threshold, the threshold
-    /// rounded to float16, too. absmax = max |x| over the row's values that are none; code = round_half_even(x * (127 /
-    /// absmax)), each operation rounded to float32. Exact: the codes and scales are these on every machine and for any number
+    /// rounded to float16, too. absmax = max |x| over the row's values that are none; code = round_half_even(x * ((1 /
+    /// absmax) * 127)), each operation rounded to float32. Exact: the codes and scales are these on every machine and for any number
     /// of threads.
     /// </summary>
     /// <remarks>NaN does not count for absmax, is no outlier and has code 0. A value that float16 cannot hold is infinite: an

@@ -46,6 +46,7 @@ public static class ReferenceInt8Gemm
         {
             ReadOnlySpan<float> row = values.AsSpan(i * k, k);
             float absmax = Absmax(row, limit);
+            int[] rowCodes = [.. values.Skip(i * k).Take(k).Select(value => Code(value, absmax))];
             for (int j = 0; j < n; j++)
             {
                 long sum = 0;
@@ -55,7 +56,7 @@ public static class ReferenceInt8Gemm
                     sbyte code = codes[j * k + p];
                     if (!isOutlierColumn[p])
                     {
-                        sum += Code(row[p], absmax) * code;
+                        sum += rowCodes[p] * code;
                         continue;
                     }
 
@@ -101,7 +102,7 @@ public static class ReferenceInt8Gemm
 
     private static int Code(float value, float absmax)
     {
-        float scaled = (float)(Half)value * (127f / absmax);
+        float scaled = (float)(Half)value * (1f / absmax * 127f);
         return float.IsNaN(scaled) ? 0 : (int)MathF.Round(scaled, MidpointRounding.ToEven);
     }
 
