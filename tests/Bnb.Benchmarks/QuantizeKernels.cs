@@ -71,7 +71,7 @@ public class QuantizeKernels
     public void Run()
     {
         if (_kind == "copy") _source.CopyTo(_copy, 0);
-        else if (_kind == Int8) QuantizeRows8.Run(Type, Columns, _source, _absmax, MemoryMarshal.Cast<byte, sbyte>(_codes), _path);
+        else if (_kind == Int8) QuantizeRows8.Run(Type, Columns, _source, _absmax, MemoryMarshal.Cast<byte, sbyte>(_codes.AsSpan()), _path);
         else if (_kind == Dynamic8) RunDynamic8();
         else Quantize4.Run(Code4Catalog.ByName(_kind), Type, 64, _source, _absmax, _packed, _path);
     }

@@ -127,6 +127,15 @@ public class Rows8DequantizeTests
         Assert.InRange(7 * sigma / (2 * theory * theory), 0, 0.06);
     }
 
+    [Theory]
+    [InlineData(64, 0.593)]
+    [InlineData(256, 0.696)]
+    [InlineData(1024, 0.786)]
+    [InlineData(4096, 0.867)]
+    [InlineData(16384, 0.942)]
+    public void Theory_Table_IsThatOfTheDocumentation(int columns, double percent) =>
+        Assert.Equal(percent, 100 * TheoryRows8.RelativeRmse(columns), 0.0005);
+
     [Fact]
     public void Theory_KnownMoments_AreMet()
     {

@@ -7,7 +7,7 @@ namespace Bnb.Quant;
 /// <remarks>
 /// Every value is first rounded to float16, to nearest and ties to even; call that h. absmax = max |h| of the row, kept as
 /// float32. scale = (1 / absmax) * 127, a division and a multiplication, each rounded to float32: that is how torch computes
-/// 127 / absmax. code = h * scale in float32, rounded to the nearest integer, ties to even; from -127 to 127.
+/// the 127 / absmax of the source. code = h * scale in float32, rounded to the nearest integer, ties to even; from -127 to 127.
 /// A row with absmax 0 has codes 0. NaN does not count for absmax and has code 0. An infinity, also from a value that is too
 /// large for float16 (65520 or more), makes absmax infinite and all codes of its row 0. See docs/numerics.md.
 /// </remarks>
@@ -28,7 +28,7 @@ public static partial class QuantizeRows8
         ElementType type, int columns, ReadOnlySpan<byte> source, Span<float> absmax, Span<sbyte> codes, KernelPath path)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
-        // 2^31 * 2^31 * 4 would not fit into a long; the number of values does, and is compared first.
+        // The number of values is compared first: it fits into a long, its bytes only if it is the number of codes.
         long count = (long)columns * absmax.Length;
         BlockGrid.CheckLength(nameof(codes), count, codes.Length);
         BlockGrid.CheckLength(nameof(source), count * type.Size(), source.Length);
