@@ -29,9 +29,9 @@ internal static class PackedSettings
         bool isSymmetric = group.IsSymmetric ?? true;
         if (weights.FirstOrDefault(weight => weight.IsSymmetric != isSymmetric) is { } other)
             yield return (other, $"has {(isSymmetric ? "" : "no ")}zero points, config.json says {(isSymmetric ? "" : "not ")}symmetric");
-        long? size = group.GroupSize is null or -1 ? null : group.GroupSize;
-        if (weights.FirstOrDefault(weight => weight.GroupSize != (size ?? weight.Columns)) is { } uneven)
-            yield return (uneven, $"has groups of {uneven.GroupSize}, config.json says {size?.ToString() ?? "one group a row"}");
+        long size = group.GroupSize is > 0 and { } given ? given : long.MaxValue;
+        if (weights.FirstOrDefault(weight => weight.GroupCount != (weight.Columns / size) + (weight.Columns % size == 0 ? 0 : 1)) is { } uneven)
+            yield return (uneven, $"has groups of {uneven.GroupSize}, config.json says {(size == long.MaxValue ? "one group a row" : size)}");
     }
 
     private static string Format(string what, string? format) =>

@@ -24,6 +24,18 @@ public sealed class OtherFormatTests : IDisposable
     }
 
     [Theory]
+    [InlineData("128")]
+    [InlineData("32")]
+    [InlineData("-1")]
+    public void Read_OneGroupARow_AgreesWithEveryGroupSizeFromThere(string size)
+    {
+        TestTensor[] tensors = Packed();
+        tensors[1] = TestTensor.Floats("a.weight_scale", "F16", 9, 1);
+
+        Assert.Empty(Read(tensors, Config.Replace("\"group_size\": 16", $"\"group_size\": {size}", StringComparison.Ordinal)).Problems);
+    }
+
+    [Theory]
     [InlineData("\"pack-quantized\"", "\"marlin-24\"", "format is marlin-24")]
     [InlineData("\"pack-quantized\"", "\"mixed-precision\"", "format is mixed-precision")]
     [InlineData("\"pack-quantized\"", "4", "format is no text")]
@@ -46,6 +58,7 @@ public sealed class OtherFormatTests : IDisposable
     [Theory]
     [InlineData("\"symmetric\": true", "\"symmetric\": false", "has no zero points, config.json says not symmetric")]
     [InlineData("\"group_size\": 16", "\"group_size\": 32", "has groups of 16, config.json says 32")]
+    [InlineData("\"group_size\": 16", "\"group_size\": 0", "has groups of 16, config.json says one group a row")]
     [InlineData("\"strategy\": \"group\", \"group_size\": 16", "\"strategy\": \"channel\"", "has groups of 16, config.json says one group a row")]
     public void Read_ConfigThatDisagrees_IsRemarkedOn(string from, string to, string text)
     {
