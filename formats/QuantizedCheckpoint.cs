@@ -38,10 +38,7 @@ public sealed class QuantizedCheckpoint
     {
         ArgumentNullException.ThrowIfNull(source);
         var search = new WeightSearch(source);
-        BnbCheckpoint bnb = BnbCheckpoint.Read(source);
-        search.Weights.AddRange(bnb.Weights);
-        search.Problems.AddRange(bnb.Problems);
-        search.Take(source.Tensors.Select(tensor => tensor.Name).Except(bnb.Plain.Select(tensor => tensor.Name), StringComparer.Ordinal));
+        BnbWeights.Recognize(search);
         Int8Weights.Recognize(search);
         Int4Weights.Recognize(search);
         OtherFormats.Report(search);

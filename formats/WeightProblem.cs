@@ -5,4 +5,4 @@ namespace Bnb.Formats;
 /// <param name="Tensor">The tensor it is about; <c>config.json</c> for a rule about the config.</param>
 /// <param name="Text">What is wrong, found and expected, escaped for display.</param>
 /// <param name="IsFatal">True when the weight cannot be decoded; false when only some loaders stumble over it.</param>
-public record WeightProblem(string Rule, string Tensor, string Text, bool IsFatal);
+public sealed record WeightProblem(string Rule, string Tensor, string Text, bool IsFatal);

@@ -37,10 +37,9 @@ internal sealed class WeightSearch
 
     public void Remark(string rule, string tensor, string text) => Problems.Add(new WeightProblem(rule, tensor, text, IsFatal: false));
 
-    /// <summary>The bytes of small tensors, each file opened once. The caller has bounded their length.</summary>
-    public static Dictionary<string, byte[]> ReadAll(IEnumerable<CheckpointTensor> tensors)
+    /// <summary>The bytes of small tensors, one at a time, each file opened once. The caller has bounded their length.</summary>
+    public static IEnumerable<(CheckpointTensor Tensor, byte[] Bytes)> Contents(IEnumerable<CheckpointTensor> tensors)
     {
-        var contents = new Dictionary<string, byte[]>(StringComparer.Ordinal);
         foreach (var file in tensors.GroupBy(tensor => tensor.File, ReferenceEqualityComparer.Instance))
         {
             using PositionedFile reader = PositionedFile.Open(file.First().File.Path);
@@ -48,10 +47,16 @@ internal sealed class WeightSearch
             {
                 byte[] bytes = new byte[tensor.ByteCount];
                 reader.Read(tensor.FileOffset, bytes);
-                contents[tensor.Name] = bytes;
+                yield return (tensor, bytes);
             }
         }
+    }
 
+    /// <summary>The bytes of tensors of a few bytes by their names; the first of two with one name.</summary>
+    public static Dictionary<string, byte[]> ReadAll(IEnumerable<CheckpointTensor> tensors)
+    {
+        var contents = new Dictionary<string, byte[]>(StringComparer.Ordinal);
+        foreach ((CheckpointTensor tensor, byte[] bytes) in Contents(tensors)) contents.TryAdd(tensor.Name, bytes);
         return contents;
     }
 }
