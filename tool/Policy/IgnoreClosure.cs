@@ -38,7 +38,8 @@ internal sealed class IgnoreClosure
     /// <summary>
     /// Builds the list: every name of every copied module. Where one of them is also a name of a quantized module, as when
     /// only some experts of a block are copied, the quantized one is copied too and the list is built anew. Each round
-    /// copies at least one module, so it ends; a bound keeps hostile names short.
+    /// copies at least one module, so it ends; a bound keeps hostile names short. Members of a fused layer share the names of
+    /// its parts and so follow each other.
     /// </summary>
     /// <returns>The entries, ordinally sorted.</returns>
     /// <exception cref="PolicyException">It does not converge, or a name cannot be written into the list.</exception>
@@ -55,8 +56,6 @@ internal sealed class IgnoreClosure
                 _verdicts[i] = _verdicts[i].CopyInstead(
                     RuleIds.Closure, "some reader has one name for this and a neighbour that is not quantized");
             }
-
-            FusedGroups.Equalize(_modules, _verdicts);
         }
 
         PolicyException.ThrowSkipConflict($"no ignore list fits the decisions after {MostRounds} rounds", []);

@@ -161,6 +161,15 @@ public class CompressedTensorsPolicyTests
         Assert.Contains(result.Notes, static note => note.StartsWith("lm_head is quantized", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public void Decide_IncludedConv1D_IsRefused()
+    {
+        PolicyException error = Assert.Throws<PolicyException>(() => QuantizationPolicy.Decide(
+            [ModelSketch.Make("h.0.attn.c_attn.weight", 64, 192)], ModelSketch.Facts("gpt2"), Options((true, "*"))));
+
+        Assert.Equal(PolicyException.PatternImpossible, error.Code);
+    }
+
     [Theory]
     [InlineData("re:x")]
     [InlineData("Linear")]
