@@ -8,8 +8,10 @@ internal static class OtherFormats
     public const string Rule = "QNT0101";
 
     /// <summary>One problem per kind of tensor, about the first of them.</summary>
-    public static void Report(WeightSearch search)
+    /// <returns>All tensors concerned.</returns>
+    public static IReadOnlyList<CheckpointTensor> Report(WeightSearch search)
     {
+        var all = new HashSet<CheckpointTensor>(ReferenceEqualityComparer.Instance);
         HashSet<string> names = [.. search.ByName.Keys];
         string method = search.Source.Config?.QuantMethod is { } given ? $" (quant_method {DisplayText.Escape(given)})" : "";
         var found = search.Remaining
@@ -22,7 +24,10 @@ internal static class OtherFormats
             string rest = more > 0 ? $", and {more} more like it" : "";
             search.Fatal(Rule, kind.First().Tensor.Name, $"{kind.Key}{rest}: quantized in a format that is not read{method}");
             search.Take(kind.Select(pair => pair.Tensor.Name));
+            all.UnionWith(kind.Select(pair => pair.Tensor));
         }
+
+        return [.. search.Source.Tensors.Where(all.Contains)];
     }
 
     /// <summary>Integers under the name of a weight; what the recognizers of LLM.int8() left.</summary>

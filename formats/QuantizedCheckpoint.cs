@@ -9,7 +9,7 @@ namespace Bnb.Formats;
 /// </summary>
 public sealed class QuantizedCheckpoint
 {
-    private QuantizedCheckpoint(WeightSearch search)
+    private QuantizedCheckpoint(WeightSearch search, IReadOnlyList<CheckpointTensor> unread)
     {
         Dictionary<string, int> order = new(StringComparer.Ordinal);
         foreach (CheckpointTensor tensor in search.Source.Tensors) order.TryAdd(tensor.Name, order.Count);
@@ -17,6 +17,7 @@ public sealed class QuantizedCheckpoint
         Weights = [.. search.Weights.OrderBy(weight => order[weight.Stored.Name])];
         Plain = search.Remaining;
         Problems = search.Problems;
+        Unread = unread;
     }
 
     /// <summary>The files behind it.</summary>
@@ -27,6 +28,9 @@ public sealed class QuantizedCheckpoint
 
     /// <summary>All tensors that are no part of a quantized weight, broken or not, in the checkpoint's order.</summary>
     public IReadOnlyList<CheckpointTensor> Plain { get; }
+
+    /// <summary>Codes and scales of formats that are not read, in the checkpoint's order: neither weights nor plain.</summary>
+    public IReadOnlyList<CheckpointTensor> Unread { get; }
 
     /// <summary>Broken rules: of bitsandbytes 4-bit weights, of LLM.int8() ones, of INT4 ones, then of formats that are not
     /// read. A weight with a fatal one is not in <see cref="Weights"/>.</summary>
@@ -41,16 +45,23 @@ public sealed class QuantizedCheckpoint
         BnbWeights.Recognize(search);
         Int8Weights.Recognize(search);
         Int4Weights.Recognize(search);
-        OtherFormats.Report(search);
-        return new QuantizedCheckpoint(search);
+        return new QuantizedCheckpoint(search, OtherFormats.Report(search));
     }
 
     /// <summary>Throws for the first weight that cannot be decoded; for commands that need all of them.</summary>
     /// <exception cref="CheckpointFormatException">BNB-STATE or CT-LAYOUT: the layout is broken. QUANT-UNSUP: tensors are
     /// quantized in a way that is not read.</exception>
-    public void ThrowIfBroken()
+    public void ThrowIfBroken() => Throw(Problems.Where(problem => problem.IsFatal).ToList());
+
+    /// <summary>As <see cref="ThrowIfBroken"/>, but content with <see cref="Unread"/> tensors; for commands that show or
+    /// compare what they cannot decode as it is stored.</summary>
+    /// <exception cref="CheckpointFormatException">BNB-STATE or CT-LAYOUT: the layout is broken.</exception>
+    public void ThrowIfMalformed() => Throw(Problems.Where(problem => problem.IsFatal && problem.Rule != OtherFormats.Rule).ToList());
+
+    private void Throw(List<WeightProblem> fatal)
     {
-        if (Problems.FirstOrDefault(problem => problem.IsFatal) is not { } first) return;
+        if (fatal.Count == 0) return;
+        WeightProblem first = fatal[0];
         bool isOther = first.Rule == OtherFormats.Rule;
         throw new CheckpointFormatException(
             isOther ? FormatError.OtherQuantization
@@ -58,7 +69,7 @@ public sealed class QuantizedCheckpoint
             $"{DisplayText.Escape(first.Tensor)} cannot be decoded: {first.Text}",
             Source.Folder,
             first.Tensor,
-            [("rule", first.Rule), ("broken", $"{Problems.Count(problem => problem.IsFatal)} rules in all")],
+            [("rule", first.Rule), ("broken", $"{fatal.Count} rules in all")],
             isOther
                 ? "start from the original weights"
                 : "quantize the original weights again, or download this checkpoint again");

@@ -38,6 +38,6 @@ internal static class InspectCommand
         if (context.Json) context.Terminal.Out.Write(InspectReport.Json(summary));
         else InspectReport.WriteTables(summary, context.Terminal, context.Verbosity);
         // Shown as far as it could be read; a weight that cannot be decoded is an error all the same.
-        summary.ThrowIfBroken();
+        summary.ThrowIfMalformed();
     }
 }

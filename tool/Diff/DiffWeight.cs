@@ -28,15 +28,15 @@ internal sealed record DiffWeight(CheckpointTensor Stored, QuantizedWeight? Pack
     /// <summary><c>BF16</c>, or <c>nf4 b64 double bfloat16</c>.</summary>
     public string Format => Packed is null ? Stored.DType.Name() : WeightText.Full(Packed);
 
-    /// <summary>A checkpoint's weights by name, those that cannot be decoded refused.</summary>
+    /// <summary>A checkpoint's weights by name, those with a broken layout refused; of formats that are not read, tensors as stored.</summary>
     /// <exception cref="CheckpointFormatException">A weight is broken.</exception>
     public static SortedDictionary<string, DiffWeight> AllOf(QuantizedCheckpoint checkpoint)
     {
-        checkpoint.ThrowIfBroken();
+        checkpoint.ThrowIfMalformed();
         var weights = new SortedDictionary<string, DiffWeight>(StringComparer.Ordinal);
         foreach (QuantizedWeight packed in checkpoint.Weights)
             weights[packed.Name] = new DiffWeight(packed.Stored, packed, WeightDecoder.DenseType(packed, checkpoint.Source.Config));
-        foreach (CheckpointTensor plain in checkpoint.Plain) weights[plain.Name] = new DiffWeight(plain, null, ElementType.F32);
+        foreach (CheckpointTensor plain in checkpoint.Plain.Concat(checkpoint.Unread)) weights[plain.Name] = new DiffWeight(plain, null, ElementType.F32);
         return weights;
     }
 }

@@ -37,14 +37,14 @@ internal sealed record InspectSummary(
 
     public double BitsPerParameter => ParameterCount == 0 ? 0 : TensorBytes * 8.0 / ParameterCount;
 
-    /// <exception cref="CheckpointFormatException">Some weight cannot be decoded.</exception>
-    public void ThrowIfBroken() => Weights.ThrowIfBroken();
+    /// <exception cref="CheckpointFormatException">Some weight of a known layout is broken.</exception>
+    public void ThrowIfMalformed() => Weights.ThrowIfMalformed();
 
     /// <exception cref="CheckpointFormatException">What describes a weight is malformed.</exception>
     public static InspectSummary Of(Checkpoint checkpoint)
     {
         QuantizedCheckpoint weights = QuantizedCheckpoint.Read(checkpoint);
-        IEnumerable<InspectedTensor> plain = weights.Plain.Select(tensor => new InspectedTensor(tensor, null));
+        IEnumerable<InspectedTensor> plain = weights.Plain.Concat(weights.Unread).Select(tensor => new InspectedTensor(tensor, null));
         IEnumerable<InspectedTensor> packed = weights.Weights.Select(weight => new InspectedTensor(weight.Stored, weight));
         return new InspectSummary(weights, [.. plain.Concat(packed)]);
     }

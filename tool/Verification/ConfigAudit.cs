@@ -77,7 +77,14 @@ internal static class ConfigAudit
             yield break;
         }
 
-        var skips = new SkipList(list);
+        List<string> unreadable = [.. list.Where(entry => !SkipList.IsReadable(entry))];
+        if (unreadable.Count > 0)
+        {
+            yield return new Finding(
+                Rule, $"{unreadable.Count} entries of llm_int8_skip_modules cannot be read as a regular expression, first {DisplayText.Escape(unreadable[0])}", Fails: false);
+        }
+
+        var skips = new SkipList(list.Except(unreadable, StringComparer.Ordinal));
         List<string> hit = [.. quantized.Weights.Select(weight => Module(weight.Name)).Where(skips.MatchesAny)];
         if (hit.Count > 0)
         {
