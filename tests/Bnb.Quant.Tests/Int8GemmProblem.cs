@@ -84,4 +84,14 @@ internal sealed class Int8GemmProblem
             return worst;
         };
     }
+
+    /// <summary>Fails unless all bits are the same.</summary>
+    public static void AssertSame(float[] expected, float[] actual, string what)
+    {
+        for (int i = 0; i < expected.Length; i++)
+        {
+            bool same = BitConverter.SingleToInt32Bits(expected[i]) == BitConverter.SingleToInt32Bits(actual[i]);
+            Assert.True(same, $"{what}: {i} of {expected.Length} is {actual[i]:R}, expected {expected[i]:R}");
+        }
+    }
 }

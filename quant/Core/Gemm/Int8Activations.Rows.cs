@@ -32,6 +32,7 @@ public sealed unsafe partial class Int8Activations
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private static void RoundToHalf(float* values, int count)
         {
             int i = 0;

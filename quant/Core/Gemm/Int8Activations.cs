@@ -79,7 +79,7 @@ public sealed unsafe partial class Int8Activations
             WorkSplit.Run(threads, m, rows.Run);
         }
 
-        int[] columns = [.. Enumerable.Range(0, k).Where(column => flags[column])];
+        int[] columns = Columns(flags);
         var values = new float[m * columns.Length];
         SetApart(m, k, type, x, columns, codes, values);
         return new Int8Activations(m, k, type, codes, scales, columns, values);
@@ -88,6 +88,18 @@ public sealed unsafe partial class Int8Activations
     /// <summary>The largest magnitude that is no outlier.</summary>
     private static float InlierLimit(float threshold) =>
         threshold == 0 ? float.PositiveInfinity : MathF.BitDecrement((float)(Half)threshold);
+
+    private static int[] Columns(ReadOnlySpan<bool> flags)
+    {
+        var columns = new int[flags.Count(true)];
+        for (int o = 0, next = 0; o < columns.Length; o++, next++)
+        {
+            next += flags[next..].IndexOf(true);
+            columns[o] = next;
+        }
+
+        return columns;
+    }
 
     private static void SetApart(
         int m, int k, ElementType type, ReadOnlySpan<byte> x, int[] columns, sbyte[] codes, float[] values)

@@ -81,13 +81,8 @@ public static unsafe class Int8Gemm
         fixed (int* columns = x.OutlierColumns)
         {
             int count = x.OutlierColumns.Length;
-            if (count > 0)
-            {
-                var part = new GemmJob(x.M, n, count, ElementType.F32, (byte*)outliers, ys, threads);
-                Outliers(part, new OutlierWeights8(ws, columnScales, columns, x.K), x.Type, path);
-            }
-
-            Run(new Int8Job(x.M, n, x.K, xs, rowScales, ws, columnScales, ys, count > 0, threads), path, vnni);
+            var job = new Int8Job(x.M, n, x.K, xs, rowScales, ws, columnScales, ys, count > 0, threads);
+            new Int8GemmParts(job, columns, outliers, count, x.Type, path, vnni).Run();
         }
     }
 
@@ -99,54 +94,5 @@ public static unsafe class Int8Gemm
         BlockGrid.CheckLength(nameof(y), (long)m * n, y);
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         KernelPaths.Require(path);
-    }
-
-    private static void Run(in Int8Job job, KernelPath path, bool vnni)
-    {
-        if (job.M == 0 || job.N == 0) return;
-        if (path == KernelPath.Reference) Reference(job);
-        else if (path == KernelPath.V128) Int8GemmDriver.Run<Int8Tile128>(job);
-        else if (vnni) Int8GemmDriver.Run<Int8TileVnni>(job);
-        else if (path == KernelPath.V256) Int8GemmDriver.Run<Int8Tile256>(job);
-        else Int8GemmDriver.Run<Int8Tile512>(job);
-    }
-
-    /// <summary>The definition: one product at a time.</summary>
-    private static void Reference(Int8Job job) => WorkSplit.Run(job.Threads, job.N, j =>
-    {
-        for (int i = 0; i < job.M; i++)
-        {
-            long sum = 0;
-            for (int p = 0; p < job.K; p++) sum += job.X[(nint)i * job.K + p] * job.W[(nint)j * job.K + p];
-            job.Finish(i, j, sum);
-        }
-    });
-
-    private static void Outliers(in GemmJob job, in OutlierWeights8 weights, ElementType type, KernelPath path)
-    {
-        if (type == ElementType.BF16) Outliers<BF16Element>(job, weights, path);
-        else if (type == ElementType.F16) Outliers<F16Element>(job, weights, path);
-        else Outliers<F32Element>(job, weights, path);
-    }
-
-    private static void Outliers<TElement>(in GemmJob job, in OutlierWeights8 weights, KernelPath path)
-        where TElement : struct, IElement
-    {
-        var rows = new OutlierRows8<TElement>(weights);
-        switch (path)
-        {
-            case KernelPath.V512:
-                GemmDriver.Run<Tile512, OutlierRows8<TElement>>(job, rows);
-                break;
-            case KernelPath.V256:
-                GemmDriver.Run<Tile256, OutlierRows8<TElement>>(job, rows);
-                break;
-            case KernelPath.V128:
-                GemmDriver.Run<Tile128, OutlierRows8<TElement>>(job, rows);
-                break;
-            default:
-                GemmDriver.Run<TileScalar, OutlierRows8<TElement>>(job, rows);
-                break;
-        }
     }
 }

@@ -26,7 +26,7 @@ internal static unsafe class Int8GemmDriver
     public const int StretchColumns = 1 << 17;
 
     /// <summary>Up to so many rows of x, dot products are faster than tiles with most of their lanes empty.</summary>
-    public const int DotRows = 4;
+    public const int DotRows = 6;
 
     /// <summary>Rows of x that are rearranged at a time.</summary>
     private const int PanelRows = 512;

@@ -30,6 +30,10 @@ internal readonly unsafe struct Int8Job(
     public Int8Job Rows(int first, int count) => new(
         count, N, K, X + (nint)first * K, RowScales + first, W, ColumnScales, Y + (nint)first * N, Add, Threads);
 
+    /// <summary>The same product for a run of rows of w, columns of y, on one thread. Only with one row of x.</summary>
+    public Int8Job Columns(int first, int count) => new(
+        M, count, K, X, RowScales, W + (nint)first * K, ColumnScales + first, Y + first, Add, 1);
+
     /// <summary>y[i, j] from an exact sum of products of codes: four roundings, and one where it is added to the outliers'.</summary>
     public void Finish(int i, int j, long sum)
     {
