@@ -36,19 +36,20 @@ public class Groups4TheoryTests
         Assert.InRange(relative, -0.02, 0.02);
     }
 
-    [Fact]
-    public void RelativeRmse_TwoValues_IsTheOneByHand()
-    {
-        // Symmetric: the larger value is half a scale off, the smaller anywhere within half a scale, almost uniformly. E[max^2
-        // of two] = 1 + 2/pi, so (1/4 + 1/12) / 7.5^2 / 2 of it.
-        double expected = Math.Sqrt((1 + 2 / Math.PI) / 3 / (7.5 * 7.5) / 2);
-        Assert.Equal(expected, TheoryGroups4.RelativeRmse(2, true), expected * 0.01);
-    }
+    /// <summary>Percent. A separate program with the error function of its C library and a step of 1/64.</summary>
+    [Theory]
+    [InlineData(8, 5.70223)]
+    [InlineData(16, 6.94883)]
+    [InlineData(32, 8.07521)]
+    [InlineData(64, 9.10328)]
+    [InlineData(128, 10.05104)]
+    public void RelativeRmse_Asymmetric_IsTheOneComputedElsewhere(int groupSize, double percent) =>
+        Assert.Equal(percent, 100 * TheoryGroups4.RelativeRmse(groupSize, false), percent * 1e-5);
 
     [Fact]
     public void RelativeRmse_WrongGroupSize_IsRefused()
     {
-        Assert.Throws<ArgumentOutOfRangeException>(() => TheoryGroups4.RelativeRmse(1, true));
+        Assert.Throws<ArgumentOutOfRangeException>(() => TheoryGroups4.RelativeRmse(7, true));
         Assert.Throws<ArgumentOutOfRangeException>(() => TheoryGroups4.RelativeRmse((1 << 16) + 1, false));
     }
 
