@@ -114,6 +114,13 @@ public enum FormatError
     /// <summary>BNB-STATE: a quant state blob is not what bitsandbytes writes.</summary>
     QuantState,
 
+    /// <summary>CT-LAYOUT: a packed weight is not what compressed-tensors writes, or is packed in a way that is not
+    /// read.</summary>
+    PackedLayout,
+
+    /// <summary>QUANT-UNSUP: tensors are quantized in a format that is not read.</summary>
+    OtherQuantization,
+
     /// <summary>INPUT-CHANGED: a file became shorter or was replaced while it was read.</summary>
     InputChanged,
 }

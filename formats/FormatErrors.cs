@@ -42,6 +42,8 @@ public static class FormatErrors
         FormatError.SideFileLimit => "AUX-LIMIT",
         FormatError.PickleUnsupported => "PT-UNSUP",
         FormatError.QuantState => "BNB-STATE",
+        FormatError.PackedLayout => "CT-LAYOUT",
+        FormatError.OtherQuantization => "QUANT-UNSUP",
         FormatError.InputChanged => "INPUT-CHANGED",
         _ => throw new ArgumentOutOfRangeException(nameof(error), error, null),
     };
@@ -52,7 +54,8 @@ public static class FormatErrors
         FormatError.FileIsLfsPointer or FormatError.FileIsNotRegular or FormatError.FileMissing or FormatError.FileDenied
             or FormatError.FileNameUnreadable => FormatErrorKind.Missing,
         FormatError.IndexPathUnsafe or FormatError.SideFileLink or FormatError.SideFileLimit => FormatErrorKind.Unsafe,
-        FormatError.AlreadyQuantized or FormatError.PickleUnsupported => FormatErrorKind.Unsupported,
+        FormatError.AlreadyQuantized or FormatError.PickleUnsupported or FormatError.OtherQuantization =>
+            FormatErrorKind.Unsupported,
         FormatError.InputChanged => FormatErrorKind.Changed,
         _ => FormatErrorKind.Malformed,
     };

@@ -38,12 +38,12 @@ public static class QuantizedSource
         facts: [("found", reason)],
         action: "start from the original weights");
 
-    private static string? Reason(string name, DType dtype, HashSet<string> names)
+    internal static string? Reason(string name, DType dtype, HashSet<string> names)
     {
         if (BnbKeys.IsCompanion(name) && !name.EndsWith(BnbKeys.WeightFormatSuffix, StringComparison.Ordinal))
             return "written by bitsandbytes";
         if (Ends(name, ".qweight") || Ends(name, ".qzeros")) return "GPTQ or AWQ weights";
-        if (Ends(name, ".weight_packed")) return "compressed-tensors weights";
+        if (Ends(name, ".weight_packed")) return dtype == DType.U8 ? "compressed-tensors FP4 weights" : "compressed-tensors weights";
         if (Ends(name, ".weight_scale") || Ends(name, ".weight_scale_inv")) return "the scale of a quantized weight";
         if (Ends(name, "_blocks") && names.Contains(name[..^7] + "_scales")) return "MXFP4 weights";
         if (Ends(name, ".weight") && dtype == DType.U32 && names.Contains(name[..^7] + ".scales")) return "MLX weights";

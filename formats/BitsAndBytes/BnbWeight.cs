@@ -19,16 +19,16 @@ public sealed record BnbWeight(
     CheckpointTensor Absmax,
     CheckpointTensor QuantMap,
     CheckpointTensor? NestedAbsmax,
-    CheckpointTensor? NestedQuantMap)
+    CheckpointTensor? NestedQuantMap) : QuantizedWeight(Name, Packed)
 {
-    /// <summary>Output features of the dense weight.</summary>
-    public long Rows => State.Shape[0];
+    /// <summary><c>nf4</c> or <c>fp4</c>.</summary>
+    public override string Type => State.QuantType;
 
-    /// <summary>Input features of the dense weight.</summary>
-    public long Columns => State.Shape[1];
+    /// <inheritdoc/>
+    public override long Rows => State.Shape[0];
 
-    /// <summary>Elements of the dense weight.</summary>
-    public long ValueCount => Rows * Columns;
+    /// <inheritdoc/>
+    public override long Columns => State.Shape[1];
 
     /// <summary>Absmax values.</summary>
     public long BlockCount => (ValueCount + State.Blocksize - 1) / State.Blocksize;
@@ -36,7 +36,7 @@ public sealed record BnbWeight(
     /// <summary>True with double quantization.</summary>
     public bool IsNested => NestedAbsmax is not null;
 
-    /// <summary>All of the weight's tensors.</summary>
-    public IEnumerable<CheckpointTensor> Parts =>
+    /// <inheritdoc/>
+    public override IEnumerable<CheckpointTensor> Parts =>
         new[] { StateBlob, Packed, Absmax, QuantMap, NestedAbsmax, NestedQuantMap }.OfType<CheckpointTensor>();
 }

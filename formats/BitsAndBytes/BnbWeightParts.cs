@@ -1,8 +1,7 @@
 namespace Bnb.Formats.BitsAndBytes;
 
 /// <summary>Finds and checks the companions of one weight. Every length is compared before anything trusts it.</summary>
-internal sealed class BnbWeightParts(
-    string name, BnbQuantState state, CheckpointTensor blob, Dictionary<string, CheckpointTensor> byName, List<BnbProblem> problems)
+internal sealed class BnbWeightParts(string name, BnbQuantState state, CheckpointTensor blob, WeightSearch search)
 {
     private const int SmallestBlocksize = 32;
     private const int LargestBlocksize = 4096;
@@ -27,7 +26,7 @@ internal sealed class BnbWeightParts(
         long nested = (blocks + BnbQuantState.NestedBlocksize - 1) / BnbQuantState.NestedBlocksize;
         bool isNested = state.NestedOffset is not null;
 
-        CheckpointTensor packed = byName[name];
+        CheckpointTensor packed = search.ByName[name];
         if (packed.ByteCount != (values + 1) / 2)
             Fatal("BNB0106", name, $"holds {packed.ByteCount} bytes, {values} codes need {(values + 1) / 2}");
         CheckpointTensor? absmax = Companion(BnbKeys.Absmax(name), isNested ? DType.U8 : DType.F32, blocks);
@@ -38,7 +37,7 @@ internal sealed class BnbWeightParts(
 
         var weight = new BnbWeight(name, state, blob, packed, absmax!, map!, nestedAbsmax, nestedMap);
         if (weight.Parts.Any(part => !ReferenceEquals(part.File, packed.File)))
-            problems.Add(new BnbProblem("BNB0108", name, "companions lie in another file than the weight; some loaders do not find them", false));
+            search.Remark("BNB0108", name, "companions lie in another file than the weight; some loaders do not find them");
         return weight;
     }
 
@@ -70,7 +69,7 @@ internal sealed class BnbWeightParts(
 
     private CheckpointTensor? Companion(string key, DType dtype, long length)
     {
-        if (!byName.TryGetValue(key, out CheckpointTensor? tensor))
+        if (!search.ByName.TryGetValue(key, out CheckpointTensor? tensor))
         {
             Fatal("BNB0101", key, "is missing");
             return null;
@@ -83,14 +82,14 @@ internal sealed class BnbWeightParts(
 
     private CheckpointTensor? Unwanted(string key)
     {
-        if (byName.ContainsKey(key))
-            problems.Add(new BnbProblem("BNB0102", key, "the quant_state does not say that absmax is quantized", false));
+        if (search.ByName.ContainsKey(key))
+            search.Remark("BNB0102", key, "the quant_state does not say that absmax is quantized");
         return null;
     }
 
     private void Fatal(string rule, string tensor, string text)
     {
         _broken = true;
-        problems.Add(new BnbProblem(rule, tensor, text, IsFatal: true));
+        search.Fatal(rule, tensor, text);
     }
 }

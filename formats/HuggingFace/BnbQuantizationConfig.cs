@@ -1,10 +1,9 @@
-using System.Text;
-
 namespace Bnb.Formats.HuggingFace;
 
 /// <summary>
-/// The <c>quantization_config</c> member of a 4-bit checkpoint: the same members in the same order as transformers writes
-/// them, because readers check types (<c>6.0</c>, not <c>6</c>) and take what is absent from defaults that are wrong here.
+/// The <c>quantization_config</c> member of a bitsandbytes checkpoint: the same members in the same order as transformers
+/// writes them, because readers check types (<c>6.0</c>, not <c>6</c>) and take what is absent from defaults that are wrong
+/// here.
 /// </summary>
 /// <param name="QuantType"><c>nf4</c> or <c>fp4</c>; must agree with the tensors.</param>
 /// <param name="DoubleQuant">Whether block maxima are quantized again; must agree with the tensors.</param>
@@ -12,44 +11,53 @@ namespace Bnb.Formats.HuggingFace;
 /// <param name="QuantStorage">The dtype packed weights are stored as: <c>uint8</c> unless FSDP needs another.</param>
 /// <param name="SkipModules">Module names that stay as they are; this list replaces the loader's own.</param>
 public sealed record BnbQuantizationConfig(
-    string QuantType, bool DoubleQuant, string ComputeDType, string QuantStorage, IReadOnlyList<string> SkipModules)
+    string QuantType, bool DoubleQuant, string ComputeDType, string QuantStorage, IReadOnlyList<string> SkipModules) : QuantizationConfig
 {
-    /// <summary>The object in the layout asked for.</summary>
-    internal string ToJson(JsonLayout layout)
-    {
-        StringBuilder json = new("{");
-        string separator = "";
-        foreach ((string name, string value) in Members(layout))
-        {
-            json.Append(separator).Append(layout.LineBreak(2)).Append(PythonJson.Text(name)).Append(layout.Colon).Append(value);
-            separator = layout.Comma;
-        }
+    /// <summary>The threshold that transformers takes when none is given.</summary>
+    public const double DefaultInt8Threshold = 6;
 
-        return json.Append(layout.LineBreak(1)).Append('}').ToString();
+    /// <summary>True for LLM.int8(); the 4-bit members are written all the same, and no reader uses them then.</summary>
+    public bool IsInt8 { get; private init; }
+
+    /// <summary>Magnitude from which LLM.int8() multiplies a column of activations in 16 bits; 0 for never. It says nothing
+    /// about the stored weights.</summary>
+    public double Int8Threshold { get; private init; } = DefaultInt8Threshold;
+
+    /// <inheritdoc/>
+    public override string Method => "bitsandbytes";
+
+    /// <summary>The config of an LLM.int8() checkpoint. Its 4-bit members have transformers' defaults, as in files that it
+    /// writes.</summary>
+    /// <param name="skipModules">Module names that stay as they are; this list replaces the loader's own.</param>
+    /// <param name="threshold">See <see cref="Int8Threshold"/>; finite and not negative.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The threshold is negative, infinite or no number.</exception>
+    public static BnbQuantizationConfig ForInt8(IReadOnlyList<string> skipModules, double threshold = DefaultInt8Threshold)
+    {
+        ArgumentNullException.ThrowIfNull(skipModules);
+        if (!double.IsFinite(threshold) || threshold < 0) throw new ArgumentOutOfRangeException(nameof(threshold), threshold, null);
+        return new BnbQuantizationConfig("fp4", DoubleQuant: false, "float32", "uint8", skipModules)
+        {
+            IsInt8 = true,
+            Int8Threshold = threshold,
+        };
     }
 
-    // Sorted, as json.dumps(sort_keys=True) does. An 8-bit variant differs in the values of the load members only.
-    private IEnumerable<(string Name, string Value)> Members(JsonLayout layout) =>
-    [
-        ("_load_in_4bit", "true"),
-        ("_load_in_8bit", "false"),
+    // Sorted, as json.dumps(sort_keys=True) does.
+    internal override string ToJson(JsonLayout layout) => layout.Object(
+        2,
+        ("_load_in_4bit", Flag(!IsInt8)),
+        ("_load_in_8bit", Flag(IsInt8)),
         ("bnb_4bit_compute_dtype", PythonJson.Text(ComputeDType)),
         ("bnb_4bit_quant_storage", PythonJson.Text(QuantStorage)),
         ("bnb_4bit_quant_type", PythonJson.Text(QuantType)),
-        ("bnb_4bit_use_double_quant", DoubleQuant ? "true" : "false"),
+        ("bnb_4bit_use_double_quant", Flag(DoubleQuant)),
         ("llm_int8_enable_fp32_cpu_offload", "false"),
         ("llm_int8_has_fp16_weight", "false"),
-        ("llm_int8_skip_modules", SkipList(layout)),
-        ("llm_int8_threshold", PythonJson.Float(6)),
-        ("load_in_4bit", "true"),
-        ("load_in_8bit", "false"),
-        ("quant_method", "\"bitsandbytes\""),
-    ];
+        ("llm_int8_skip_modules", layout.Texts(3, SkipModules)),
+        ("llm_int8_threshold", PythonJson.Float(Int8Threshold)),
+        ("load_in_4bit", Flag(!IsInt8)),
+        ("load_in_8bit", Flag(IsInt8)),
+        ("quant_method", PythonJson.Text(Method)));
 
-    private string SkipList(JsonLayout layout)
-    {
-        if (SkipModules.Count == 0) return "[]";
-        string items = string.Join(layout.Comma, SkipModules.Select(module => layout.LineBreak(3) + PythonJson.Text(module)));
-        return $"[{items}{layout.LineBreak(2)}]";
-    }
+    private static string Flag(bool value) => value ? "true" : "false";
 }

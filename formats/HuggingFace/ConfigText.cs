@@ -9,9 +9,10 @@ namespace Bnb.Formats.HuggingFace;
 /// </summary>
 internal sealed class ConfigText
 {
-    private const string Member = "quantization_config";
+    private const string Inserted = "quantization_config";
 
     private readonly byte[] _text;
+    private readonly string _wanted;
     private int _objectStart = -1;
     private int _objectEnd = -1;
     private int _firstName = -1;
@@ -24,9 +25,10 @@ internal sealed class ConfigText
     private (int Name, int ValueEnd, int PreviousValueEnd)? _member;
     private int _memberNext = -1;
 
-    private ConfigText(byte[] text, byte[] readable)
+    private ConfigText(byte[] text, byte[] readable, string wanted)
     {
         _text = text;
+        _wanted = wanted;
         Scan(readable);
     }
 
@@ -36,24 +38,24 @@ internal sealed class ConfigText
     /// <param name="text">The original bytes of an object.</param>
     /// <param name="readable">The same with Python's bare words replaced; same positions.</param>
     /// <param name="config">The member's value.</param>
-    public static byte[] Insert(byte[] text, byte[] readable, BnbQuantizationConfig config)
+    public static byte[] Insert(byte[] text, byte[] readable, QuantizationConfig config)
     {
-        ConfigText place = new(text, readable);
+        ConfigText place = new(text, readable, Inserted);
         JsonLayout layout = place.Layout();
         string value = config.ToJson(layout);
         if (place._nullValue is { } found) return place.Splice(found.Start, found.Length, value);
 
-        string member = PythonJson.Text(Member) + layout.Colon + value;
+        string member = PythonJson.Text(Inserted) + layout.Colon + value;
         if (place._lastValueEnd >= 0) return place.Splice(place._lastValueEnd, 0, layout.Comma + layout.LineBreak(1) + member);
         // An empty object: what was between its brackets goes.
         int start = place._objectStart + 1;
         return place.Splice(start, place._objectEnd - start, layout.LineBreak(1) + member + layout.LineBreak(0));
     }
 
-    /// <summary>The text without the member and the comma that went with it; unchanged when it has none.</summary>
-    public static byte[] Remove(byte[] text, byte[] readable)
+    /// <summary>The text without a member and the comma that went with it; unchanged when it has none.</summary>
+    public static byte[] Remove(byte[] text, byte[] readable, string name)
     {
-        ConfigText place = new(text, readable);
+        ConfigText place = new(text, readable, name);
         if (place._member is not { } member) return text;
         (int start, int end) = member.PreviousValueEnd >= 0
             ? (member.PreviousValueEnd, member.ValueEnd)
@@ -68,7 +70,7 @@ internal sealed class ConfigText
         _objectStart = (int)reader.TokenStartIndex;
         while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
         {
-            bool isMember = reader.ValueTextEquals(Member);
+            bool isMember = reader.ValueTextEquals(_wanted);
             int nameStart = (int)reader.TokenStartIndex;
             int nameEnd = (int)reader.BytesConsumed;
             reader.Read();

@@ -10,4 +10,15 @@ internal sealed record JsonLayout(string? NewLine, string Indent, string Colon, 
     /// <summary>What stands before a member or a closing bracket at a depth; members of the outermost object have depth
     /// 1.</summary>
     public string LineBreak(int depth) => NewLine is null ? "" : NewLine + string.Concat(Enumerable.Repeat(Indent, depth));
+
+    /// <summary>An object whose members, JSON texts themselves, have this depth; <c>{}</c> without members.</summary>
+    public string Object(int depth, params IEnumerable<(string Name, string Value)> members) =>
+        Bracketed('{', '}', depth, [.. members.Select(member => PythonJson.Text(member.Name) + Colon + member.Value)]);
+
+    /// <summary>An array of texts that have this depth; <c>[]</c> without any.</summary>
+    public string Texts(int depth, IEnumerable<string> texts) => Bracketed('[', ']', depth, [.. texts.Select(PythonJson.Text)]);
+
+    private string Bracketed(char open, char close, int depth, string[] items) => items.Length == 0
+        ? $"{open}{close}"
+        : $"{open}{string.Join(Comma, items.Select(item => LineBreak(depth) + item))}{LineBreak(depth - 1)}{close}";
 }

@@ -11,6 +11,9 @@ namespace Bnb.Formats.HuggingFace;
 /// </summary>
 public sealed class ModelConfig
 {
+    /// <summary>Where a quantization is described; the second name is that of old compressed-tensors files.</summary>
+    private static readonly string[] SettingsMembers = ["quantization_config", "compression_config"];
+
     private readonly byte[] _original;
     private readonly byte[] _readable;
     private readonly string _file;
@@ -32,7 +35,7 @@ public sealed class ModelConfig
     public ReadOnlyMemory<byte> Utf8 => _original;
 
     /// <summary>The <c>model_type</c>, for example <c>llama</c>; null when absent or not text.</summary>
-    public string? ModelType => Text(Root, "model_type");
+    public string? ModelType => JsonRead.Text(Root, "model_type");
 
     /// <summary>
     /// The dtype the weights are meant to be loaded in, without the <c>torch.</c> prefix: <c>dtype</c> or
@@ -42,22 +45,28 @@ public sealed class ModelConfig
     {
         get
         {
-            string? dtype = Text(Root, "dtype") ?? Text(Root, "torch_dtype");
-            if (dtype is null && TextConfig is { } inner) dtype = Text(inner, "dtype") ?? Text(inner, "torch_dtype");
+            string? dtype = JsonRead.Text(Root, "dtype") ?? JsonRead.Text(Root, "torch_dtype");
+            if (dtype is null && TextConfig is { } inner) dtype = JsonRead.Text(inner, "dtype") ?? JsonRead.Text(inner, "torch_dtype");
             return dtype is not null && dtype.StartsWith("torch.", StringComparison.Ordinal) ? dtype[6..] : dtype;
         }
     }
 
     /// <summary>Whether <c>tie_word_embeddings</c> is true, here or in <c>text_config</c>; false when not given.</summary>
     public bool TieWordEmbeddings =>
-        Flag(Root, "tie_word_embeddings") ?? (TextConfig is { } inner ? Flag(inner, "tie_word_embeddings") : null) ?? false;
+        JsonRead.Flag(Root, "tie_word_embeddings") ?? (TextConfig is { } inner ? JsonRead.Flag(inner, "tie_word_embeddings") : null) ?? false;
 
     /// <summary>
     /// The method of an existing <c>quantization_config</c> (or the older <c>compression_config</c>), here or in
     /// <c>text_config</c>: its <c>quant_method</c>, "bitsandbytes" when it only has that one's flags, else "unknown". Null
     /// when there is none or it is null.
     /// </summary>
-    public string? QuantMethod => MethodOf(Root) ?? (TextConfig is { } inner ? MethodOf(inner) : null);
+    public string? QuantMethod => Settings is { } settings ? MethodOf(settings) : null;
+
+    /// <summary>What that <c>quantization_config</c> says; null when there is none or it is no object.</summary>
+    public QuantizationSettings? Quantization =>
+        Settings is { ValueKind: JsonValueKind.Object } settings ? new QuantizationSettings(settings) : null;
+
+    private JsonElement? Settings => SettingsIn(Root) ?? (TextConfig is { } inner ? SettingsIn(inner) : null);
 
     private JsonElement? TextConfig =>
         Root.TryGetProperty("text_config", out JsonElement inner) && inner.ValueKind == JsonValueKind.Object ? inner : null;
@@ -104,7 +113,7 @@ public sealed class ModelConfig
     /// line ends and spacing follow the text; every other byte stays. The result is read again to be sure of it.
     /// </summary>
     /// <exception cref="CheckpointFormatException">CFG-QUANTIZED: there is one already.</exception>
-    public byte[] InsertQuantizationConfig(BnbQuantizationConfig config)
+    public byte[] InsertQuantizationConfig(QuantizationConfig config)
     {
         ArgumentNullException.ThrowIfNull(config);
         if (QuantMethod is { } method)
@@ -112,7 +121,7 @@ public sealed class ModelConfig
         byte[] edited = ConfigText.Insert(_original, _readable, config);
         ModelConfig check = Parse(edited, _file);
         int added = Has("quantization_config") ? 0 : 1;
-        if (check.QuantMethod == "bitsandbytes" && check.Root.GetPropertyCount() == Root.GetPropertyCount() + added)
+        if (check.QuantMethod == config.Method && check.Root.GetPropertyCount() == Root.GetPropertyCount() + added)
             return edited;
         throw new InvalidOperationException("the edited config.json does not read back as intended");
     }
@@ -120,54 +129,41 @@ public sealed class ModelConfig
     /// <summary><c>bnb_4bit_compute_dtype</c> of the quantization_config, or null.</summary>
     public string? ComputeDType =>
         Root.TryGetProperty("quantization_config", out JsonElement value) && value.ValueKind == JsonValueKind.Object
-            ? Text(value, "bnb_4bit_compute_dtype")
+            ? JsonRead.Text(value, "bnb_4bit_compute_dtype")
             : null;
 
     /// <summary>
-    /// The original text without its top-level quantization_config, everything else byte for byte; for a checkpoint that is
-    /// dequantized.
+    /// The original text without its top-level quantization_config (or compression_config) of any method, everything else
+    /// byte for byte; for a checkpoint that is dequantized.
     /// </summary>
     public byte[] RemoveQuantizationConfig()
     {
-        byte[] edited = ConfigText.Remove(_original, _readable);
-        ModelConfig check = Parse(edited, _file);
-        int removed = Has("quantization_config") ? 1 : 0;
-        if (!check.Has("quantization_config") && check.Root.GetPropertyCount() == Root.GetPropertyCount() - removed) return edited;
+        ModelConfig config = this;
+        foreach (string member in SettingsMembers.Where(Has)) config = config.Without(member);
+        return config._original;
+    }
+
+    private ModelConfig Without(string member)
+    {
+        ModelConfig check = Parse(ConfigText.Remove(_original, _readable, member), _file);
+        if (!check.Has(member) && check.Root.GetPropertyCount() == Root.GetPropertyCount() - 1) return check;
         throw new InvalidOperationException("the edited config.json does not read back as intended");
     }
 
-    private static string? MethodOf(JsonElement config)
+    private static JsonElement? SettingsIn(JsonElement config)
     {
-        foreach (string member in (string[])["quantization_config", "compression_config"])
+        foreach (string member in SettingsMembers)
         {
-            if (!config.TryGetProperty(member, out JsonElement value) || value.ValueKind == JsonValueKind.Null) continue;
-            if (value.ValueKind != JsonValueKind.Object) return "unknown";
-            return Text(value, "quant_method")
-                ?? (Flag(value, "load_in_4bit") ?? Flag(value, "load_in_8bit") ?? false ? "bitsandbytes" : "unknown");
+            if (config.TryGetProperty(member, out JsonElement value) && value.ValueKind != JsonValueKind.Null) return value;
         }
 
         return null;
     }
 
-    private static string? Text(JsonElement parent, string member)
-    {
-        if (!parent.TryGetProperty(member, out JsonElement value) || value.ValueKind != JsonValueKind.String) return null;
-        try
-        {
-            return value.GetString();
-        }
-        catch (InvalidOperationException)
-        {
-            // An escaped lone surrogate: no such text means anything here.
-            return null;
-        }
-    }
-
-    private static bool? Flag(JsonElement parent, string member) =>
-        !parent.TryGetProperty(member, out JsonElement value) ? null
-        : value.ValueKind is JsonValueKind.True ? true
-        : value.ValueKind is JsonValueKind.False ? false
-        : null;
+    private static string MethodOf(JsonElement settings) => settings.ValueKind != JsonValueKind.Object
+        ? "unknown"
+        : JsonRead.Text(settings, "quant_method")
+            ?? (JsonRead.Flag(settings, "load_in_4bit") ?? JsonRead.Flag(settings, "load_in_8bit") ?? false ? "bitsandbytes" : "unknown");
 
     private static CheckpointFormatException NotJson(string name, string file, string position, string reason, Exception inner) =>
         new(

@@ -28,6 +28,7 @@ internal static class GemmReport
         foreach (int m in (int[])[1, 8, 32, 128, 512]) problem.Measure(m, threads, rounds, text);
         text.AppendLine();
         text.AppendLine("mixed / sgemm above 1: faster than with float32 weights. packed GB/s: codes and absmax read.");
+        GemmInt8.Report(threads, rounds, text);
         text.AppendLine();
         text.AppendLine(CultureInfo.InvariantCulture, $"Dequantization of {N * K / (1 << 20)} Mi nf4 values in blocks of {Blocksize} on one core, GB/s written; fill is Span.Fill of the same bytes.");
         text.AppendLine();
@@ -39,7 +40,7 @@ internal static class GemmReport
     }
 
     /// <summary>Seconds of the best round of each, run in turn.</summary>
-    private static double[] Best(int rounds, params Action[] actions)
+    public static double[] Best(int rounds, params Action[] actions)
     {
         var best = new double[actions.Length];
         Array.Fill(best, double.PositiveInfinity);

@@ -4,14 +4,27 @@ using Bnb.Quant;
 
 namespace Bnb.Benchmarks;
 
-/// <summary>absmax + quantize + pack, block 64, one core; a copy of the same source bytes is the ceiling.</summary>
+/// <summary>absmax + quantize (+ pack for 4 bits), one core; a copy of the same source bytes is the ceiling. nf4, fp4 and
+/// dynamic8 in blocks of 64; int8 in rows of 4096.</summary>
 public class QuantizeKernels
 {
+    /// <summary>LLM.int8(), <see cref="QuantizeRows8"/>.</summary>
+    private const string Int8 = "int8";
+
+    /// <summary>8 bits with the dynamic code, <see cref="Blockwise8"/>, which takes float32: 16-bit values are widened 4096
+    /// at a time, and the time of that is counted.</summary>
+    private const string Dynamic8 = "dynamic8";
+
+    private const int Columns = 4096;
+
+    private readonly float[] _widened = new float[Columns];
     private byte[] _source = [];
     private byte[] _copy = [];
     private float[] _absmax = [];
     private byte[] _packed = [];
-    private Code4 _code = Code4Catalog.All[0];
+    private byte[] _codes = [];
+    private string _kind = "";
+    private KernelPath _path;
 
     /// <summary>Values per call: 256 Ki stay in a core's L2, 64 Mi come from memory.</summary>
     [Params(1 << 18, 1 << 26)]
@@ -24,7 +37,11 @@ public class QuantizeKernels
     public string Case { get; set; } = "";
 
     public static IEnumerable<string> Cases =>
-        [.. KernelPaths.Available.SelectMany(path => Code4Catalog.All.Select(code => $"{path} {code.Name}")), "copy"];
+    [
+        .. KernelPaths.Available.SelectMany(
+            path => Code4Catalog.All.Select(code => code.Name).Concat([Int8, Dynamic8]).Select(kind => $"{path} {kind}")),
+        "copy",
+    ];
 
     [GlobalSetup]
     public void Setup()
@@ -42,15 +59,37 @@ public class QuantizeKernels
         }
 
         _copy = Case == "copy" ? new byte[_source.Length] : [];
-        _absmax = new float[Values / 64];
-        _packed = new byte[Values / 2];
-        _code = Case == "copy" ? _code : Code4Catalog.ByName(Case.Split(' ')[1]);
+        _kind = Case.Split(' ')[^1];
+        _path = Case == "copy" ? KernelPath.Reference : KernelPaths.Parse(Case.Split(' ')[0]);
+        bool eightBits = _kind is Int8 or Dynamic8;
+        _absmax = new float[Values / (_kind == Int8 ? Columns : 64)];
+        _packed = eightBits ? [] : new byte[Values / 2];
+        _codes = eightBits ? new byte[Values] : [];
     }
 
     [Benchmark]
     public void Run()
     {
-        if (Case == "copy") _source.CopyTo(_copy, 0);
-        else Quantize4.Run(_code, Type, 64, _source, _absmax, _packed, KernelPaths.Parse(Case.Split(' ')[0]));
+        if (_kind == "copy") _source.CopyTo(_copy, 0);
+        else if (_kind == Int8) QuantizeRows8.Run(Type, Columns, _source, _absmax, MemoryMarshal.Cast<byte, sbyte>(_codes.AsSpan()), _path);
+        else if (_kind == Dynamic8) RunDynamic8();
+        else Quantize4.Run(Code4Catalog.ByName(_kind), Type, 64, _source, _absmax, _packed, _path);
+    }
+
+    private void RunDynamic8()
+    {
+        int bytes = Columns * Type.Size();
+        for (int start = 0; start < Values; start += Columns)
+        {
+            ReadOnlySpan<byte> stored = _source.AsSpan(start / Columns * bytes, bytes);
+            ReadOnlySpan<float> values = MemoryMarshal.Cast<byte, float>(stored);
+            if (Type != ElementType.F32)
+            {
+                Widen.ToSingle(Type, stored, _widened);
+                values = _widened;
+            }
+
+            Blockwise8.Quantize(values, 64, _codes.AsSpan(start, Columns), _absmax.AsSpan(start / 64, Columns / 64), _path);
+        }
     }
 }

@@ -47,11 +47,23 @@ public class Groups4TheoryTests
         Assert.Equal(percent, 100 * TheoryGroups4.RelativeRmse(groupSize, false), percent * 1e-5);
 
     [Fact]
-    public void RelativeRmse_WrongGroupSize_IsRefused()
+    public void RelativeRmse_GrowsWithTheGroup_HoweverLarge()
     {
-        Assert.Throws<ArgumentOutOfRangeException>(() => TheoryGroups4.RelativeRmse(7, true));
-        Assert.Throws<ArgumentOutOfRangeException>(() => TheoryGroups4.RelativeRmse((1 << 16) + 1, false));
+        foreach (bool symmetric in (bool[])[true, false])
+        {
+            double last = 0;
+            foreach (int groupSize in (int[])[8, 64, 1024, 1 << 17, 1 << 24, int.MaxValue])
+            {
+                double next = TheoryGroups4.RelativeRmse(groupSize, symmetric);
+                Assert.InRange(next, last * 1.05, 0.5);
+                last = next;
+            }
+        }
     }
+
+    [Fact]
+    public void RelativeRmse_WrongGroupSize_IsRefused() =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => TheoryGroups4.RelativeRmse(7, true));
 
     /// <summary>Per group, squared error minus what the theory expects of its squares: mean zero over independent groups.</summary>
     private static double[] Excess(ElementType type, int groupSize, bool symmetric, double theory, int count)

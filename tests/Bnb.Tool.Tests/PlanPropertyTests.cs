@@ -1,6 +1,7 @@
 using Bnb.Formats;
 using Bnb.Quant;
 using Bnb.TestKit;
+using Bnb.Tool.DataTypes;
 using Bnb.Tool.Pipeline;
 using FsCheck;
 using FsCheck.Fluent;
@@ -105,9 +106,7 @@ public sealed class PlanPropertyTests : IDisposable
         {
             SourcePath = source,
             OutputPath = _folder["out"],
-            Code = Code4Catalog.ByName(sketch.Type),
-            Blocksize = sketch.Blocksize,
-            DoubleQuant = sketch.DoubleQuant,
+            Recipe = new Blockwise4Recipe(Code4Catalog.ByName(sketch.Type), sketch.Blocksize, sketch.DoubleQuant, DType.U8),
             MaxShardBytes = sketch.Limit,
         };
         return QuantizePlan.Make(request, Checkpoint.Open(source, requireConfig: true));

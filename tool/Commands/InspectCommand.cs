@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Bnb.Formats;
-using Bnb.Formats.BitsAndBytes;
 using Bnb.Tool.Errors;
 using Bnb.Tool.Options;
 using Bnb.Tool.Pipeline;
@@ -34,11 +33,11 @@ internal static class InspectCommand
         Checkpoint checkpoint = Checkpoint.Open(path, requireConfig: false, followSymlinks: true);
         foreach (string note in checkpoint.Notes) context.Log.Warning("{Note:l}", DisplayText.Escape(note));
         InspectSummary summary = InspectSummary.Of(checkpoint);
-        foreach (BnbProblem problem in summary.Problems)
+        foreach (WeightProblem problem in summary.Problems)
             context.Log.Warning("{Rule:l}: {Tensor:l} {Text:l}", problem.Rule, DisplayText.Escape(problem.Tensor), problem.Text);
         if (context.Json) context.Terminal.Out.Write(InspectReport.Json(summary));
         else InspectReport.WriteTables(summary, context.Terminal, context.Verbosity);
         // Shown as far as it could be read; a weight that cannot be decoded is an error all the same.
-        summary.ThrowIfBroken();
+        summary.ThrowIfMalformed();
     }
 }

@@ -30,7 +30,7 @@ internal static class QuantizeRun
         PipelineResult result = place is not null
             ? OutputRun.Write(plan, options, place, request.Overwrite, context)
             // Without double quantization the headers already say everything about sizes.
-            : plan.Recipe.DoubleQuant ? OutputRun.Rehearse(plan, options, context) : SizesOnly(plan);
+            : plan.Recipe.SizeDependsOnWeights ? OutputRun.Rehearse(plan, options, context) : SizesOnly(plan);
         var summary = new QuantizeSummary(plan, request, result.Shards, watch.Elapsed);
         if (context.Json) context.Terminal.Out.Write(QuantizeReport.Json(summary));
         else if (context.Verbosity != Verbosity.Quiet || request.DryRun) QuantizeReport.WriteTables(summary, context.Terminal, context.Verbosity);

@@ -2,6 +2,8 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Bnb.Formats;
+using Bnb.Formats.BitsAndBytes;
+using Bnb.Formats.HuggingFace;
 using Bnb.Quant;
 using Bnb.Tool.Errors;
 using Bnb.Tool.Options;
@@ -75,7 +77,8 @@ internal static class VerifyRun
         var plainFindings = new Finding?[plan.Plain.Count];
         using (var source = new TensorSource(plan.Layers.SelectMany(TensorsOf)))
         {
-            List<LayerRun> runs = [.. plan.Layers.Select(layer => new LayerRun(layer, source, activations, computeType, path))];
+            var shared = new LayerContext(source, activations, computeType, ConfiguredThreshold(plan), path);
+            List<LayerRun> runs = [.. plan.Layers.Select(layer => LayerRun.Create(layer, shared))];
             var progress = new PipelineProgress(runs.Sum(run => run.Bytes) + (2 * plan.Plain.Sum(pair => pair.Quantized.ByteCount)));
             using ProgressDisplay? display = context.Verbosity == Verbosity.Quiet ? null : ProgressDisplay.Start(context.Terminal, progress);
             WorkQueue.Run(
@@ -145,15 +148,24 @@ internal static class VerifyRun
 
     /// <summary>Both sides of a layer, as the source of bytes counts them.</summary>
     private static IEnumerable<TensorPlan> TensorsOf(LayerPlan layer) =>
-        [layer.Source, new TensorPlan(layer.Weight.Packed, layer.Source.Decision, null, new Dequantization(layer.Weight, ElementType.F32, false))];
+        [layer.Source, new TensorPlan(layer.Weight.Stored, layer.Source.Decision, null, new Dequantization(layer.Weight, ElementType.F32, false))];
 
     private static ElementType? ConfiguredComputeType(VerifyPlan plan) =>
-        plan.Quantized.Source.Config?.ComputeDType switch
+        // Only 4-bit configs say it; the others multiply in the dtype of the model.
+        (plan.Quantized.Weights.Any(weight => weight is BnbWeight)
+            ? plan.Quantized.Source.Config?.ComputeDType
+            : plan.Quantized.Source.Config?.TorchDType) switch
         {
             "float16" => ElementType.F16,
             "bfloat16" => ElementType.BF16,
             _ => null,
         };
+
+    /// <summary>Read at run time by the loaders; a config without it has bitsandbytes' own.</summary>
+    private static float ConfiguredThreshold(VerifyPlan plan) =>
+        plan.Quantized.Source.Config?.Quantization?.Int8Threshold is >= 0 and <= float.MaxValue and { } threshold
+            ? (float)threshold
+            : (float)BnbQuantizationConfig.DefaultInt8Threshold;
 
     private static int Workers(VerifyRequest request, VerifySizes sizes)
     {

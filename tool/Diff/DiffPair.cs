@@ -1,4 +1,3 @@
-using Bnb.Formats;
 using Bnb.Tool.Policy;
 
 namespace Bnb.Tool.Diff;
@@ -17,7 +16,7 @@ internal enum PairContent
 }
 
 /// <summary>One thing about a weight's form that is not the same on both sides.</summary>
-/// <param name="What">dtype, shape, quantized, quant_type, blocksize, double_quant or quant_storage.</param>
+/// <param name="What">dtype, shape, quantized, or a fact that <see cref="WeightForm"/> names.</param>
 internal sealed record FormChange(string What, string A, string B);
 
 /// <summary>A weight that both checkpoints have.</summary>
@@ -29,9 +28,11 @@ internal sealed record DiffPair(DiffWeight A, DiffWeight B, IReadOnlyList<FormCh
 {
     public string Name => A.Name;
 
-    /// <summary>Both packed with the same type and block size, so that codes and absmax belong to each other.</summary>
-    public bool CodesCompare => Content == PairContent.Values && A.Packed is { } a && B.Packed is { } b
-        && a.State.QuantType == b.State.QuantType && a.State.Blocksize == b.State.Blocksize;
+    /// <summary>Both packed in the same way, so that codes and scales belong to each other.</summary>
+    public bool CodesCompare => Content == PairContent.Values && A.Packed is { } a && B.Packed is { } b && WeightForm.CodesCompare(a, b);
+
+    /// <summary>Codes compare, and companions too, byte for byte.</summary>
+    public bool PartsCompare => CodesCompare && WeightForm.PartsCompare(A.Packed!, B.Packed!);
 
     /// <summary>Both plain with the same dtype, so that stored bytes belong to each other.</summary>
     public bool BytesCompare => Content != PairContent.Nothing && A.Packed is null && B.Packed is null;
@@ -67,14 +68,6 @@ internal sealed record DiffPair(DiffWeight A, DiffWeight B, IReadOnlyList<FormCh
             yield break;
         }
 
-        if (packedA.State.QuantType != packedB.State.QuantType)
-            yield return new FormChange("quant_type", packedA.State.QuantType, packedB.State.QuantType);
-        if (packedA.State.Blocksize != packedB.State.Blocksize)
-            yield return new FormChange("blocksize", $"{packedA.State.Blocksize}", $"{packedB.State.Blocksize}");
-        if (packedA.IsNested != packedB.IsNested) yield return new FormChange("double_quant", Word(packedA.IsNested), Word(packedB.IsNested));
-        if (packedA.State.DType != packedB.State.DType) yield return new FormChange("dtype", packedA.State.DType, packedB.State.DType);
-        if (a.Stored.DType != b.Stored.DType) yield return new FormChange("quant_storage", a.Stored.DType.Name(), b.Stored.DType.Name());
+        foreach (FormChange change in WeightForm.Changes(packedA, packedB)) yield return change;
     }
-
-    private static string Word(bool value) => value ? "true" : "false";
 }

@@ -1,5 +1,5 @@
 using Bnb.Formats;
-using Bnb.Formats.BitsAndBytes;
+using Bnb.Tool.DataTypes;
 using Bnb.Tool.Errors;
 using Bnb.Tool.Pipeline;
 using Bnb.Tool.Policy;
@@ -17,7 +17,7 @@ internal sealed record DiffPlan(
     {
         Checkpoint a = Checkpoint.Open(request.PathA, requireConfig: false, followSymlinks: true);
         Checkpoint b = Checkpoint.Open(request.PathB, requireConfig: false, followSymlinks: true);
-        SortedDictionary<string, DiffWeight> weightsA = DiffWeight.AllOf(BnbCheckpoint.Read(a)), weightsB = DiffWeight.AllOf(BnbCheckpoint.Read(b));
+        SortedDictionary<string, DiffWeight> weightsA = DiffWeight.AllOf(QuantizedCheckpoint.Read(a)), weightsB = DiffWeight.AllOf(QuantizedCheckpoint.Read(b));
         ModelFacts facts = ModelFactsReader.Read(a.Config ?? b.Config);
 
         var pairs = new List<DiffPair>();
@@ -41,13 +41,11 @@ internal sealed record DiffPlan(
     {
         var compared = Pairs.Where(pair => pair.Content != PairContent.Nothing).ToList();
         List<DiffWeight> weights = [.. compared.Select(pair => pair.A), .. compared.Select(pair => pair.B)];
-        List<int> blocksizes = [.. weights.Select(weight => weight.Packed?.State.Blocksize).OfType<int>()];
-        return new BufferNeeds(
-            weights.Select(Width).DefaultIfEmpty(0).Max(),
-            blocksizes.DefaultIfEmpty(BufferNeeds.DefaultBlocksize).Min(),
-            blocksizes.DefaultIfEmpty(BufferNeeds.DefaultBlocksize).Max(),
+        return BufferNeeds.Of(
+            weights.Select(weight => weight.Packed).OfType<QuantizedWeight>().Select(WeightDecoder.BuffersOf),
+            weights.Select(Width),
             Pairs.Any(pair => pair.Transposed),
-            DenseReaders: 2);
+            denseReaders: 2);
 
         static int Width(DiffWeight weight) => weight.Packed is null ? Math.Max(1, weight.Stored.DType.BitSize() / 8) : sizeof(float);
     }

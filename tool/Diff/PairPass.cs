@@ -1,7 +1,9 @@
 using System.Runtime.InteropServices;
 using Bnb.Formats;
 using Bnb.Formats.BitsAndBytes;
+using Bnb.Formats.CompressedTensors;
 using Bnb.Quant;
+using Bnb.Tool.DataTypes;
 using Bnb.Tool.Pipeline;
 
 namespace Bnb.Tool.Diff;
@@ -49,7 +51,7 @@ internal sealed class PairPass : IDisposable
     public static PairPass First(PairState state, PassContext context)
     {
         IEnumerable<long> chunks = Enumerable.Range(0, state.ChunkCount).Select(chunk => (long)chunk);
-        return new PairPass(state, context, false, PairState.PartsCompare(state.Pair) ? [Companions, .. chunks] : [.. chunks]);
+        return new PairPass(state, context, false, state.Pair.PartsCompare ? [Companions, .. chunks] : [.. chunks]);
     }
 
     public static PairPass Second(PairState state, PassContext context) => new(state, context, true, [.. state.Unmeasured()]);
@@ -126,45 +128,58 @@ internal sealed class PairPass : IDisposable
         return false;
     }
 
-    /// <returns>True when codes and absmax say that no value differs.</returns>
+    /// <returns>True when codes and scales say that no value differs.</returns>
     private bool CompareCodes(long first, int count, PairBuffers buffers)
     {
-        int blocksize = Pair.A.Packed!.State.Blocksize;
-        ReadOnlySpan<byte> codesA = Codes(buffers.A, count), codesB = Codes(buffers.B, count);
-        ReadOnlySpan<float> absmaxA = Absmax(buffers.A, count), absmaxB = Absmax(buffers.B, count);
+        (int codeBits, long valuesPerScale, _) = WeightDecoder.BuffersOf(Pair.A.Packed!);
+        int bytes = ((count * codeBits) + 7) / 8;
+        ReadOnlySpan<byte> codesA = buffers.A.Stored.Codes.AsSpan(0, bytes), codesB = buffers.B.Stored.Codes.AsSpan(0, bytes);
+        long firstScale = first / valuesPerScale;
+        int scales = (int)(((first + count - 1) / valuesPerScale) - firstScale + 1);
+        ReadOnlySpan<float> scalesA = _a!.Scales(scales, buffers.A), scalesB = _b!.Scales(scales, buffers.B);
+        bool sameZeroPoints = Pair.A.Packed is not Int4Weight { IsSymmetric: false }
+            || buffers.A.Stored.ZeroPoints.AsSpan(0, scales).SequenceEqual(buffers.B.Stored.ZeroPoints.AsSpan(0, scales));
         bool sameCodes = codesA.SequenceEqual(codesB);
         if (!sameCodes) _state.SetPackedDiffers();
-        if (sameCodes && MemoryMarshal.AsBytes(absmaxA).SequenceEqual(MemoryMarshal.AsBytes(absmaxB)))
+        if (sameCodes && sameZeroPoints && MemoryMarshal.AsBytes(scalesA).SequenceEqual(MemoryMarshal.AsBytes(scalesB)))
             return Pair.A.DecodedType == Pair.B.DecodedType;
         for (int done = 0; done < count; done += PieceStats.Values)
         {
             int piece = Math.Min(PieceStats.Values, count - done);
             ref PieceStats stats = ref _state.PieceAt(first + done);
-            stats.AddCodes(codesA.Slice(done / 2, (piece + 1) / 2), codesB.Slice(done / 2, (piece + 1) / 2), piece, first + done);
-            int block = done / blocksize, blocks = (piece + blocksize - 1) / blocksize;
-            stats.AddAbsmax(absmaxA.Slice(block, blocks), absmaxB.Slice(block, blocks), (first + done) / blocksize);
+            int start = done * codeBits / 8, length = ((piece * codeBits) + 7) / 8;
+            stats.AddCodes(codesA.Slice(start, length), codesB.Slice(start, length), piece, first + done, CodeOrder());
+            // A scale belongs to the piece that its first value is in.
+            long scale = DivideUp(first + done, valuesPerScale), end = DivideUp(first + done + piece, valuesPerScale);
+            int at = (int)(scale - firstScale), owned = (int)(end - scale);
+            stats.AddScales(scalesA.Slice(at, owned), scalesB.Slice(at, owned), scale);
         }
 
         return false;
     }
 
+    private CodeOrder CodeOrder() => Pair.A.Packed switch
+    {
+        Int8Weight => Diff.CodeOrder.Bytes,
+        Int4Weight => Diff.CodeOrder.LowNibbleFirst,
+        _ => Diff.CodeOrder.HighNibbleFirst,
+    };
+
+    private static long DivideUp(long value, long by) => (value + by - 1) / by;
+
     /// <summary>Byte for byte, but the quant_state by what it says: white space in it means nothing.</summary>
     private void CompareCompanions(PairBuffers buffers)
     {
-        BnbWeight a = Pair.A.Packed!, b = Pair.B.Packed!;
-        var differing = new List<string>();
-        Check("absmax", a.Absmax, b.Absmax);
-        Check("quant_map", a.QuantMap, b.QuantMap);
-        Check("nested_absmax", a.NestedAbsmax, b.NestedAbsmax);
-        Check("nested_quant_map", a.NestedQuantMap, b.NestedQuantMap);
-        // Its other members are changes of form and named as such.
-        if (!Nullable.Equals(a.State.NestedOffset, b.State.NestedOffset)) differing.Add("quant_state");
+        QuantizedWeight a = Pair.A.Packed!, b = Pair.B.Packed!;
+        List<string> differing =
+        [
+            .. WeightForm.Companions(a).Zip(WeightForm.Companions(b))
+                .Where(pair => pair.First.Tensor is { } partA && pair.Second.Tensor is { } partB && !SameBytes(partA, partB, buffers))
+                .Select(pair => pair.First.Part),
+        ];
+        // The other members of the quant_state are changes of form and named as such.
+        if (a is BnbWeight x && b is BnbWeight y && !Nullable.Equals(x.State.NestedOffset, y.State.NestedOffset)) differing.Add("quant_state");
         _state.SetParts(differing);
-
-        void Check(string part, CheckpointTensor? partA, CheckpointTensor? partB)
-        {
-            if (partA is not null && partB is not null && !SameBytes(partA, partB, buffers)) differing.Add(part);
-        }
     }
 
     private bool SameBytes(CheckpointTensor a, CheckpointTensor b, PairBuffers buffers)
@@ -208,15 +223,9 @@ internal sealed class PairPass : IDisposable
         return stored;
     }
 
-    private ReadOnlySpan<float> Absmax(DenseBuffers buffers, int count)
-    {
-        int blocksize = Pair.A.Packed!.State.Blocksize;
-        return buffers.Stored.Absmax.AsSpan(0, (count + blocksize - 1) / blocksize);
-    }
-
-    private static ReadOnlySpan<byte> Codes(DenseBuffers buffers, int count) => buffers.Stored.Packed.AsSpan(0, (count + 1) / 2);
-
     /// <summary>Bytes read for so many values, for the progress display.</summary>
     private static long BytesOf(DiffWeight weight, int count) =>
-        weight.Packed is null ? (long)count * weight.Stored.DType.BitSize() / 8 : (count + 1) / 2;
+        weight.Packed is null
+        ? (long)count * weight.Stored.DType.BitSize() / 8
+        : (((long)count * WeightDecoder.BuffersOf(weight.Packed).CodeBits) + 7) / 8;
 }

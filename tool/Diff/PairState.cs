@@ -1,4 +1,5 @@
 using Bnb.Formats;
+using Bnb.Tool.DataTypes;
 using Bnb.Tool.Pipeline;
 
 namespace Bnb.Tool.Diff;
@@ -42,7 +43,7 @@ internal sealed class PairState
     public int ChunkCount => _measured.Length;
 
     /// <summary>False when headers say it all.</summary>
-    public bool HasWork => ChunkCount > 0 || PartsCompare(Pair);
+    public bool HasWork => ChunkCount > 0 || Pair.PartsCompare;
 
     /// <summary>
     /// Chunks that were equal as stored and therefore never decoded, of a pair that differs elsewhere: the relative error
@@ -90,7 +91,7 @@ internal sealed class PairState
     {
         bool? bytesEqual = null;
         List<string>? parts = null;
-        if (PartsCompare(Pair))
+        if (Pair.PartsCompare)
         {
             parts = _packedDiffers ? ["weight", .. _parts] : _parts;
             bytesEqual = parts.Count == 0;
@@ -115,9 +116,6 @@ internal sealed class PairState
             Values(_sum));
     }
 
-    /// <summary>Whether a packed pair has the same set of companions, which can be compared one by one.</summary>
-    public static bool PartsCompare(DiffPair pair) => pair.CodesCompare && pair.A.Packed!.IsNested == pair.B.Packed!.IsNested;
-
     private PieceStats[] Pieces()
     {
         if (Volatile.Read(ref _pieces) is { } pieces) return pieces;
@@ -133,7 +131,7 @@ internal sealed class PairState
 
     private AbsmaxDrift Absmax(in PieceStats sum)
     {
-        long blocks = Pair.A.Packed!.BlockCount;
+        long blocks = DivideUp(Units, WeightDecoder.BuffersOf(Pair.A.Packed!).ValuesPerScale);
         return new AbsmaxDrift(blocks, sum.Absmax, sum.FirstAbsmax, sum.MaxRelativeAbsmax, blocks == 0 ? 0 : sum.RelativeAbsmax / blocks);
     }
 

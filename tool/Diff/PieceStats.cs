@@ -2,6 +2,19 @@ using System.Runtime.InteropServices;
 
 namespace Bnb.Tool.Diff;
 
+/// <summary>How codes lie in bytes.</summary>
+internal enum CodeOrder
+{
+    /// <summary>Two to a byte, the first in the high nibble: nf4 and fp4.</summary>
+    HighNibbleFirst,
+
+    /// <summary>Two to a byte, the first in the low nibble: INT4.</summary>
+    LowNibbleFirst,
+
+    /// <summary>One to a byte: LLM.int8().</summary>
+    Bytes,
+}
+
 /// <summary>
 /// What was counted and summed over one piece of a pair. Pieces have a fixed size and are added up in order, so the sums do
 /// not depend on chunks, which depend on memory, nor on threads.
@@ -90,12 +103,19 @@ internal struct PieceStats
     }
 
     /// <summary>Counts codes; the padding nibble behind an odd number of values is none.</summary>
-    /// <param name="count">Values, of which the codes are two to a byte.</param>
-    public void AddCodes(ReadOnlySpan<byte> a, ReadOnlySpan<byte> b, int count, long first)
+    /// <param name="count">Values.</param>
+    public void AddCodes(ReadOnlySpan<byte> a, ReadOnlySpan<byte> b, int count, long first, CodeOrder order)
     {
+        if (order == CodeOrder.Bytes)
+        {
+            AddByteCodes(a, b, first);
+            return;
+        }
+
         for (int i = a.CommonPrefixLength(b); i < a.Length; i++)
         {
             int changed = a[i] ^ b[i];
+            if (order == CodeOrder.LowNibbleFirst) changed = (changed >> 4) | ((changed & 0xF) << 4);
             if ((2 * i) + 1 == count) changed &= 0xF0;
             if (changed == 0) continue;
             int high = changed >> 4 == 0 ? 0 : 1, low = (changed & 0xF) == 0 ? 0 : 1;
@@ -104,9 +124,18 @@ internal struct PieceStats
         }
     }
 
-    /// <summary>Counts and measures absmax values.</summary>
+    private void AddByteCodes(ReadOnlySpan<byte> a, ReadOnlySpan<byte> b, long first)
+    {
+        for (int i = a.CommonPrefixLength(b); i < a.Length; i++)
+        {
+            if (a[i] == b[i]) continue;
+            if (Codes++ == 0) FirstCode = first + i;
+        }
+    }
+
+    /// <summary>Counts and measures absmax values or other scales.</summary>
     /// <param name="firstBlock">Index of the first block.</param>
-    public void AddAbsmax(ReadOnlySpan<float> a, ReadOnlySpan<float> b, long firstBlock)
+    public void AddScales(ReadOnlySpan<float> a, ReadOnlySpan<float> b, long firstBlock)
     {
         int start = MemoryMarshal.AsBytes(a).CommonPrefixLength(MemoryMarshal.AsBytes(b)) / sizeof(float);
         for (int i = start; i < a.Length; i++)

@@ -67,5 +67,14 @@ internal static class Choice
         return 1;
     }
 
+    /// <summary>Zero, or a number above it that a float32 can hold.</summary>
+    public static double NumberFromZero(ArgumentResult result)
+    {
+        string text = result.Tokens[^1].Value;
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && value >= 0 && value <= float.MaxValue) return value;
+        result.AddError($"{OptionName(result)} cannot take '{text}'; it is zero or a number above it such as 6.0");
+        return 0;
+    }
+
     private static string OptionName(ArgumentResult result) => (result.Parent as OptionResult)?.IdentifierToken?.Value ?? result.Argument.Name;
 }

@@ -1,32 +1,42 @@
 using Bnb.Formats;
 using Bnb.Quant;
+using Bnb.Tool.DataTypes;
 
 namespace Bnb.Tool.Pipeline;
 
 /// <summary>What the tensors of a run ask of a worker's buffers.</summary>
 /// <param name="WidestValue">Bytes per dense value: of the source when quantizing, of the output when dequantizing.</param>
-/// <param name="SmallestBlocksize">Decides how many absmax values a chunk has.</param>
-/// <param name="LargestBlocksize">Decides the smallest chunk of whole nested blocks.</param>
+/// <param name="CodeBits">Bits of the widest code.</param>
+/// <param name="ValuesPerScale">Decides how many scales a chunk has: the fewest values that share one.</param>
+/// <param name="ChunkMultiple">What a chunk's values are a multiple of; a power of two.</param>
 /// <param name="Gathers">True when some tensor is transposed and workers need a second buffer for that.</param>
 /// <param name="DenseReaders">Weights a worker has as float32 at the same time; each needs a <see cref="DenseBuffers"/>.</param>
-internal sealed record BufferNeeds(int WidestValue, int SmallestBlocksize, int LargestBlocksize, bool Gathers, int DenseReaders = 0)
+internal sealed record BufferNeeds(
+    int WidestValue, int CodeBits, long ValuesPerScale, int ChunkMultiple, bool Gathers, int DenseReaders = 0)
 {
-    public const int DefaultBlocksize = 64;
+    private static readonly BufferShape Default = new(4, 64, 64);
 
     public static BufferNeeds OfQuantize(IReadOnlyList<TensorPlan> tensors)
     {
         var quantized = tensors.Select(tensor => tensor.Quantization).OfType<Quantization>().ToList();
-        return Of(quantized, q => q.SourceType.BitSize() / 8, q => q.Blocksize, q => q.Transpose);
+        return Of(quantized.Select(q => q.Buffers), quantized.Select(q => q.SourceType.BitSize() / 8), quantized.Any(q => q.Transpose));
     }
 
     public static BufferNeeds OfDequantize(IReadOnlyList<TensorPlan> tensors)
     {
         var packed = tensors.Select(tensor => tensor.Dequantization).OfType<Dequantization>().ToList();
-        return Of(packed, d => d.Type.Size(), d => d.Weight.State.Blocksize, d => d.Transpose);
+        return Of(packed.Select(d => WeightDecoder.BuffersOf(d.Weight)), packed.Select(d => d.Type.Size()), packed.Any(d => d.Transpose));
     }
 
-    private static BufferNeeds Of<T>(
-        List<T> tensors, Func<T, int> width, Func<T, int> blocksize, Func<T, bool> transposed) => tensors.Count == 0
-        ? new BufferNeeds(0, DefaultBlocksize, DefaultBlocksize, false)
-        : new BufferNeeds(tensors.Max(width), tensors.Min(blocksize), tensors.Max(blocksize), tensors.Any(transposed));
+    public static BufferNeeds Of(IEnumerable<BufferShape> weights, IEnumerable<int> valueBytes, bool gathers, int denseReaders = 0)
+    {
+        List<BufferShape> shapes = [.. weights.DefaultIfEmpty(Default)];
+        return new BufferNeeds(
+            valueBytes.DefaultIfEmpty(0).Max(),
+            shapes.Max(shape => shape.CodeBits),
+            shapes.Min(shape => shape.ValuesPerScale),
+            shapes.Max(shape => shape.ChunkMultiple),
+            gathers,
+            denseReaders);
+    }
 }

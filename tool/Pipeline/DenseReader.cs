@@ -1,11 +1,11 @@
 using Bnb.Formats;
-using Bnb.Formats.BitsAndBytes;
 using Bnb.Quant;
+using Bnb.Tool.DataTypes;
 
 namespace Bnb.Tool.Pipeline;
 
 /// <summary>
-/// The values of a weight as float32, whether it is stored plain or as 4-bit codes, in pieces that any worker may take.
+/// The values of a weight as float32, whether it is stored plain or quantized, in pieces that any worker may take.
 /// Reading and decoding are two steps: who compares two weights needs the second one only where the first one differs.
 /// </summary>
 internal abstract class DenseReader
@@ -21,19 +21,22 @@ internal abstract class DenseReader
     public static DenseReader Transposed(CheckpointTensor tensor, TensorSource source, long rows, long columns, byte[]? preloaded) =>
         new Gathered(tensor, source, rows, columns, preloaded);
 
-    /// <summary>A 4-bit weight, decoded as <c>dequantize</c> does: table[code] * absmax, rounded to <paramref name="type"/>.</summary>
-    public static DenseReader Of(BnbWeight weight, ElementType type, TensorSource source, KernelPath path) =>
+    /// <summary>A quantized weight, decoded as <c>dequantize</c> does and rounded to <paramref name="type"/>.</summary>
+    public static DenseReader Of(QuantizedWeight weight, ElementType type, TensorSource source, KernelPath path) =>
         new Packed(weight, type, source, path);
 
     /// <summary>
     /// Reads values <paramref name="first"/> to <paramref name="first"/> + <paramref name="count"/> as stored: plain ones to
-    /// <see cref="WorkerBuffers.Raw"/>, 4-bit ones to <see cref="WorkerBuffers.Packed"/> and <see cref="WorkerBuffers.Absmax"/>.
+    /// <see cref="WorkerBuffers.Raw"/>, quantized ones to <see cref="WorkerBuffers.Codes"/> and <see cref="WorkerBuffers.Scales"/>.
     /// </summary>
-    /// <param name="first">For a 4-bit weight a multiple of 256 blocks.</param>
+    /// <param name="first">A multiple of what the data type asks of a chunk.</param>
     public abstract void Load(long first, int count, DenseBuffers buffers);
 
     /// <summary>The values that <see cref="Load"/> read, in <see cref="DenseBuffers.Values"/>. Uses up what was loaded.</summary>
     public abstract ReadOnlySpan<float> Decode(long first, int count, DenseBuffers buffers);
+
+    /// <summary>The scales that <see cref="Load"/> read; of quantized weights only. Asked before <see cref="Decode"/>.</summary>
+    public virtual ReadOnlySpan<float> Scales(int count, DenseBuffers buffers) => throw new InvalidOperationException("a plain tensor has no scales");
 
     private static void ToSingle(DType dtype, Span<byte> stored, Span<float> values)
     {
@@ -85,30 +88,21 @@ internal abstract class DenseReader
         }
     }
 
-    private sealed class Packed(BnbWeight weight, ElementType type, TensorSource source, KernelPath path) : DenseReader
+    private sealed class Packed(QuantizedWeight weight, ElementType type, TensorSource source, KernelPath path) : DenseReader
     {
-        private readonly PackedReader _reader = new(weight, source);
-        private readonly Code4 _code = Code4Catalog.ByName(weight.State.QuantType);
-        private readonly int _blocksize = weight.State.Blocksize;
+        private readonly WeightDecoder _decoder = WeightDecoder.Of(weight, source, path);
 
-        public override void Load(long first, int count, DenseBuffers buffers)
-        {
-            _reader.ReadCodes(first, Codes(count, buffers));
-            _reader.ReadAbsmax(first / _blocksize, Absmax(count, buffers), buffers.Stored.Raw);
-        }
+        public override void Load(long first, int count, DenseBuffers buffers) => _decoder.Load(first, count, buffers.Stored);
+
+        public override ReadOnlySpan<float> Scales(int count, DenseBuffers buffers) => _decoder.Scales(count, buffers.Stored);
 
         public override ReadOnlySpan<float> Decode(long first, int count, DenseBuffers buffers)
         {
             Span<float> values = buffers.Values.AsSpan(0, count);
             Span<byte> stored = buffers.Stored.Raw.AsSpan(0, count * type.Size());
-            Dequantize4.Run(_code, _blocksize, type, Codes(count, buffers), Absmax(count, buffers), stored, path);
+            _decoder.Decode(first, count, type, stored, buffers.Stored);
             Widen.ToSingle(type, stored, values);
             return values;
         }
-
-        private static Span<byte> Codes(int count, DenseBuffers buffers) => buffers.Stored.Packed.AsSpan(0, (count + 1) / 2);
-
-        private Span<float> Absmax(int count, DenseBuffers buffers) =>
-            buffers.Stored.Absmax.AsSpan(0, (count + _blocksize - 1) / _blocksize);
     }
 }

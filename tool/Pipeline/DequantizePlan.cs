@@ -1,7 +1,7 @@
 using Bnb.Formats;
-using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.HuggingFace;
 using Bnb.Quant;
+using Bnb.Tool.DataTypes;
 using Bnb.Tool.Errors;
 using Bnb.Tool.Policy;
 
@@ -36,14 +36,14 @@ internal sealed record DequantizePlan(
     : OutputPlan(Source, Tensors, Shards, ConfigBytes)
 {
     /// <exception cref="CheckpointFormatException">The layout of a weight is broken.</exception>
-    /// <exception cref="UserErrorException">Nothing in the source is quantized with bitsandbytes 4-bit.</exception>
+    /// <exception cref="UserErrorException">Nothing in the source is quantized in a known form.</exception>
     public static DequantizePlan Make(DequantizeRequest request, Checkpoint source)
     {
-        BnbCheckpoint packed = BnbCheckpoint.Read(source);
+        QuantizedCheckpoint packed = QuantizedCheckpoint.Read(source);
         packed.ThrowIfBroken();
         if (packed.Weights.Count == 0)
         {
-            throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "the source holds no bitsandbytes 4-bit weight")
+            throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "the source holds no nf4, fp4, int8 or int4 weight")
             {
                 File = source.Folder,
                 Facts = source.Config?.QuantMethod is { } method ? [("quant_method", method)] : [],
@@ -63,7 +63,7 @@ internal sealed record DequantizePlan(
         ModelFacts facts = ModelFactsReader.Read(source.Config);
         List<TensorPlan> tensors =
         [
-            .. packed.Weights.Select(weight => Dense(weight, request.Type, facts)),
+            .. packed.Weights.Select(weight => Dense(weight, request.Type ?? WeightDecoder.DenseType(weight, source.Config), facts)),
             .. packed.Plain.Select(tensor => new TensorPlan(tensor, Decision(tensor, "plain", "not quantized"), null)),
         ];
         // As they lie in the source, so that reading goes forward.
@@ -75,17 +75,10 @@ internal sealed record DequantizePlan(
             config);
     }
 
-    private static TensorPlan Dense(BnbWeight weight, ElementType? type, ModelFacts facts)
+    private static TensorPlan Dense(QuantizedWeight weight, ElementType type, ModelFacts facts)
     {
-        ElementType stored = weight.State.DType switch
-        {
-            "float16" => ElementType.F16,
-            "bfloat16" => ElementType.BF16,
-            _ => ElementType.F32,
-        };
         bool transpose = Conv1DLayout.WasUsed(weight.Name, facts);
-        return new TensorPlan(
-            weight.Packed, Decision(weight.Packed, weight.State.QuantType, "dequantized"), null, new Dequantization(weight, type ?? stored, transpose));
+        return new TensorPlan(weight.Stored, Decision(weight.Stored, weight.Type, "dequantized"), null, new Dequantization(weight, type, transpose));
     }
 
     private static TensorDecision Decision(CheckpointTensor tensor, string rule, string reason) => new(

@@ -1,29 +1,24 @@
 using Bnb.Quant;
+using Bnb.Tool.DataTypes;
 
 namespace Bnb.Tool.Pipeline;
 
-/// <summary>Decodes a 4-bit weight into a dense one, chunk by chunk: value = table[code] * absmax, rounded to the output type.</summary>
+/// <summary>Decodes a quantized weight into a dense one, chunk by chunk.</summary>
 internal sealed class DequantizeTensorRun(TensorPlan plan, Dequantization packed, ShardRun shard, PipelineContext context)
     : TensorRun(plan, shard, context, packed.Weight.ValueCount, context.Budget.ChunkValues)
 {
-    private readonly Code4 _code = Code4Catalog.ByName(packed.Weight.State.QuantType);
-    private PackedReader? _reader;
+    private WeightDecoder? _decoder;
 
-    protected override void Begin() => _reader = new PackedReader(packed.Weight, Context.Source);
+    protected override void Begin() => _decoder = WeightDecoder.Of(packed.Weight, Context.Source, Context.KernelPath);
 
     protected override void ProcessChunk(long chunk, WorkerBuffers buffers)
     {
-        int blocksize = packed.Weight.State.Blocksize, size = packed.Type.Size();
+        int size = packed.Type.Size();
         long first = chunk * Context.Budget.ChunkValues;
         int count = (int)Math.Min(Context.Budget.ChunkValues, packed.Weight.ValueCount - first);
-        Span<byte> codes = buffers.Packed.AsSpan(0, (count + 1) / 2);
-        Span<float> absmax = buffers.Absmax.AsSpan(0, (int)DivideUp(count, blocksize));
-        _reader!.ReadCodes(first, codes);
-        // The output buffer is free until the values are decoded into it, and larger than the nested codes.
-        _reader.ReadAbsmax(first / blocksize, absmax, buffers.Raw);
-
+        _decoder!.Load(first, count, buffers);
         Span<byte> values = buffers.Raw.AsSpan(0, count * size);
-        Dequantize4.Run(_code, blocksize, packed.Type, codes, absmax, values, Context.KernelPath);
+        _decoder.Decode(first, count, packed.Type, values, buffers);
         if (packed.Transpose)
         {
             Conv1D.Scatter(
@@ -35,6 +30,6 @@ internal sealed class DequantizeTensorRun(TensorPlan plan, Dequantization packed
             Shard.Write(Plan, OutputRole.Dense, first * size, values);
         }
 
-        Context.Progress.Add(codes.Length + (long)absmax.Length);
+        Context.Progress.Add((long)(Plan.SourceBytes * ((double)count / packed.Weight.ValueCount)));
     }
 }

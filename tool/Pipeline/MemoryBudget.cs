@@ -28,7 +28,7 @@ internal sealed class MemoryBudget
     public int Workers { get; }
 
     /// <summary>
-    /// Values per unit of work: a multiple of 256 blocks, so that a chunk owns whole nested blocks and whole bytes.
+    /// Values per unit of work: a multiple of what the data types ask, so that a chunk owns whole nested blocks and whole bytes.
     /// </summary>
     public int ChunkValues { get; }
 
@@ -38,7 +38,7 @@ internal sealed class MemoryBudget
     /// <exception cref="UserErrorException">The ceiling is below what one worker needs with the smallest chunk.</exception>
     public static MemoryBudget Divide(BufferNeeds needs, int threads, long maxBytes)
     {
-        int smallestChunk = Math.Max(SmallestChunkValues, needs.LargestBlocksize * Quantization.NestedBlocksize);
+        int smallestChunk = Math.Max(SmallestChunkValues, needs.ChunkMultiple);
         int chunk = Math.Max(PreferredChunkValues, smallestChunk);
         while (chunk > smallestChunk && PerWorker(chunk) * threads > maxBytes) chunk /= 2;
         int workers = (int)Math.Clamp(maxBytes / PerWorker(chunk), 0, threads);
@@ -46,7 +46,7 @@ internal sealed class MemoryBudget
         {
             throw new UserErrorException(ExitCode.Usage, "USAGE", $"--max-memory {ByteSize.Format(maxBytes)} is too small for this run")
             {
-                Facts = [("needed", $"{ByteSize.Exact(PerWorker(smallestChunk))} bytes for one thread at block size {needs.LargestBlocksize}")],
+                Facts = [("needed", $"{ByteSize.Exact(PerWorker(smallestChunk))} bytes for one thread")],
                 Action = "raise --max-memory",
             };
         }
@@ -56,8 +56,11 @@ internal sealed class MemoryBudget
         int RawFor(int values) => Math.Max(SmallestRawBytes, values * needs.WidestValue);
         long PerWorker(int values) => needs.DenseReaders == 0 ? Stored(values) : needs.DenseReaders * (Stored(values) + (values * sizeof(float)));
         long Stored(int values) =>
-            (RawFor(values) * (needs.Gathers ? 2L : 1L)) + (values / 2) + (values / needs.SmallestBlocksize * sizeof(float));
+            (RawFor(values) * (needs.Gathers ? 2L : 1L)) + (values * needs.CodeBits / 8) + (ScalesFor(needs, values) * (sizeof(float) + sizeof(sbyte)));
     }
+
+    /// <summary>Scales that a run of values can need: it may begin and end in the middle of one's values.</summary>
+    public static int ScalesFor(BufferNeeds needs, int values) => (int)(values / needs.ValuesPerScale) + 2;
 
     /// <summary>Takes <paramref name="bytes"/> from what is left, or leaves it alone and returns false.</summary>
     public bool TryReserve(long bytes)

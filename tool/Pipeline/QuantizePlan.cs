@@ -1,5 +1,5 @@
 using Bnb.Formats;
-using Bnb.Formats.HuggingFace;
+using Bnb.Tool.DataTypes;
 using Bnb.Tool.Errors;
 using Bnb.Tool.Policy;
 
@@ -26,26 +26,23 @@ internal sealed record QuantizePlan(
     public static QuantizePlan Make(QuantizeRequest request, Checkpoint source)
     {
         RefuseQuantized(source);
-        var recipe = new QuantizeRecipe(request.Code, request.Blocksize, request.DoubleQuant, request.QuantStorage);
+        QuantizeRecipe recipe = request.Recipe;
         PolicyResult policy = QuantizationPolicy.Decide(
             [.. source.Tensors.Select(tensor => new PolicyTensor(
                 tensor.Name, tensor.Shape.Dimensions, IsQuantizable(tensor.DType), tensor.ByteCount))],
             ModelFactsReader.Read(source.Config),
-            new PolicyOptions(request.Blocksize, request.ExcludeUnaligned, request.QuantizeVision, request.Patterns));
+            new PolicyOptions(recipe.Blocksize, request.ExcludeUnaligned, request.QuantizeVision, request.Patterns, recipe.Target));
 
         List<TensorPlan> tensors =
             [.. source.Tensors.Zip(policy.Decisions, (tensor, decision) => Plan(tensor, decision, recipe))];
-        RefuseCutTails(tensors, recipe);
+        if (recipe is Blockwise4Recipe blockwise) RefuseCutTails(tensors, blockwise);
         RefuseNameClashes(tensors, recipe);
         IReadOnlyList<ShardPlan> shards = ShardLayout.Build(tensors, source.WeightsBaseName, request.MaxShardBytes);
 
-        var config = new BnbQuantizationConfig(
-            recipe.Code.Name,
-            recipe.DoubleQuant,
-            request.ComputeDType ?? SourceDType(tensors),
-            TorchName(recipe.QuantStorage),
-            policy.SkipModules);
-        return new QuantizePlan(source, recipe, policy, tensors, shards, source.Config?.InsertQuantizationConfig(config));
+        byte[]? config = source.Config is { } own
+            ? recipe.WriteConfig(own, request.ComputeDType ?? SourceDType(tensors), policy.SkipModules)
+            : null;
+        return new QuantizePlan(source, recipe, policy, tensors, shards, config);
     }
 
     private static bool IsQuantizable(DType dtype) => dtype is DType.F16 or DType.BF16 or DType.F32 or DType.F64;
@@ -55,7 +52,7 @@ internal sealed record QuantizePlan(
         if (decision.Action == TensorAction.Copy) return new TensorPlan(tensor, decision, null);
         long first = tensor.Shape.Dimensions[0], second = tensor.Shape.Dimensions[1];
         (long rows, long columns) = decision.Transpose ? (second, first) : (first, second);
-        return new TensorPlan(tensor, decision, new Quantization(tensor.DType, rows, columns, decision.Transpose, recipe));
+        return new TensorPlan(tensor, decision, recipe.For(tensor.DType, rows, columns, decision.Transpose));
     }
 
     private static void RefuseQuantized(Checkpoint source)
@@ -73,7 +70,7 @@ internal sealed record QuantizePlan(
     }
 
     /// <summary>A wider storage dtype floors the shape: a tensor that does not fill it would lose its last codes.</summary>
-    private static void RefuseCutTails(IReadOnlyList<TensorPlan> tensors, QuantizeRecipe recipe)
+    private static void RefuseCutTails(IReadOnlyList<TensorPlan> tensors, Blockwise4Recipe recipe)
     {
         if (recipe.QuantStorage == DType.U8) return;
         var cut = tensors.Where(tensor => tensor.Quantization?.ValueCount % recipe.CodesPerStorageElement > 0).ToList();
@@ -81,7 +78,7 @@ internal sealed record QuantizePlan(
         throw new UserErrorException(
             ExitCode.InputUnsupported,
             "STORAGE-TAIL",
-            $"{cut.Count} tensors do not fill whole {TorchName(recipe.QuantStorage)} elements and would lose their last values")
+            $"{cut.Count} tensors do not fill whole {Blockwise4Recipe.TorchName(recipe.QuantStorage)} elements and would lose their last values")
         {
             Tensor = cut[0].Source.Name,
             Facts = [("values", $"{cut[0].Quantization!.ValueCount}, not a multiple of {recipe.CodesPerStorageElement}")],
@@ -95,7 +92,7 @@ internal sealed record QuantizePlan(
         var names = tensors.Select(tensor => tensor.Source.Name).ToHashSet(StringComparer.Ordinal);
         foreach (TensorPlan tensor in tensors.Where(tensor => tensor.Quantization is not null))
         {
-            string? clash = ShardLayout.CompanionNames(tensor.Source.Name, recipe).FirstOrDefault(names.Contains);
+            string? clash = recipe.CompanionNames(tensor.Source.Name).FirstOrDefault(names.Contains);
             if (clash is null) continue;
             throw new UserErrorException(ExitCode.InputUnsupported, "NAME-CLASH", "the source already has a tensor of a companion's name")
             {
@@ -113,13 +110,4 @@ internal sealed record QuantizePlan(
         .OrderByDescending(group => group.Sum(tensor => tensor.Quantization!.ValueCount))
         .ThenBy(group => group.Key, StringComparer.Ordinal)
         .FirstOrDefault()?.Key ?? "float32";
-
-    private static string TorchName(DType dtype) => dtype switch
-    {
-        DType.U8 => "uint8",
-        DType.F16 => "float16",
-        DType.BF16 => "bfloat16",
-        DType.F32 => "float32",
-        _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "not a storage dtype"),
-    };
 }

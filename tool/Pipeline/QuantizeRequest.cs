@@ -1,5 +1,6 @@
 using Bnb.Formats;
 using Bnb.Quant;
+using Bnb.Tool.DataTypes;
 using Bnb.Tool.Policy;
 
 namespace Bnb.Tool.Pipeline;
@@ -12,16 +13,10 @@ internal sealed record QuantizeRequest
     /// <summary>Null only in a dry run.</summary>
     public required string? OutputPath { get; init; }
 
-    public Code4 Code { get; init; } = Code4Catalog.Nf4;
-
-    public int Blocksize { get; init; } = 64;
-
-    public bool DoubleQuant { get; init; } = true;
+    public QuantizeRecipe Recipe { get; init; } = new Blockwise4Recipe(Code4Catalog.Nf4, 64, DoubleQuant: true, DType.U8);
 
     /// <summary>Null: the dtype that most quantized parameters have in the source.</summary>
     public string? ComputeDType { get; init; }
-
-    public DType QuantStorage { get; init; } = DType.U8;
 
     /// <summary>--include and --exclude in command-line order.</summary>
     public IReadOnlyList<PatternRule> Patterns { get; init; } = [];

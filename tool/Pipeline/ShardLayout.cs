@@ -1,7 +1,7 @@
 using Bnb.Formats;
-using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.Safetensors;
 using Bnb.Quant;
+using Bnb.Tool.DataTypes;
 
 namespace Bnb.Tool.Pipeline;
 
@@ -57,16 +57,6 @@ internal static class ShardLayout
         return header;
     }
 
-    /// <summary>Names of the tensors that a quantized weight adds beside itself.</summary>
-    public static IEnumerable<string> CompanionNames(string name, QuantizeRecipe recipe)
-    {
-        yield return BnbKeys.Absmax(name);
-        yield return BnbKeys.QuantMap(name);
-        yield return BnbKeys.NestedAbsmax(name);
-        yield return BnbKeys.NestedQuantMap(name);
-        yield return BnbKeys.QuantState(name, recipe.Code.Name);
-    }
-
     private static List<TensorInfo> FinalTensors(ShardPlan shard, IReadOnlyList<int> states)
     {
         var tensors = new List<TensorInfo>(shard.Outputs.Count);
@@ -100,7 +90,7 @@ internal static class ShardLayout
 
         var outputs = new List<OutputTensor>();
         long position = 0, fixedLength = 0;
-        foreach ((TensorPlan tensor, Output output) in ordered)
+        foreach ((TensorPlan tensor, PlannedTensor output) in ordered)
         {
             var info = new TensorInfo(output.Name, output.DType, output.Shape, position, position + output.Bytes);
             outputs.Add(new OutputTensor(tensor, output.Role, info));
@@ -112,16 +102,14 @@ internal static class ShardLayout
         return new ShardPlan(fileName, tensors, outputs, headerLength, fixedLength, headerLength + position);
     }
 
-    private sealed record Output(string Name, DType DType, TensorShape Shape, OutputRole Role, long Bytes);
-
-    private static IEnumerable<Output> OutputsOf(TensorPlan tensor) => tensor switch
+    private static IEnumerable<PlannedTensor> OutputsOf(TensorPlan tensor) => tensor switch
     {
-        { Quantization: { } quantization } => PackedOutputs(tensor.Source.Name, quantization),
-        { Dequantization: { } packed } => [DenseOutput(tensor.Source.Name, packed)],
-        _ => [new Output(tensor.Source.Name, tensor.Source.DType, tensor.Source.Shape, OutputRole.Copied, tensor.Source.ByteCount)],
+        { Quantization: { } quantization } => quantization.Outputs(tensor.Source.Name),
+        { Dequantization: { } packed } => [DenseOutput(packed)],
+        _ => [new PlannedTensor(tensor.Source.Name, tensor.Source.DType, tensor.Source.Shape, OutputRole.Copied, tensor.Source.ByteCount)],
     };
 
-    private static Output DenseOutput(string name, Dequantization packed)
+    private static PlannedTensor DenseOutput(Dequantization packed)
     {
         DType dtype = packed.Type switch
         {
@@ -132,30 +120,7 @@ internal static class ShardLayout
         TensorShape shape = packed.Transpose
             ? TensorShape.Of(packed.Weight.Columns, packed.Weight.Rows)
             : TensorShape.Of(packed.Weight.Rows, packed.Weight.Columns);
-        return new Output(name, dtype, shape, OutputRole.Dense, packed.OutputBytes);
-    }
-
-    private static IEnumerable<Output> PackedOutputs(string name, Quantization quantization)
-    {
-        QuantizeRecipe recipe = quantization.Recipe;
-        long packed = quantization.PackedBytes, blocks = quantization.BlockCount, nested = quantization.NestedBlockCount;
-        int storageBytes = recipe.QuantStorage.BitSize() / 8;
-        yield return new Output(name, recipe.QuantStorage, TensorShape.Of(packed / storageBytes, 1), OutputRole.Packed, packed);
-        yield return recipe.DoubleQuant
-            ? new Output(BnbKeys.Absmax(name), DType.U8, TensorShape.Of(blocks), OutputRole.Absmax, blocks)
-            : new Output(BnbKeys.Absmax(name), DType.F32, TensorShape.Of(blocks), OutputRole.Absmax, blocks * sizeof(float));
-        yield return new Output(BnbKeys.QuantMap(name), DType.F32, TensorShape.Of(16), OutputRole.QuantMap, 16 * sizeof(float));
-        if (recipe.DoubleQuant)
-        {
-            yield return new Output(
-                BnbKeys.NestedAbsmax(name), DType.F32, TensorShape.Of(nested), OutputRole.NestedAbsmax, nested * sizeof(float));
-            yield return new Output(
-                BnbKeys.NestedQuantMap(name), DType.F32, TensorShape.Of(256), OutputRole.NestedQuantMap, 256 * sizeof(float));
-        }
-
-        int state = ShardPlan.QuantState(quantization, recipe.DoubleQuant ? 0f : null).MaxUtf8Length;
-        yield return new Output(
-            BnbKeys.QuantState(name, recipe.Code.Name), DType.U8, TensorShape.Of(state), OutputRole.QuantState, state);
+        return new PlannedTensor(packed.Weight.Name, dtype, shape, OutputRole.Dense, packed.OutputBytes);
     }
 
     private static string FileName(string baseName, int index, int count) =>

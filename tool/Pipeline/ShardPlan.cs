@@ -1,5 +1,4 @@
 using Bnb.Formats;
-using Bnb.Formats.BitsAndBytes;
 
 namespace Bnb.Tool.Pipeline;
 
@@ -7,12 +6,15 @@ namespace Bnb.Tool.Pipeline;
 internal enum OutputRole
 {
     Copied,
-    Packed,
-    Absmax,
+    Codes,
+    Scale,
+    ZeroPoint,
     QuantMap,
     NestedAbsmax,
     NestedQuantMap,
     QuantState,
+    WeightFormat,
+    WeightShape,
     Dense,
 }
 
@@ -37,13 +39,4 @@ internal sealed record ShardPlan(
     IReadOnlyList<OutputTensor> Outputs,
     int HeaderLength,
     long FixedLength,
-    long MaximumLength)
-{
-    /// <summary>The blob's content for one tensor, <paramref name="nestedOffset"/> being null without double quantization.</summary>
-    public static BnbQuantState QuantState(Quantization quantization, float? nestedOffset) => new(
-        quantization.Recipe.Code.Name,
-        quantization.Blocksize,
-        quantization.TorchDType,
-        [quantization.Rows, quantization.Columns],
-        nestedOffset);
-}
+    long MaximumLength);

@@ -32,7 +32,7 @@ internal abstract class TensorRun : IDisposable
 
     public static TensorRun Create(TensorPlan plan, ShardRun shard, PipelineContext context) => plan switch
     {
-        { Quantization: { } quantization } => new QuantizeTensorRun(plan, quantization, shard, context),
+        { Quantization: { } quantization } => quantization.Run(plan, shard, context),
         { Dequantization: { } dequantization } => new DequantizeTensorRun(plan, dequantization, shard, context),
         _ => new CopyTensorRun(plan, shard, context),
     };

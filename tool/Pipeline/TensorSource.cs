@@ -1,6 +1,7 @@
 using Bnb.Formats;
 using Bnb.Formats.IO;
 using Bnb.Quant;
+using Bnb.Tool.DataTypes;
 
 namespace Bnb.Tool.Pipeline;
 

@@ -61,6 +61,9 @@ internal static class FamilyCatalog
     public static readonly FrozenSet<string> DiffusionEnds = FrozenSet.Create(
         StringComparer.Ordinal, "x_embedder", "context_embedder", "time_text_embed", "norm_out", "proj_out");
 
+    /// <summary>Heads that loaders create fresh for classification and question answering.</summary>
+    public static readonly IReadOnlyList<string> TaskHeads = ["score", "classifier", "qa_outputs"];
+
     /// <summary>
     /// Head modules that exist in the model although a tied checkpoint may lack their tensor. An explicit skip list turns
     /// the loader's own detection of tied heads off, so they must be listed unseen.

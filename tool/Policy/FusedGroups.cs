@@ -14,6 +14,10 @@ internal static class FusedGroups
         _ => null,
     };
 
+    /// <summary>The leaf names that vLLM loads into a module of the leaf name <paramref name="fused"/>.</summary>
+    public static IReadOnlyList<string> Members(string fused) =>
+        fused == "qkv_proj" ? ["q_proj", "k_proj", "v_proj"] : ["gate_proj", "up_proj"];
+
     /// <summary>Extends exclusions over their groups, in place. Returns the number of modules that had to follow.</summary>
     public static int Equalize(ModuleName?[] modules, Verdict[] verdicts)
     {

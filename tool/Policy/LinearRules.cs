@@ -17,7 +17,7 @@ internal static class LinearRules
         if (!tensor.IsFloat) return Verdict.Never(RuleIds.NotFloat, "not a floating-point tensor");
         if (IsBias(tensor.Name)) return Verdict.Never(RuleIds.Bias, "biases stay in the model's type");
         if (IsFusedExperts(tensor, context))
-            return Verdict.Never(RuleIds.FusedExperts, "experts fused into one tensor; bitsandbytes quantizes linear layers");
+            return Verdict.Never(RuleIds.FusedExperts, "experts fused into one tensor; only linear layers are quantized");
         if (module is null) return Verdict.Never(RuleIds.NotWeight, "a parameter of its own, not a module's .weight");
         if (tensor.Shape.Count != 2)
         {
@@ -35,16 +35,36 @@ internal static class LinearRules
         if (LeafNames.IsEmbedding(leaf)) return Verdict.Never(RuleIds.Embedding, "embedding table");
         if (LeafNames.IsNorm(leaf)) return Verdict.Never(RuleIds.Norm, "normalization");
 
+        PolicyOptions options = context.Options;
         bool transpose = context.HasConv1D && FamilyCatalog.Conv1DLeaves.Contains(leaf);
         long inputs = transpose ? tensor.Shape[0] : tensor.Shape[1];
-        bool unaligned = inputs % context.Options.Blocksize != 0;
-        Verdict verdict = Exclusion(tensor, module, context)
-            ?? (unaligned && context.Options.ExcludeUnaligned
-                ? Excluded(RuleIds.Unaligned, string.Create(
-                    CultureInfo.InvariantCulture, $"input width {inputs} is no multiple of {context.Options.Blocksize}"))
-                : new Verdict(TensorAction.Quantize, RuleIds.Linear, transpose ? "Conv1D layer, transposed" : "linear layer"));
+        // LLM.int8() scales whole rows.
+        bool unaligned = options.Target != PolicyTarget.Bnb8 && inputs % options.Blocksize != 0;
+        Verdict verdict = OutOfReach(options, transpose, unaligned, inputs)
+            ?? Exclusion(tensor, module, context)
+            ?? Unfit(module, options, unaligned, inputs)
+            ?? new Verdict(TensorAction.Quantize, RuleIds.Linear, transpose ? "Conv1D layer, transposed" : "linear layer");
         return verdict with { Unaligned = unaligned, Transpose = transpose };
     }
+
+    // compressed-tensors applies its scheme to the class Linear, and its readers refuse a part of a group; no pattern helps.
+    private static Verdict? OutOfReach(PolicyOptions options, bool transpose, bool unaligned, long inputs)
+    {
+        if (options.Target != PolicyTarget.CompressedTensors) return null;
+        if (transpose)
+            return Excluded(RuleIds.Conv1D, "Conv1D layer; compressed-tensors quantizes the class Linear") with { Forced = true };
+        return unaligned ? Excluded(RuleIds.Unaligned, NoMultiple(inputs, options)) with { Forced = true } : null;
+    }
+
+    private static Verdict? Unfit(ModuleName module, PolicyOptions options, bool unaligned, long inputs)
+    {
+        if (options.Target == PolicyTarget.Bnb8 && !LeafNames.IsKnownLinear(module))
+            return Excluded(RuleIds.UnknownLinear, "not a known name of a linear layer, and int8 forgives no mistake", module.Leaf);
+        return unaligned && options.ExcludeUnaligned ? Excluded(RuleIds.Unaligned, NoMultiple(inputs, options)) : null;
+    }
+
+    private static string NoMultiple(long inputs, PolicyOptions options) => string.Create(
+        CultureInfo.InvariantCulture, $"input width {inputs} is no multiple of {options.Blocksize}");
 
     private static Verdict? Exclusion(PolicyTensor tensor, ModuleName module, RuleContext context)
     {

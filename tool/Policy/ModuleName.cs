@@ -3,8 +3,11 @@ namespace Bnb.Tool.Policy;
 /// <summary>A dotted module path, split once. Components may be empty: names come from untrusted files.</summary>
 internal sealed class ModuleName
 {
-    // Far beyond any real model. It bounds the work that a hostile header can cause in the skip list's searches.
-    private const int LongestPath = 512;
+    /// <summary>
+    /// Far beyond any real model, in characters. It bounds the work that a hostile header can cause in the skip list's searches.
+    /// </summary>
+    public const int LongestPath = 512;
+
     private const int MostComponents = 64;
     private const string WeightSuffix = ".weight";
 

@@ -8,7 +8,7 @@ internal sealed class PolicyException : Exception
     /// <summary>A pattern matches no tensor.</summary>
     public const string PatternUnmatched = "PATTERN-UNMATCHED";
 
-    /// <summary>An include matches only tensors that no 4-bit linear layer can hold.</summary>
+    /// <summary>An include matches only tensors that no quantized linear layer can hold.</summary>
     public const string PatternImpossible = "PATTERN-IMPOSSIBLE";
 
     /// <summary>No skip list makes every consumer agree with the decisions.</summary>

@@ -15,13 +15,17 @@ internal static class PolicyNotes
         ModuleName?[] modules,
         Verdict[] verdicts,
         ModelFacts facts,
+        PolicyTarget target,
         IReadOnlyList<string> skipModules)
     {
         List<string> notes = [];
         Count(notes, modules, verdicts, RuleIds.FusedGroup, "copied because vLLM fuses them with an excluded neighbour");
-        Count(notes, modules, verdicts, RuleIds.Closure, "copied because no skip list could tell them from an excluded module");
+        Count(notes, modules, verdicts, RuleIds.Closure, target == PolicyTarget.CompressedTensors
+            ? "copied because vLLM loads them into one layer with an excluded module"
+            : "copied because no skip list could tell them from an excluded module");
+        Count(notes, modules, verdicts, RuleIds.UnknownLinear, "copied because their names are not known to be linear layers'");
         AddUnfamiliar(notes, modules, verdicts);
-        AddExpertNotes(notes, modules, verdicts);
+        AddExpertNotes(notes, modules, verdicts, target);
         if (!skipModules.Contains("lm_head"))
         {
             notes.Add(facts.TieWordEmbeddings
@@ -63,7 +67,7 @@ internal static class PolicyNotes
     }
 
     // Numbered experts are where loaders differ most, so a checkpoint that has them says who can read it.
-    private static void AddExpertNotes(List<string> notes, ModuleName?[] modules, Verdict[] verdicts)
+    private static void AddExpertNotes(List<string> notes, ModuleName?[] modules, Verdict[] verdicts, PolicyTarget target)
     {
         HashSet<string> quantized = new(StringComparer.Ordinal);
         HashSet<string> copied = new(StringComparer.Ordinal);
@@ -77,7 +81,15 @@ internal static class PolicyNotes
         }
 
         if (quantized.Count > 0)
-            notes.Add("experts are quantized one by one: transformers 4 and vLLM read that, stock transformers 5 does not");
+        {
+            notes.Add("experts are quantized one by one: " + target switch
+            {
+                PolicyTarget.Bnb8 => "transformers 4 reads that; vLLM has no int8 experts, and stock transformers 5 does not read it",
+                PolicyTarget.CompressedTensors => "vLLM reads that, transformers 5 decompresses them in its newer versions",
+                _ => "transformers 4 and vLLM read that, stock transformers 5 does not",
+            });
+        }
+
         if (quantized.Overlaps(copied))
             notes.Add("in some layers only a part of the expert matrices is quantized; vLLM wants all experts of a layer alike");
     }

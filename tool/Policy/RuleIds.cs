@@ -20,6 +20,8 @@ internal static class RuleIds
     public const string Multimodal = "multimodal";
     public const string DiffusionEnds = "diffusion-ends";
     public const string Unaligned = "unaligned";
+    public const string Conv1D = "conv1d";
+    public const string UnknownLinear = "unknown-linear";
     public const string FusedGroup = "fused-group";
     public const string UserExclude = "user-exclude";
     public const string UserInclude = "user-include";

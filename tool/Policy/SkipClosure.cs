@@ -9,7 +9,6 @@ namespace Bnb.Tool.Policy;
 internal sealed class SkipClosure
 {
     private const int MostRounds = 16;
-    private static readonly string[] TaskHeads = ["score", "classifier", "qa_outputs"];
     private readonly ModuleName?[] _modules;
     private readonly Verdict[] _verdicts;
     private readonly ModelFacts _facts;
@@ -67,7 +66,7 @@ internal sealed class SkipClosure
             if (!builder.TryAdd(head) && !IsAskedFor(head)) unsolved.Add(head);
 
         if (_facts.ModelType is null || FamilyCatalog.IsDiffusion(_facts)) return unsolved;
-        foreach (string head in TaskHeads) builder.TryAdd(head);
+        foreach (string head in FamilyCatalog.TaskHeads) builder.TryAdd(head);
         return unsolved;
     }
 

@@ -3,7 +3,7 @@ namespace Bnb.Tool.Policy;
 /// <summary>What happens to a tensor.</summary>
 internal enum TensorAction
 {
-    /// <summary>Written as 4-bit codes with their quantization state.</summary>
+    /// <summary>Written as codes with their quantization state.</summary>
     Quantize,
 
     /// <summary>Written as numbers.</summary>

@@ -1,5 +1,6 @@
 using Bnb.Formats;
 using Bnb.Tool.Commands;
+using Bnb.Tool.DataTypes;
 using Bnb.Tool.Options;
 using Bnb.Tool.Pipeline;
 using Bnb.Tool.Terminal;
@@ -24,7 +25,7 @@ internal static class DequantizeReport
             (TensorPlan plan, TensorInfo info) = members[0];
             table.AddRow(
                 new Text(DisplayText.Escape(name)),
-                new Text(plan.Dequantization is { } packed ? $"{packed.Weight.State.QuantType} b{packed.Weight.State.Blocksize}" : "copied"),
+                new Text(plan.Dequantization is { } packed ? WeightText.Short(packed.Weight) : "copied"),
                 new Text($"{info.DType.Name()} {info.Shape}"),
                 new Text(TableConsole.Number(members.Sum(member => member.Plan.SourceBytes))),
                 new Text(TableConsole.Number(members.Sum(member => member.Info.ByteCount))));

@@ -1,4 +1,7 @@
 using System.Text.Json;
+using Bnb.Formats;
+using Bnb.Formats.BitsAndBytes;
+using Bnb.Formats.CompressedTensors;
 using Bnb.Tool.Diff;
 
 namespace Bnb.Tool.Reports;
@@ -101,18 +104,30 @@ internal static class DiffJson
     private static void WriteSide(string name, DiffWeight weight, Utf8JsonWriter json)
     {
         json.WriteStartObject(name);
-        json.WriteString("dtype", weight.Packed?.State.DType ?? Bnb.Formats.DTypes.Name(weight.Stored.DType));
-        if (weight.Packed is { } packed)
-        {
-            json.WriteString("quant_type", packed.State.QuantType);
-            json.WriteNumber("blocksize", packed.State.Blocksize);
-            json.WriteBoolean("double_quant", packed.IsNested);
-        }
-
+        if (weight.Packed is { } packed) WriteForm(packed, json);
+        else json.WriteString("dtype", weight.Stored.DType.Name());
         json.WriteStartArray("shape");
         foreach (long dimension in weight.Shape) json.WriteNumberValue(dimension);
         json.WriteEndArray();
         json.WriteEndObject();
+    }
+
+    private static void WriteForm(QuantizedWeight weight, Utf8JsonWriter json)
+    {
+        json.WriteString("quant_type", weight.Type);
+        switch (weight)
+        {
+            case BnbWeight blockwise:
+                json.WriteString("dtype", blockwise.State.DType);
+                json.WriteNumber("blocksize", blockwise.State.Blocksize);
+                json.WriteBoolean("double_quant", blockwise.IsNested);
+                break;
+            case Int4Weight groups:
+                json.WriteString("dtype", groups.Scale.DType.Name());
+                json.WriteNumber("group_size", groups.GroupSize);
+                json.WriteBoolean("symmetric", groups.IsSymmetric);
+                break;
+        }
     }
 
     private static void WriteText(string name, TextDiff diff, Utf8JsonWriter json)

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Bnb.Formats;
+using Bnb.Tool.DataTypes;
 using Bnb.Tool.Options;
 using Bnb.Tool.Terminal;
 using Spectre.Console;
@@ -15,8 +16,8 @@ internal static class InspectReport
         Table table = TableConsole.NewTable(("tensor", false), ("format", false), ("shape", false), ("count", true), ("bytes", true));
         var groups = TensorGroups.Fold(
             summary.Tensors,
-            tensor => tensor.Tensor.Name,
-            tensor => (tensor.Format, tensor.Shape, everyTensor ? tensor.Tensor.Name : ""));
+            tensor => tensor.Name,
+            tensor => (tensor.Format, tensor.Shape, everyTensor ? tensor.Name : ""));
         foreach ((string name, IReadOnlyList<InspectedTensor> members) in groups)
         {
             table.AddRow(
@@ -28,7 +29,7 @@ internal static class InspectReport
         }
 
         console.Write(table);
-        int quantized = summary.Tensors.Count(tensor => tensor.State is not null);
+        int quantized = summary.Tensors.Count(tensor => tensor.Weight is not null);
         TableConsole.WriteFacts(
             console,
             ("tensors", $"{TableConsole.Number(summary.Tensors.Count)}, of which {TableConsole.Number(quantized)} quantized"),
@@ -53,20 +54,16 @@ internal static class InspectReport
     private static void WriteTensor(InspectedTensor tensor, Utf8JsonWriter json)
     {
         json.WriteStartObject();
-        json.WriteString("name", tensor.Tensor.Name);
+        json.WriteString("name", tensor.Name);
         json.WriteString("file", tensor.Tensor.File.Name);
         json.WriteString("dtype", tensor.Tensor.DType.Name());
         WriteShape(json, "shape", tensor.Tensor.Shape.Dimensions);
         json.WriteNumber("bytes", tensor.ByteCount);
         json.WriteNumber("parameters", tensor.ParameterCount);
-        if (tensor.State is { } state)
+        if (tensor.Weight is { } weight)
         {
             json.WriteStartObject("quant_state");
-            json.WriteString("quant_type", state.QuantType);
-            json.WriteNumber("blocksize", state.Blocksize);
-            json.WriteString("dtype", state.DType);
-            WriteShape(json, "shape", state.Shape);
-            if (state.NestedOffset is { } offset) json.WriteNumber("nested_offset", offset);
+            WeightText.WriteMembers(weight, json);
             json.WriteEndObject();
         }
 

@@ -1,29 +1,35 @@
 using Bnb.Formats;
-using Bnb.Formats.BitsAndBytes;
+using Bnb.Tool.DataTypes;
 
 namespace Bnb.Tool.Reports;
 
-/// <summary>One weight of a checkpoint as a user thinks of it: a plain tensor, or a packed one with its companions.</summary>
-/// <param name="State">Null for a plain tensor.</param>
-/// <param name="ByteCount">With companions.</param>
-/// <param name="ParameterCount">Elements of the dense weight.</param>
-internal sealed record InspectedTensor(CheckpointTensor Tensor, BnbQuantState? State, long ByteCount, long ParameterCount)
+/// <summary>One weight of a checkpoint as a user thinks of it: a plain tensor, or a quantized one with its companions.</summary>
+/// <param name="Tensor">The plain tensor, or the one that holds the codes.</param>
+/// <param name="Weight">Null for a plain tensor.</param>
+internal sealed record InspectedTensor(CheckpointTensor Tensor, QuantizedWeight? Weight)
 {
-    /// <summary>Shape of the dense weight.</summary>
-    public string Shape => State is null ? Tensor.Shape.ToString() : $"[{string.Join(", ", State.Shape)}]";
+    /// <summary>Name of the dense weight.</summary>
+    public string Name => Weight?.Name ?? Tensor.Name;
 
-    public string Format => State is null
-        ? Tensor.DType.Name()
-        : $"{State.QuantType} b{State.Blocksize}{(State.NestedOffset is null ? "" : " double")} {State.DType}";
+    /// <summary>Elements of the dense weight.</summary>
+    public long ParameterCount => Weight?.ValueCount ?? Tensor.Shape.ElementCount;
+
+    /// <summary>With companions.</summary>
+    public long ByteCount => Weight?.Parts.Sum(part => part.ByteCount) ?? Tensor.ByteCount;
+
+    /// <summary>Shape of the dense weight.</summary>
+    public string Shape => Weight is null ? Tensor.Shape.ToString() : $"[{Weight.Rows}, {Weight.Columns}]";
+
+    public string Format => Weight is null ? Tensor.DType.Name() : WeightText.Full(Weight);
 }
 
-/// <summary>A checkpoint's weights, read from headers and quant_state blobs only.</summary>
+/// <summary>A checkpoint's weights, read from headers and the small tensors that describe a weight.</summary>
 internal sealed record InspectSummary(
-    BnbCheckpoint Weights, IReadOnlyList<InspectedTensor> Tensors)
+    QuantizedCheckpoint Weights, IReadOnlyList<InspectedTensor> Tensors)
 {
     public Checkpoint Checkpoint => Weights.Source;
 
-    public IReadOnlyList<BnbProblem> Problems => Weights.Problems;
+    public IReadOnlyList<WeightProblem> Problems => Weights.Problems;
 
     public long ParameterCount => Tensors.Sum(tensor => tensor.ParameterCount);
 
@@ -31,17 +37,15 @@ internal sealed record InspectSummary(
 
     public double BitsPerParameter => ParameterCount == 0 ? 0 : TensorBytes * 8.0 / ParameterCount;
 
-    /// <exception cref="CheckpointFormatException">BNB-STATE: some weight cannot be decoded.</exception>
-    public void ThrowIfBroken() => Weights.ThrowIfBroken();
+    /// <exception cref="CheckpointFormatException">Some weight of a known layout is broken.</exception>
+    public void ThrowIfMalformed() => Weights.ThrowIfMalformed();
 
-    /// <exception cref="CheckpointFormatException">A quant_state blob is malformed.</exception>
+    /// <exception cref="CheckpointFormatException">What describes a weight is malformed.</exception>
     public static InspectSummary Of(Checkpoint checkpoint)
     {
-        BnbCheckpoint weights = BnbCheckpoint.Read(checkpoint);
-        IEnumerable<InspectedTensor> plain = weights.Plain.Select(
-            tensor => new InspectedTensor(tensor, null, tensor.ByteCount, tensor.Shape.ElementCount));
-        IEnumerable<InspectedTensor> packed = weights.Weights.Select(weight => new InspectedTensor(
-            weight.Packed, weight.State, weight.Parts.Sum(part => part.ByteCount), weight.ValueCount));
+        QuantizedCheckpoint weights = QuantizedCheckpoint.Read(checkpoint);
+        IEnumerable<InspectedTensor> plain = weights.Plain.Concat(weights.Unread).Select(tensor => new InspectedTensor(tensor, null));
+        IEnumerable<InspectedTensor> packed = weights.Weights.Select(weight => new InspectedTensor(weight.Stored, weight));
         return new InspectSummary(weights, [.. plain.Concat(packed)]);
     }
 }

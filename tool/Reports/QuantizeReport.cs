@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Bnb.Formats;
 using Bnb.Tool.Commands;
+using Bnb.Tool.DataTypes;
 using Bnb.Tool.Options;
 using Bnb.Tool.Pipeline;
 using Bnb.Tool.Terminal;
@@ -45,9 +46,7 @@ internal static class QuantizeReport
         json.WriteString("tool", ToolVersion.Name);
         json.WriteString("source", summary.Plan.Source.Folder);
         json.WriteString("output", summary.Request.OutputPath);
-        json.WriteString("quant_type", summary.Plan.Recipe.Code.Name);
-        json.WriteNumber("blocksize", summary.Plan.Recipe.Blocksize);
-        json.WriteBoolean("double_quant", summary.Plan.Recipe.DoubleQuant);
+        WriteRecipe(summary.Plan.Recipe, json);
         WriteTensors(summary, json);
         json.WriteStartArray("skip_modules");
         foreach (string module in summary.Plan.Policy.SkipModules) json.WriteStringValue(module);
@@ -69,6 +68,25 @@ internal static class QuantizeReport
         json.WriteNumber("bits_per_parameter", Math.Round(summary.BitsPerParameter, 4));
         json.WriteNumber("seconds", Math.Round(summary.Elapsed.TotalSeconds, 3));
     });
+
+    private static void WriteRecipe(QuantizeRecipe recipe, Utf8JsonWriter json)
+    {
+        json.WriteString("quant_type", recipe.Type);
+        switch (recipe)
+        {
+            case Blockwise4Recipe blockwise:
+                json.WriteNumber("blocksize", blockwise.Blocksize);
+                json.WriteBoolean("double_quant", blockwise.DoubleQuant);
+                break;
+            case Int8Recipe rows:
+                json.WriteNumber("int8_threshold", rows.Threshold);
+                break;
+            case Int4Recipe groups:
+                json.WriteNumber("group_size", groups.GroupSize);
+                json.WriteBoolean("symmetric", groups.Symmetric);
+                break;
+        }
+    }
 
     private static void WriteTensors(QuantizeSummary summary, Utf8JsonWriter json)
     {
@@ -105,7 +123,7 @@ internal static class QuantizeReport
             ("bits per parameter", TableConsole.Number(summary.BitsPerParameter, 3)),
             ("weight files before", $"{TableConsole.Number(plan.SourceFileBytes)} bytes in {plan.Source.Files.Count}"),
             ("weight files after", $"{TableConsole.Number(summary.OutputFileBytes)} bytes in {plan.Shards.Count}, {Percent(summary.OutputFileBytes, plan.SourceFileBytes)} of before"),
-            ("skip modules", string.Join(", ", plan.Policy.SkipModules)),
+            (plan.Recipe is Int4Recipe ? "ignore" : "skip modules", string.Join(", ", plan.Policy.SkipModules)),
             ("time", $"{TableConsole.Number(summary.Elapsed.TotalSeconds, 2)} s, {ByteSize.Format((long)(plan.SourceTensorBytes / summary.Elapsed.TotalSeconds))}/s"),
             ("written to", summary.Request.DryRun ? "nothing, this was a dry run" : summary.Request.OutputPath!));
     }
@@ -114,7 +132,7 @@ internal static class QuantizeReport
     {
         if (tensor.Quantization is not { } quantization) return $"copied ({tensor.Decision.Rule})";
         string flags = (tensor.Decision.Unaligned ? ", unaligned" : "") + (quantization.Transpose ? ", transposed" : "");
-        return recipe.Code.Name + flags;
+        return recipe.Type + flags;
     }
 
     private static string Percent(long part, long whole) => whole == 0 ? "0 %" : TableConsole.Number(100.0 * part / whole, 1) + " %";

@@ -7,10 +7,19 @@ using Bnb.Tool.Errors;
 namespace Bnb.Tool.Verification;
 
 /// <summary>X of one product: [Tokens, K] rounded to the compute dtype, and the same values as float32.</summary>
-internal sealed record ActivationMatrix(int Tokens, byte[] Stored, float[] Values)
+internal sealed record ActivationMatrix(int Tokens, ElementType Type, byte[] Stored, float[] Values)
 {
+    private readonly Lock _lock = new();
+    private QuantizedActivations? _int8;
+
     /// <summary>|X|, for error bounds.</summary>
     public float[] Magnitudes { get; } = Array.ConvertAll(Values, Math.Abs);
+
+    /// <summary>As LLM.int8() multiplies them; made once, the threshold being that of the run.</summary>
+    public QuantizedActivations Int8(float threshold)
+    {
+        lock (_lock) return _int8 ??= new QuantizedActivations(this, Tokens == 0 ? 0 : Values.Length / Tokens, threshold);
+    }
 }
 
 /// <summary>
@@ -99,7 +108,7 @@ internal sealed class Activations
         var stored = new byte[values.Length * _type.Size()];
         Narrow.FromSingle(_type, values, stored);
         Widen.ToSingle(_type, stored, values);
-        return new ActivationMatrix(tokens, stored, values);
+        return new ActivationMatrix(tokens, _type, stored, values);
     }
 
     /// <summary>Two independent normals by Box and Muller.</summary>

@@ -2,61 +2,89 @@ using Bnb.Quant;
 
 namespace Bnb.Tool.Verification;
 
-/// <summary>Packed weights of a panel's rows as the mixed kernel takes them.</summary>
-/// <param name="phase">Values of the first block before the panel's first one.</param>
-internal readonly ref struct PackedPanel(Code4 code, int blocksize, int phase, ReadOnlySpan<byte> codes, ReadOnlySpan<float> absmax)
-{
-    public Code4 Code { get; } = code;
-
-    public int Blocksize { get; } = blocksize;
-
-    public int Phase { get; } = phase;
-
-    public ReadOnlySpan<byte> Codes { get; } = codes;
-
-    public ReadOnlySpan<float> Absmax { get; } = absmax;
-}
-
 /// <summary>
-/// Y = X W^T for a panel of weight rows, three times: FP32 over the original weights, FP32 over the decoded ones, and the
-/// mixed kernel over the packed ones. The first tells what quantization costs, the second what the kernel adds.
+/// Y = X W^T for a panel of weight rows, three times: FP32 over the original weights, FP32 over what the kernel multiplies, and
+/// the kernel over the packed weights, which the caller has run. The first tells what quantization costs, the second what the
+/// kernel adds.
 /// </summary>
 internal static class PanelProducts
 {
+    /// <summary>Weights rounded to the compute type and accumulated in float32: the 4-bit kernels.</summary>
     /// <param name="source">[rows, columns] original weights.</param>
     /// <param name="decoded">[rows, columns] decoded weights; overwritten.</param>
+    /// <param name="buffers">Its <see cref="VerifyBuffers.Packed"/> holds the kernel's sums.</param>
+    /// <param name="checkedRow">The row that the yardstick multiplies too.</param>
     public static void Measure(
-        PanelResult result, ActivationMatrix x, int rows, int columns, ReadOnlySpan<float> source, Span<float> decoded, ElementType computeType,
-        PackedPanel packed, VerifyBuffers buffers, KernelPath path)
+        PanelResult result, ActivationMatrix x, int rows, int columns, ReadOnlySpan<float> source, Span<float> decoded, int checkedRow,
+        VerifyBuffers buffers, LayerContext context)
     {
-        int products = x.Tokens * rows;
+        RoundTo(context.ComputeType, decoded, buffers.Source.Raw);
+        result.KernelBoundUse = YardstickUse(x, rows, columns, decoded, buffers.Packed, checkedRow);
+        // Either side is within the bound of the exact product.
+        Compare(
+            result, x.Tokens, rows, columns, x.Values, x.Values, x.Magnitudes, source, decoded,
+            magnitude => 2 * GemmBounds.ForFp32(columns, magnitude), buffers, context);
+    }
+
+    /// <summary>
+    /// LLM.int8(): the kernel multiplies quantized activations, so these are what FP32 multiplies for comparison; the cost is
+    /// counted from the original ones.
+    /// </summary>
+    /// <inheritdoc cref="Measure"/>
+    public static void MeasureInt8(
+        PanelResult result, ActivationMatrix x, QuantizedActivations quantized, int rows, int columns, ReadOnlySpan<float> source,
+        Span<float> decoded, VerifyBuffers buffers, LayerContext context)
+    {
+        // Weights beside outliers are rounded to the compute type, the others enter as exact integers.
+        ReadOnlySpan<int> outliers = quantized.Codes.OutlierColumns;
+        Span<float> gathered = new float[outliers.Length];
+        for (int row = 0; row < rows; row++)
+        {
+            Span<float> weights = decoded.Slice(row * columns, columns);
+            for (int i = 0; i < outliers.Length; i++) gathered[i] = weights[outliers[i]];
+            RoundTo(context.ComputeType, gathered, buffers.Source.Raw);
+            for (int i = 0; i < outliers.Length; i++) weights[outliers[i]] = gathered[i];
+        }
+
+        int outlierCount = outliers.Length;
+        Compare(
+            result, x.Tokens, rows, columns, x.Values, quantized.Values, quantized.Magnitudes, source, decoded,
+            magnitude => BoundOfInt8(outlierCount, columns, magnitude), buffers, context);
+    }
+
+    /// <summary>The bound of the kernel against its own yardstick, that of the FP32 product, and the six roundings of codes
+    /// times scales on either side that made the factors of the latter.</summary>
+    private static double BoundOfInt8(int outliers, int columns, double magnitude) =>
+        Int8GemmBounds.For(outliers, magnitude, magnitude) + GemmBounds.ForFp32(columns, magnitude)
+        + (6.001 * GemmBounds.UnitRoundoff(ElementType.F32) * magnitude);
+
+    private static void Compare(
+        PanelResult result, int tokens, int rows, int columns, ReadOnlySpan<float> x, ReadOnlySpan<float> multiplied, ReadOnlySpan<float> absolute,
+        ReadOnlySpan<float> source, Span<float> decoded, Func<double, double> bound, VerifyBuffers buffers, LayerContext context)
+    {
+        int products = tokens * rows;
         Span<float> original = buffers.Original.AsSpan(0, products), dense = buffers.Dense.AsSpan(0, products);
-        Span<float> mixed = buffers.Packed.AsSpan(0, products), magnitudes = buffers.Magnitudes.AsSpan(0, products);
+        Span<float> kernel = buffers.Packed.AsSpan(0, products), magnitudes = buffers.Magnitudes.AsSpan(0, products);
         Span<float> rounded = buffers.Rounded.AsSpan(0, products);
-
-        Sgemm.Run(x.Tokens, rows, columns, x.Values, source, original, threads: 1, path);
-        RoundTo(computeType, decoded, buffers.Source.Raw);
-        Sgemm.Run(x.Tokens, rows, columns, x.Values, decoded, dense, threads: 1, path);
-        MixedGemm4.Run(
-            x.Tokens, rows, columns, computeType, x.Stored, packed.Code, packed.Blocksize, packed.Phase, packed.Codes, packed.Absmax, mixed,
-            threads: 1, path);
-        double use = YardstickUse(x, rows, columns, decoded, mixed, (int)(packed.Absmax.Length % rows));
+        Sgemm.Run(tokens, rows, columns, x, source, original, threads: 1, context.Path);
+        Sgemm.Run(tokens, rows, columns, multiplied, decoded, dense, threads: 1, context.Path);
         for (int i = 0; i < decoded.Length; i++) decoded[i] = Math.Abs(decoded[i]);
-        Sgemm.Run(x.Tokens, rows, columns, x.Magnitudes, decoded, magnitudes, threads: 1, path);
+        Sgemm.Run(tokens, rows, columns, absolute, decoded, magnitudes, threads: 1, context.Path);
 
+        double use = result.KernelBoundUse;
         for (int i = 0; i < products; i++)
         {
             // What the weights make infinite or NaN is not the kernel's fault.
-            if (!float.IsFinite(mixed[i]) && !float.IsFinite(dense[i])) continue;
-            // Either side is within the bound of the exact product. The sum of magnitudes is itself a float32 product.
-            double bound = 2 * GemmBounds.ForFp32(columns, magnitudes[i] * 1.0001);
-            double error = Math.Abs((double)mixed[i] - dense[i]);
-            if (error > 0 || double.IsNaN(error)) use = Math.Max(use, double.IsNaN(error) ? double.PositiveInfinity : error / bound);
+            if (!float.IsFinite(kernel[i]) && !float.IsFinite(dense[i])) continue;
+            double error = Math.Abs((double)kernel[i] - dense[i]);
+            // The sum of magnitudes is itself a float32 product.
+            if (error > 0 || double.IsNaN(error))
+                use = Math.Max(use, double.IsNaN(error) ? double.PositiveInfinity : error / bound(magnitudes[i] * 1.0001));
         }
 
         result.KernelBoundUse = use;
-        mixed.CopyTo(rounded);
-        RoundTo(computeType, rounded, buffers.Source.Raw);
+        kernel.CopyTo(rounded);
+        RoundTo(context.ComputeType, rounded, buffers.Source.Raw);
         result.Total.Add(original, rounded);
         result.Kernel.Add(dense, rounded);
     }

@@ -1,6 +1,8 @@
 using Bnb.Formats;
 using Bnb.Formats.BitsAndBytes;
+using Bnb.Formats.CompressedTensors;
 using Bnb.Quant;
+using Bnb.Tool.DataTypes;
 using Bnb.Tool.Errors;
 using Bnb.Tool.Pipeline;
 using Bnb.Tool.Policy;
@@ -8,11 +10,8 @@ using Bnb.Tool.Policy;
 namespace Bnb.Tool.Verification;
 
 /// <summary>One weight to verify and the source it should have come from.</summary>
-/// <param name="Source">The source tensor with the quantization that the weight's quant_state claims.</param>
-internal sealed record LayerPlan(BnbWeight Weight, TensorPlan Source)
-{
-    public Code4 Code { get; } = Code4Catalog.ByName(Weight.State.QuantType);
-}
+/// <param name="Source">The source tensor with the quantization that the weight's form claims.</param>
+internal sealed record LayerPlan(QuantizedWeight Weight, TensorPlan Source);
 
 /// <summary>
 /// What will be compared with what, and everything that headers, quant_states and config already tell.
@@ -20,7 +19,7 @@ internal sealed record LayerPlan(BnbWeight Weight, TensorPlan Source)
 /// <param name="Layers">Weights to verify, after --include, --exclude and --sample.</param>
 /// <param name="Plain">Unquantized tensors and their counterparts in the source.</param>
 internal sealed record VerifyPlan(
-    BnbCheckpoint Quantized,
+    QuantizedCheckpoint Quantized,
     Checkpoint Source,
     IReadOnlyList<LayerPlan> Layers,
     IReadOnlyList<(CheckpointTensor Quantized, CheckpointTensor Source)> Plain,
@@ -28,11 +27,11 @@ internal sealed record VerifyPlan(
 {
     public static VerifyPlan Make(VerifyRequest request)
     {
-        BnbCheckpoint quantized = BnbCheckpoint.Read(Checkpoint.Open(request.QuantizedPath, requireConfig: false, followSymlinks: true));
+        QuantizedCheckpoint quantized = QuantizedCheckpoint.Read(Checkpoint.Open(request.QuantizedPath, requireConfig: false, followSymlinks: true));
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: false, followSymlinks: true);
         if (quantized.Weights.Count == 0 && !quantized.Problems.Any(problem => problem.IsFatal))
         {
-            throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "there is no bitsandbytes 4-bit weight to verify")
+            throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "there is no nf4, fp4, int8 or int4 weight to verify")
             {
                 File = quantized.Source.Folder,
             };
@@ -45,7 +44,7 @@ internal sealed record VerifyPlan(
             new Finding(problem.Rule, $"{DisplayText.Escape(problem.Tensor)}: {problem.Text}", problem.IsFatal)));
 
         var layers = new List<LayerPlan>();
-        foreach (BnbWeight weight in quantized.Weights)
+        foreach (QuantizedWeight weight in quantized.Weights)
         {
             if (Match(weight, originals, facts, findings) is { } layer) layers.Add(layer);
         }
@@ -57,7 +56,9 @@ internal sealed record VerifyPlan(
             else findings.Add(new Finding("structure", $"{DisplayText.Escape(tensor.Name)} is not in the source", Fails: true));
         }
 
-        var present = quantized.Source.Tensors.Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
+        var present = quantized.Source.Tensors.Select(tensor => tensor.Name)
+            .Concat(quantized.Weights.Select(weight => weight.Name))
+            .ToHashSet(StringComparer.Ordinal);
         foreach (string missing in originals.Keys.Where(name => !present.Contains(name)).Order(StringComparer.Ordinal))
             findings.Add(new Finding("structure", $"{DisplayText.Escape(missing)} of the source is missing", Fails: true));
         findings.AddRange(ConfigAudit.Run(quantized, facts));
@@ -65,7 +66,7 @@ internal sealed record VerifyPlan(
     }
 
     private static LayerPlan? Match(
-        BnbWeight weight, Dictionary<string, CheckpointTensor> originals, ModelFacts facts, List<Finding> findings)
+        QuantizedWeight weight, Dictionary<string, CheckpointTensor> originals, ModelFacts facts, List<Finding> findings)
     {
         string name = DisplayText.Escape(weight.Name);
         if (!originals.TryGetValue(weight.Name, out CheckpointTensor? original))
@@ -81,7 +82,7 @@ internal sealed record VerifyPlan(
         }
 
         (long first, long second) = (original.Shape.Dimensions[0], original.Shape.Dimensions[1]);
-        bool conv1D = Conv1DLayout.WasUsed(weight.Name, facts);
+        bool conv1D = weight is not Int4Weight && Conv1DLayout.WasUsed(weight.Name, facts);
         bool transposed = (first, second) == (weight.Columns, weight.Rows) && ((first, second) != (weight.Rows, weight.Columns) || conv1D);
         if (!transposed && (first, second) != (weight.Rows, weight.Columns))
         {
@@ -95,11 +96,38 @@ internal sealed record VerifyPlan(
                 "structure", $"{name} is stored transposed: {original.Shape} in the source, [{weight.Rows}, {weight.Columns}] here, and this model has no Conv1D", Fails: true));
         }
 
-        var recipe = new QuantizeRecipe(Code4Catalog.ByName(weight.State.QuantType), weight.State.Blocksize, weight.IsNested, weight.Packed.DType);
-        var quantization = new Quantization(original.DType, weight.Rows, weight.Columns, transposed, recipe);
+        Quantization quantization = RecipeOf(weight).For(original.DType, weight.Rows, weight.Columns, transposed);
+        if (weight is Int4Weight groups && Unverifiable(groups, quantization) is { } reason)
+        {
+            findings.Add(new Finding("structure", $"{name} cannot be verified: {reason}", Fails: true));
+            return null;
+        }
+
         var decision = new TensorDecision(
             new PolicyTensor(original.Name, original.Shape.Dimensions, true, original.ByteCount), TensorAction.Copy, "verify", "compared", false, transposed);
         return new LayerPlan(weight, new TensorPlan(original, decision, quantization));
     }
 
+    /// <summary>The recipe that would give this form.</summary>
+    private static QuantizeRecipe RecipeOf(QuantizedWeight weight) => weight switch
+    {
+        BnbWeight blockwise => new Blockwise4Recipe(
+            Code4Catalog.ByName(blockwise.State.QuantType), blockwise.State.Blocksize, blockwise.IsNested, blockwise.Packed.DType),
+        Int8Weight => new Int8Recipe(Int8Recipe.DefaultThreshold),
+        Int4Weight groups => new Int4Recipe((int)Math.Min(groups.GroupSize, int.MaxValue), groups.IsSymmetric),
+        _ => throw new ArgumentException($"no recipe gives {weight.Type}", nameof(weight)),
+    };
+
+    /// <summary>Its arithmetic depends on the weights' dtype, which the scales show, and is defined for three group sizes.</summary>
+    private static string? Unverifiable(Int4Weight weight, Quantization quantization)
+    {
+        if (!QuantizeGroups4.IsGroupSize((int)Math.Min(weight.GroupSize, int.MaxValue))) return $"its groups are of {weight.GroupSize} values, not 32, 64 or 128";
+        DType expected = quantization.ElementType switch
+        {
+            ElementType.F16 => DType.F16,
+            ElementType.BF16 => DType.BF16,
+            _ => DType.F32,
+        };
+        return weight.Scale.DType == expected ? null : $"its scales are {weight.Scale.DType.Name()}, the source gives {expected.Name()} ones";
+    }
 }

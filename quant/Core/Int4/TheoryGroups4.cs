@@ -5,7 +5,7 @@ namespace Bnb.Quant;
 /// <summary>What group-wise INT4 does to normally distributed weights, by calculation.</summary>
 public static class TheoryGroups4
 {
-    // Beyond 10 lies less than 1e-17 of the probability for the largest groups.
+    // Beyond 10 lies less than 1e-13 of the probability for the largest groups.
     private const double End = 10;
 
     private static readonly ConcurrentDictionary<(int GroupSize, bool Symmetric), double> Known = new();
@@ -15,7 +15,7 @@ public static class TheoryGroups4
     /// deviation does not matter. Numerical integration, error below 1e-5 of the result (1e-6 from 32 on). Roundings to the
     /// weights' type are left out.
     /// </summary>
-    /// <param name="groupSize">Values per group, from 8 to 2^16.</param>
+    /// <param name="groupSize">Values per group, at least 8.</param>
     /// <param name="symmetric">Whether all zero points are 0.</param>
     /// <remarks>Both kinds decode to the nearest multiple of the scale: no value lies more than half a scale beyond the codes'
     /// range. Given a group's extremes, the other values are independent normal values between them.</remarks>
@@ -23,7 +23,6 @@ public static class TheoryGroups4
     public static double RelativeRmse(int groupSize, bool symmetric)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(groupSize, 8);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(groupSize, 1 << 16);
         return Known.GetOrAdd((groupSize, symmetric), static key =>
             Math.Sqrt(key.Symmetric ? Symmetric(key.GroupSize) : Asymmetric(key.GroupSize)));
     }

@@ -45,7 +45,6 @@ public sealed class DeterminismTests(DeterminismTests.Model model) : IClassFixtu
         {
             SourcePath = model.Source,
             OutputPath = _folder["out"],
-            Code = Code4Catalog.ByName("nf4"),
             MaxShardBytes = 100_000,
             KernelPath = path,
         };

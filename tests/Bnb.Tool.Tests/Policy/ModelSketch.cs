@@ -37,7 +37,7 @@ internal sealed class ModelSketch
     public static PolicyOptions Options(params (bool Include, string Glob)[] patterns) =>
         new(64, false, false, [.. patterns.Select(static pattern => new PatternRule(pattern.Include, pattern.Glob))]);
 
-    /// <summary>Decides, compares every tensor with the expectation, and asks the naive matchers about the skip list.</summary>
+    /// <summary>Decides, compares every tensor with the expectation, and asks the naive matchers about the list.</summary>
     public PolicyResult Check(ModelFacts facts, PolicyOptions? options = null)
     {
         PolicyResult result = QuantizationPolicy.Decide(Tensors, facts, options ?? Options());
@@ -47,12 +47,12 @@ internal sealed class ModelSketch
         foreach (TensorDecision decision in result.Decisions)
             Assert.Equal(decision.Rule is RuleIds.Linear or RuleIds.UserInclude, decision.Action == TensorAction.Quantize);
 
-        AssertClosed(result, facts);
+        AssertClosed(result, facts, options?.Target ?? PolicyTarget.Bnb4);
         return result;
     }
 
     /// <summary>No consumer skips a quantized module; every consumer skips each copied matrix that may be a linear layer.</summary>
-    public static void AssertClosed(PolicyResult result, ModelFacts facts)
+    public static void AssertClosed(PolicyResult result, ModelFacts facts, PolicyTarget target = PolicyTarget.Bnb4)
     {
         var aliases = new NameAliases(facts);
         foreach (TensorDecision decision in result.Decisions)
@@ -69,8 +69,25 @@ internal sealed class ModelSketch
             bool exempt = LeafNames.IsEmbedding(module.Leaf) || LeafNames.IsNorm(module.Leaf);
             if (!quantized && exempt) continue;
             foreach (string name in aliases.Of(module))
-                foreach ((string consumer, Func<IReadOnlyList<string>, string, bool> skips) in NaiveMatchers.All)
-                    Assert.True(skips(result.SkipModules, name) != quantized, $"{consumer} on {name}, quantized: {quantized}");
+            {
+                if (target == PolicyTarget.CompressedTensors) AssertIgnored(result.SkipModules, name, quantized);
+                else AssertSkipped(result.SkipModules, name, quantized);
+            }
+        }
+    }
+
+    private static void AssertSkipped(IReadOnlyList<string> entries, string name, bool quantized)
+    {
+        foreach ((string consumer, Func<IReadOnlyList<string>, string, bool> skips) in NaiveMatchers.All)
+            Assert.True(skips(entries, name) != quantized, $"{consumer} on {name}, quantized: {quantized}");
+    }
+
+    private static void AssertIgnored(IReadOnlyList<string> entries, string name, bool quantized)
+    {
+        foreach ((string reader, Func<IReadOnlyList<string>, string, string> ask) in NaiveIgnoreReaders.All)
+        {
+            string answer = ask(entries, name);
+            Assert.True(answer == (quantized ? "quantized" : "ignored"), $"{reader} on {name}: {answer}, quantized: {quantized}");
         }
     }
 

@@ -10,14 +10,18 @@ public class PolicyPropertyTests
 {
     private static readonly string[] Types = ["llama", "t5", "gpt2", "bert", "jamba", "qwen2_vl", "mixtral"];
 
-    [Fact]
-    public void Decide_AnyNames_IsClosedOrRefusedAndIndependentOfOrder()
+    [Theory]
+    [InlineData("Bnb4")]
+    [InlineData("Bnb8")]
+    [InlineData("CompressedTensors")]
+    public void Decide_AnyNames_IsClosedOrRefusedAndIndependentOfOrder(string output)
     {
         const int Rounds = 400;
+        PolicyTarget target = Enum.Parse<PolicyTarget>(output);
         int decided = 0;
         Prop.ForAll(Gen.Choose(0, int.MaxValue).ToArbitrary(), seed =>
         {
-            if (CheckOne(seed)) decided++;
+            if (CheckOne(seed, target)) decided++;
             return true;
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(Rounds));
 
@@ -25,8 +29,45 @@ public class PolicyPropertyTests
         Assert.InRange(decided, Rounds / 3, Rounds);
     }
 
+    /// <summary>Names that vLLM's fused layers, expert blocks, regular expressions and class names are made of.</summary>
     [Fact]
-    public void Decide_HugeAndOddNames_StaysBounded()
+    public void Decide_NamesOfFusedLayers_AreClosedOrRefusedByEveryReaderOfIgnore()
+    {
+        const int Rounds = 3000;
+        string[] parts =
+        [
+            "a", "model", "language_model", "experts", "experts", "0", "1", "q_proj", "k_proj", "qkv_proj", "gate_proj", "up_proj",
+            "gate_up_proj", "w1", "block_sparse_moe", "mlp", "gate", "lm_head", "Linear", "re:a",
+        ];
+        var random = new Random(20261122);
+        int decided = 0;
+        int closed = 0;
+        for (int round = 0; round < Rounds; round++)
+        {
+            PolicyTensor[] tensors =
+            [
+                .. Enumerable.Range(0, random.Next(1, 16))
+                    .Select(_ => string.Join('.', Enumerable.Range(0, random.Next(1, 6)).Select(_ => parts[random.Next(parts.Length)])))
+                    .Distinct()
+                    .Select(path => ModelSketch.Make(path + ".weight", 64, random.Next(6) == 0 ? 100 : 64)),
+            ];
+            ModelFacts facts = ModelSketch.Facts("llama", multimodal: random.Next(2) == 0);
+            (PolicyResult? result, string? code) = Try(tensors, facts, Options("CompressedTensors"));
+            Assert.True(result is not null || code == PolicyException.SkipConflict, code);
+            if (result is null) continue;
+            decided++;
+            if (result.Decisions.Any(static decision => decision.Rule == RuleIds.Closure)) closed++;
+            ModelSketch.AssertClosed(result, facts, PolicyTarget.CompressedTensors);
+        }
+
+        Assert.InRange(decided, Rounds / 3, Rounds);
+        Assert.InRange(closed, 10, Rounds);
+    }
+
+    [Theory]
+    [InlineData("Bnb4")]
+    [InlineData("CompressedTensors")]
+    public void Decide_HugeAndOddNames_StaysBounded(string output)
     {
         string dots = new('.', 70_000);
         string letters = new('a', 70_000);
@@ -36,14 +77,16 @@ public class PolicyPropertyTests
         List<PolicyTensor> tensors = [.. names.Select(static name => ModelSketch.Make(name + ".weight", 64, 64))];
         var clock = Stopwatch.StartNew();
 
-        PolicyResult result = QuantizationPolicy.Decide(tensors, ModelSketch.Facts("llama"), ModelSketch.Options());
+        PolicyResult result = QuantizationPolicy.Decide(tensors, ModelSketch.Facts("llama"), Options(output));
 
         Assert.All(result.Decisions, static decision => Assert.Equal(TensorAction.Copy, decision.Action));
         Assert.InRange(clock.Elapsed.TotalSeconds, 0, 30);
     }
 
-    [Fact]
-    public void Decide_EntangledNames_StaysBounded()
+    [Theory]
+    [InlineData("Bnb4")]
+    [InlineData("CompressedTensors")]
+    public void Decide_EntangledNames_StaysBounded(string output)
     {
         // Every prefix and suffix of one name occurs in the others, and every other module must be skipped.
         List<PolicyTensor> tensors = [];
@@ -55,7 +98,7 @@ public class PolicyPropertyTests
 
         try
         {
-            QuantizationPolicy.Decide(tensors, ModelSketch.Facts("llama"), ModelSketch.Options());
+            QuantizationPolicy.Decide(tensors, ModelSketch.Facts("llama"), Options(output));
         }
         catch (PolicyException error)
         {
@@ -65,8 +108,10 @@ public class PolicyPropertyTests
         Assert.InRange(clock.Elapsed.TotalSeconds, 0, 30);
     }
 
-    [Fact]
-    public void Decide_HundredThousandTensors_TakesSeconds()
+    [Theory]
+    [InlineData("Bnb4", "gate")]
+    [InlineData("CompressedTensors", "model.layers.59.mlp.gate")]
+    public void Decide_HundredThousandTensors_TakesSeconds(string output, string entry)
     {
         List<PolicyTensor> tensors = [];
         for (int layer = 0; layer < 60; layer++)
@@ -82,22 +127,24 @@ public class PolicyPropertyTests
         Assert.True(tensors.Count > 100_000);
         var clock = Stopwatch.StartNew();
 
-        PolicyResult result = QuantizationPolicy.Decide(tensors, ModelSketch.Facts("qwen3_moe"), ModelSketch.Options());
+        PolicyResult result = QuantizationPolicy.Decide(tensors, ModelSketch.Facts("qwen3_moe"), Options(output));
 
-        Assert.Contains("gate", result.SkipModules);
+        Assert.Contains(entry, result.SkipModules);
         // Far above what it takes, for busy machines; comparing all pairs would take minutes.
         Assert.InRange(clock.Elapsed.TotalSeconds, 0, 30);
         TestContext.Current.TestOutputHelper?.WriteLine($"{tensors.Count} tensors: {clock.Elapsed.TotalSeconds:F2} s");
     }
 
-    private static bool CheckOne(int seed)
+    private static PolicyOptions Options(string output) => ModelSketch.Options() with { Target = Enum.Parse<PolicyTarget>(output) };
+
+    private static bool CheckOne(int seed, PolicyTarget target)
     {
         var random = new Random(seed);
         bool odd = random.Next(3) == 0;
         var tensors = Enumerable.Range(0, random.Next(1, 25))
             .Select(_ => odd ? RandomNames.OddPath(random, 4) : RandomNames.Path(random, 4))
             .Distinct()
-            .Select(path => ModelSketch.Make(path + ".weight", random.Next(12) == 0 ? 0 : 64, 64))
+            .Select(path => ModelSketch.Make(path + ".weight", random.Next(12) == 0 ? 0 : 64, random.Next(12) == 0 ? 100 : 64))
             .ToArray();
         ModelFacts facts = ModelSketch.Facts(Types[random.Next(Types.Length)], multimodal: random.Next(2) == 0);
         List<(bool, string)> patterns = [];
@@ -107,9 +154,9 @@ public class PolicyPropertyTests
             patterns.Add((random.Next(3) == 0, random.Next(2) == 0 ? name : "*" + name[(name.Length / 2)..]));
         }
 
-        PolicyOptions options = ModelSketch.Options([.. patterns]);
+        PolicyOptions options = ModelSketch.Options([.. patterns]) with { Target = target };
         (PolicyResult? result, string? code) = Try(tensors, facts, options);
-        if (result is not null) ModelSketch.AssertClosed(result, facts);
+        if (result is not null) ModelSketch.AssertClosed(result, facts, target);
 
         PolicyTensor[] shuffled = [.. tensors];
         random.Shuffle(shuffled);

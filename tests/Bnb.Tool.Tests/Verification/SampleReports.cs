@@ -32,7 +32,7 @@ internal static class SampleReports
 
     /// <summary>A faithful layer as theory expects it.</summary>
     public static LayerResult Layer(string name = "model.layers.0.mlp.up_proj.weight", double error = 0.0920, params IReadOnlyList<Finding> findings) => new(
-        name, "nf4", 64, true, 4096, 11008,
+        name, "nf4", 64, true, null, 4096, 11008,
         new Faithfulness(45_088_768, 0, 3, 704_512, 0, 0, 0, -1, null),
         new WeightError(error, -20 * Math.Log10(error), 0.0123456789012345, 0.9957, 0.0920),
         new GemmError(64, "bfloat16", error * 0.998, 20.7, 0.00236, 0.31),

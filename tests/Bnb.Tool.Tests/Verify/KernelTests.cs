@@ -54,9 +54,10 @@ public sealed class KernelTests(LimitTests.Model model) : IClassFixture<LimitTes
         var request = new VerifyRequest { QuantizedPath = model.Good, SourcePath = model.Source };
         VerifyPlan plan = VerifyPlan.Make(request);
         LayerPlan layer = plan.Layers[0];
-        CheckpointFile[] files = [layer.Weight.Packed.File, .. layer.Source.SourceFiles];
+        CheckpointFile[] files = [layer.Weight.Stored.File, .. layer.Source.SourceFiles];
         using var source = new TensorSource(files);
-        var run = new LayerRun(layer, source, new Activations(request, ElementType.BF16), ElementType.BF16, KernelPaths.Selected);
+        LayerRun run = LayerRun.Create(
+            layer, new LayerContext(source, new Activations(request, ElementType.BF16), ElementType.BF16, 6f, KernelPaths.Selected));
         var buffers = new VerifyBuffers(VerifySizes.Of(plan.Layers, request.Tokens));
         for (int panel = 0; panel < run.PanelCount; panel++) run.Process(panel, buffers);
         PanelResult measured = run.Merged();
@@ -85,9 +86,12 @@ public sealed class KernelTests(LimitTests.Model model) : IClassFixture<LimitTes
         Widen.ToSingle(type, stored, values);
         var result = new PanelResult();
         float[] scales = Array.ConvertAll(absmax, value => value * factor);
+        using var source = new TensorSource(Array.Empty<CheckpointFile>());
+        var context = new LayerContext(source, null, type, 6f, path);
+        var buffers = new VerifyBuffers(new VerifySizes(count, 4, rows, blocks, 4, false, tokens));
+        MixedGemm4.Run(tokens, rows, columns, type, stored, code, blocksize, 0, packed, scales, buffers.Packed.AsSpan(0, tokens * rows), 1, path);
         PanelProducts.Measure(
-            result, new ActivationMatrix(tokens, stored, values), rows, columns, weights, decoded, type,
-            new PackedPanel(code, blocksize, 0, packed, scales), new VerifyBuffers(new VerifySizes(count, rows, blocks, 4, false, tokens)), path);
+            result, new ActivationMatrix(tokens, type, stored, values), rows, columns, weights, decoded, seed % rows, buffers, context);
         return result;
     }
 

@@ -44,6 +44,21 @@ internal sealed class SkipList
         }
     }
 
+    /// <summary>Whether an entry of someone else's list can be judged: Python's regular expressions know more than these.</summary>
+    public static bool IsReadable(string entry)
+    {
+        if (SkipEntry.IsLiteral(entry)) return true;
+        try
+        {
+            _ = new SkipList([entry]);
+            return true;
+        }
+        catch (Exception unreadable) when (unreadable is ArgumentException or NotSupportedException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>transformers 4 and diffusers.</summary>
     public bool MatchesV4(string name)
     {

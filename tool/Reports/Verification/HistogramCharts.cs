@@ -14,26 +14,53 @@ internal static class HistogramCharts
     public static string CodeUse(string quantType, IEnumerable<LayerResult> layers)
     {
         long[] counts = Sum(layers.Select(static layer => layer.Histograms.CodeUse), Codes);
-        ReadOnlyMemory<float> values = Code4Catalog.All.FirstOrDefault(code => code.Name == quantType)?.Values ?? default;
-        int[] order = [.. Enumerable.Range(0, Codes).OrderBy(code => values.IsEmpty ? code : values.Span[code])];
-        (Svg svg, Axis y, long total) = Start("use of the 16 codes", counts, bottom: 74);
+        string[] labels = Labels(quantType);
+        int[] order = OrderOfValues(quantType);
+        (Svg svg, Axis y, long total) = Start("use of the codes", counts, bottom: 74);
         var x = new Axis(0, Codes, Left, Width - Right);
         for (int i = 0; i < Codes; i++)
         {
             int code = order[i];
-            string value = values.IsEmpty ? "" : values.Span[code].ToString("0.000", CultureInfo.InvariantCulture);
-            string label = value.Length > 0 ? $"code {code} = {value}" : $"code {code}";
-            Bar(svg, x, y, i, 4, Share(counts[code], total), $"{label}: {Amount(counts[code], total)}");
-            double middle = x.Place(i + 0.5) + 4;
-            svg.Text(middle, y.From + 12, value.Length > 0 ? value : ChartText.Short(code), "end", -55);
+            Bar(svg, x, y, i, 4, Share(counts[code], total), $"code {code} = {labels[code]}: {Amount(counts[code], total)}");
+            svg.Text(x.Place(i + 0.5) + 4, y.From + 12, labels[code], "end", -55);
         }
 
-        svg.Text((Left + Width - Right) / 2, Height - 5, values.IsEmpty ? "code" : "value of the code for absmax 1");
+        svg.Text((Left + Width - Right) / 2, Height - 5, Axis(quantType));
         return svg.ToString();
     }
 
+    /// <summary>What each of the 16 counts is about.</summary>
+    private static string[] Labels(string quantType) => quantType switch
+    {
+        "int8" => [.. Enumerable.Range(0, Codes).Select(i => $"{((i * 16) - 128).ToString(CultureInfo.InvariantCulture)}..")],
+        "int4" => [.. Enumerable.Range(0, Codes).Select(i => (i - 8).ToString(CultureInfo.InvariantCulture))],
+        _ when ValuesOf(quantType) is { } values => [.. values.Select(value => value.ToString("0.000", CultureInfo.InvariantCulture))],
+        _ => [.. Enumerable.Range(0, Codes).Select(code => ChartText.Short(code))],
+    };
+
+    private static string Axis(string quantType) => quantType switch
+    {
+        "int8" => "code, in sixteenths of its range",
+        "int4" => "code before the zero point is taken off",
+        _ => ValuesOf(quantType) is null ? "code" : "value of the code for absmax 1",
+    };
+
+    private static int[] OrderOfValues(string quantType) => ValuesOf(quantType) is { } values
+        ? [.. Enumerable.Range(0, Codes).OrderBy(code => values[code])]
+        : [.. Enumerable.Range(0, Codes)];
+
+    private static float[]? ValuesOf(string quantType) => Code4Catalog.All.FirstOrDefault(code => code.Name == quantType)?.Values.ToArray();
+
+    /// <summary>What errors are measured in, see <see cref="Histograms"/>.</summary>
+    private static string Unit(string quantType) => quantType switch
+    {
+        "int8" => $"(decoded - source) / (absmax / {Histograms.Int8Unit})",
+        "int4" => "(decoded - source) / (7.5 scales)",
+        _ => "(decoded - source) / absmax",
+    };
+
     /// <summary>(decoded - source) / absmax in the bins of <see cref="Histograms"/>.</summary>
-    public static string WeightError(IEnumerable<LayerResult> layers)
+    public static string WeightError(string quantType, IEnumerable<LayerResult> layers)
     {
         long[] counts = Sum(layers.Select(static layer => layer.Histograms.ErrorCounts), Histograms.ErrorBins);
         (Svg svg, Axis y, long total) = Start("distribution of the weight error", counts, bottom: 44);
@@ -48,7 +75,7 @@ internal static class HistogramCharts
 
         var scale = new Axis(-Histograms.ErrorRange, Histograms.ErrorRange, x.From, x.To);
         foreach (double tick in scale.Ticks(8)) svg.Text(scale.Place(tick), y.From + 17, ChartText.Short(tick));
-        svg.Text((Left + Width - Right) / 2, Height - 5, "(decoded - source) / absmax");
+        svg.Text((Left + Width - Right) / 2, Height - 5, Unit(quantType));
         return svg.ToString();
     }
 

@@ -99,7 +99,7 @@ internal sealed class HtmlReportWriter : IVerificationReportWriter
             string of = $"All values of {Count(type.Count(), type.Key + " layer")}.";
             output.Write("<div class=\"pair\">\n");
             Card("half", $"Use of the {type.Key} codes", of, HistogramCharts.CodeUse(type.Key, type));
-            Card("half", $"Weight error of {type.Key}", of, HistogramCharts.WeightError(type));
+            Card("half", $"Weight error of {type.Key}", of, HistogramCharts.WeightError(type.Key, type));
             output.Write("</div>\n");
         }
 

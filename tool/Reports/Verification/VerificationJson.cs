@@ -48,8 +48,11 @@ internal static class VerificationJson
         WriteText("name", layer.Name, json);
         json.WriteBoolean("passed", layer.Passed);
         WriteText("quant_type", layer.QuantType, json);
-        json.WriteNumber("blocksize", layer.Blocksize);
+        if (layer.Blocksize is { } blocksize) json.WriteNumber("blocksize", blocksize);
+        else json.WriteNull("blocksize");
         json.WriteBoolean("double_quant", layer.DoubleQuant);
+        if (layer.Symmetric is { } symmetric) json.WriteBoolean("symmetric", symmetric);
+        else json.WriteNull("symmetric");
         json.WriteNumber("rows", layer.Rows);
         json.WriteNumber("columns", layer.Columns);
         WriteFaithfulness(layer.Faithfulness, json);
@@ -106,6 +109,7 @@ internal static class VerificationJson
         WriteMetric("total_snr_db", value.TotalSnrDb, json);
         WriteMetric("kernel_relative_error", value.KernelRelativeError, json);
         WriteMetric("kernel_bound_use", value.KernelBoundUse, json);
+        WriteMetric("activation_relative_error", value.ActivationRelativeError, json);
         json.WriteEndObject();
     }
 

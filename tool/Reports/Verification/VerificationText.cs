@@ -35,9 +35,15 @@ internal static class VerificationText
     /// <summary><c>1 layer</c>, <c>2 layers</c>.</summary>
     public static string Count(long value, string noun) => $"{Count(value)} {noun}{(value == 1 ? "" : "s")}";
 
-    /// <summary><c>nf4 b64 double</c>, as <c>inspect</c> names formats.</summary>
-    public static string Format(LayerResult layer) =>
-        $"{DisplayText.Escape(layer.QuantType)} b{Invariant(layer.Blocksize)}{(layer.DoubleQuant ? " double" : "")}";
+    /// <summary><c>nf4 b64 double</c>, <c>int4 g128 symmetric</c> or <c>int8</c>, as <c>inspect</c> names formats.</summary>
+    public static string Format(LayerResult layer)
+    {
+        string type = DisplayText.Escape(layer.QuantType);
+        if (layer.Blocksize is not { } blocksize) return type;
+        return layer.Symmetric is { } symmetric
+            ? $"{type} g{Invariant(blocksize)} {(symmetric ? "symmetric" : "asymmetric")}"
+            : $"{type} b{Invariant(blocksize)}{(layer.DoubleQuant ? " double" : "")}";
+    }
 
     /// <summary>The path of the module that owns the weight, the whole name when it has none.</summary>
     public static string Module(LayerResult layer) => ModuleName.PathOfWeight(layer.Name) ?? layer.Name;

@@ -1,17 +1,18 @@
 using System.Runtime.InteropServices;
 using Bnb.Formats;
 using Bnb.Quant;
+using Bnb.Tool.Pipeline;
 
-namespace Bnb.Tool.Pipeline;
+namespace Bnb.Tool.DataTypes;
 
 /// <summary>
-/// Quantizes a tensor. Codes are written as they come; with double quantization absmax waits until all of it, and so its
+/// Quantizes a tensor to nf4 or fp4. Codes are written as they come; with double quantization absmax waits until all of it, and so its
 /// mean, is known.
 /// </summary>
-internal sealed class QuantizeTensorRun(TensorPlan plan, Quantization quantization, ShardRun shard, PipelineContext context)
+internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quantization, ShardRun shard, PipelineContext context)
     : TensorRun(plan, shard, context, quantization.ValueCount, context.Budget.ChunkValues)
 {
-    private readonly QuantizeRecipe _recipe = quantization.Recipe;
+    private readonly Blockwise4Recipe _recipe = quantization.Recipe;
     private AbsmaxStore? _absmax;
     private double[] _absmaxSums = [];
     private byte[]? _preloaded;
@@ -44,21 +45,21 @@ internal sealed class QuantizeTensorRun(TensorPlan plan, Quantization quantizati
         long firstBlock = first / _recipe.Blocksize;
 
         ReadOnlySpan<byte> values = Context.Source.ReadValues(Plan, first, count, buffers, _preloaded);
-        Span<float> absmax = buffers.Absmax.AsSpan(0, (int)DivideUp(count, _recipe.Blocksize));
-        Span<byte> packed = buffers.Packed.AsSpan(0, (count + 1) / 2);
+        Span<float> absmax = buffers.Scales.AsSpan(0, (int)DivideUp(count, _recipe.Blocksize));
+        Span<byte> packed = buffers.Codes.AsSpan(0, (count + 1) / 2);
         bool finite = Quantize4.Run(
             _recipe.Code, quantization.ElementType, _recipe.Blocksize, values, absmax, packed, Context.KernelPath);
-        if (!finite && !Context.KeepNonFinite) throw NonFiniteScan.Error(Plan, Context.Source, buffers);
+        if (!finite && !Context.KeepNonFinite) throw NonFiniteScan.Error(Plan, Context.Source, buffers, quantization.ElementType);
 
-        Shard.Write(Plan, OutputRole.Packed, first / 2, packed);
+        Shard.Write(Plan, OutputRole.Codes, first / 2, packed);
         if (_recipe.DoubleQuant)
         {
-            AbsmaxMean.BlockSums(absmax, _absmaxSums.AsSpan((int)(firstBlock / Quantization.NestedBlocksize)));
+            AbsmaxMean.BlockSums(absmax, _absmaxSums.AsSpan((int)(firstBlock / Blockwise4Quantization.NestedBlocksize)));
             _absmax?.Write(firstBlock, absmax);
         }
         else
         {
-            Shard.Write(Plan, OutputRole.Absmax, firstBlock * sizeof(float), MemoryMarshal.AsBytes(absmax));
+            Shard.Write(Plan, OutputRole.Scale, firstBlock * sizeof(float), MemoryMarshal.AsBytes(absmax));
         }
 
         Context.Progress.Add((long)count * (quantization.SourceType.BitSize() / 8));
@@ -78,26 +79,26 @@ internal sealed class QuantizeTensorRun(TensorPlan plan, Quantization quantizati
         }
 
         WriteFloats(OutputRole.QuantMap, _recipe.Code.Values.Span);
-        Shard.SetState(Plan, ShardPlan.QuantState(quantization, offset).ToUtf8());
+        Shard.SetState(Plan, quantization.State(offset).ToUtf8());
     }
 
     /// <summary>Second level of double quantization, piecewise: reads absmax back, writes 8-bit codes and nested absmax.</summary>
     private void QuantizeAbsmax(float offset, WorkerBuffers buffers)
     {
-        int nestedPerPiece = Math.Max(1, buffers.Absmax.Length / Quantization.NestedBlocksize);
-        int piece = nestedPerPiece * Quantization.NestedBlocksize;
+        int nestedPerPiece = Math.Max(1, buffers.Scales.Length / Blockwise4Quantization.NestedBlocksize);
+        int piece = nestedPerPiece * Blockwise4Quantization.NestedBlocksize;
         Span<float> nestedAbsmax = new float[nestedPerPiece];
         for (long first = 0; first < quantization.BlockCount; first += piece)
         {
             int count = (int)Math.Min(piece, quantization.BlockCount - first);
-            Span<float> absmax = buffers.Absmax.AsSpan(0, count);
-            Span<byte> codes = buffers.Packed.AsSpan(0, count);
-            Span<float> nested = nestedAbsmax[..(int)DivideUp(count, Quantization.NestedBlocksize)];
+            Span<float> absmax = buffers.Scales.AsSpan(0, count);
+            Span<byte> codes = buffers.Codes.AsSpan(0, count);
+            Span<float> nested = nestedAbsmax[..(int)DivideUp(count, Blockwise4Quantization.NestedBlocksize)];
             _absmax!.Read(first, absmax);
             NestedAbsmax.Quantize(absmax, offset, codes, nested, Context.KernelPath);
-            Shard.Write(Plan, OutputRole.Absmax, first, codes);
+            Shard.Write(Plan, OutputRole.Scale, first, codes);
             Shard.Write(
-                Plan, OutputRole.NestedAbsmax, first / Quantization.NestedBlocksize * sizeof(float), MemoryMarshal.AsBytes(nested));
+                Plan, OutputRole.NestedAbsmax, first / Blockwise4Quantization.NestedBlocksize * sizeof(float), MemoryMarshal.AsBytes(nested));
         }
     }
 

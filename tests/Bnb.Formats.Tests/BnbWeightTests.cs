@@ -5,7 +5,7 @@ using Bnb.TestKit;
 namespace Bnb.Formats.Tests;
 
 /// <summary>Which tensors make a 4-bit weight, and which rule is broken when they do not.</summary>
-public sealed class BnbCheckpointTests : IDisposable
+public sealed class BnbWeightTests : IDisposable
 {
     private const string Weight = "layer.weight";
     private const string Flat = """{"quant_type": "nf4", "blocksize": 64, "dtype": "bfloat16", "shape": [5, 39]}""";
@@ -20,9 +20,9 @@ public sealed class BnbCheckpointTests : IDisposable
     {
         TestTensor plain = TestTensor.Numbered("norm.weight", "F32", 3);
 
-        BnbCheckpoint read = Read([.. FlatTensors(), plain]);
+        QuantizedCheckpoint read = Read([.. FlatTensors(), plain]);
 
-        BnbWeight weight = Assert.Single(read.Weights);
+        var weight = (BnbWeight)Assert.Single(read.Weights);
         Assert.Equal((Weight, 5L, 39L, 195L, 4L, false), (weight.Name, weight.Rows, weight.Columns, weight.ValueCount, weight.BlockCount, weight.IsNested));
         Assert.Equal(FlatTensors().Select(tensor => tensor.Name).Order(StringComparer.Ordinal), weight.Parts.Select(part => part.Name).Order(StringComparer.Ordinal));
         Assert.Equal(["norm.weight"], read.Plain.Select(tensor => tensor.Name));
@@ -33,9 +33,9 @@ public sealed class BnbCheckpointTests : IDisposable
     [Fact]
     public void Read_NestedWeight_HasAllSixParts()
     {
-        BnbCheckpoint read = Read(NestedTensors());
+        QuantizedCheckpoint read = Read(NestedTensors());
 
-        BnbWeight weight = Assert.Single(read.Weights);
+        var weight = (BnbWeight)Assert.Single(read.Weights);
         Assert.True(weight.IsNested);
         Assert.Equal(6, weight.Parts.Count());
         Assert.Equal(0.5f, weight.State.NestedOffset);
@@ -48,23 +48,13 @@ public sealed class BnbCheckpointTests : IDisposable
     {
         foreach (string folder in (string[])["nf4-dq", "fp4"])
         {
-            BnbCheckpoint read = BnbCheckpoint.Read(Checkpoint.Open(Golden.File("tiny-llama", folder, "model.safetensors"), requireConfig: false));
+            QuantizedCheckpoint read = QuantizedCheckpoint.Read(Checkpoint.Open(Golden.File("tiny-llama", folder, "model.safetensors"), requireConfig: false));
 
             Assert.Equal(14, read.Weights.Count);
             Assert.Equal(7, read.Plain.Count);
             Assert.Empty(read.Problems);
-            Assert.All(read.Weights, weight => Assert.Equal(folder == "nf4-dq", weight.IsNested));
+            Assert.All(read.Weights, weight => Assert.Equal(folder == "nf4-dq", ((BnbWeight)weight).IsNested));
         }
-    }
-
-    [Fact]
-    public void Read_Int8Model_IsAllPlain()
-    {
-        BnbCheckpoint read = BnbCheckpoint.Read(Checkpoint.Open(Golden.File("tiny-llama", "int8", "model.safetensors"), requireConfig: false));
-
-        Assert.Empty(read.Weights);
-        Assert.Equal(read.Source.Tensors.Count, read.Plain.Count);
-        Assert.Empty(read.Problems);
     }
 
     [Fact]
@@ -73,10 +63,10 @@ public sealed class BnbCheckpointTests : IDisposable
         TestTensor[] tensors = FlatTensors();
         CheckpointBuilder.Sharded(_folder["sharded"], [[tensors[0]], [.. tensors.Skip(1)]]);
 
-        BnbCheckpoint read = BnbCheckpoint.Read(Checkpoint.Open(_folder["sharded"], requireConfig: false));
+        QuantizedCheckpoint read = QuantizedCheckpoint.Read(Checkpoint.Open(_folder["sharded"], requireConfig: false));
 
         Assert.Single(read.Weights);
-        BnbProblem problem = Assert.Single(read.Problems);
+        WeightProblem problem = Assert.Single(read.Problems);
         Assert.Equal(("BNB0108", false), (problem.Rule, problem.IsFatal));
         read.ThrowIfBroken();
     }
@@ -112,10 +102,10 @@ public sealed class BnbCheckpointTests : IDisposable
             _ => [.. FlatTensors().Where(part => !part.Name.Contains("quant_state", StringComparison.Ordinal)), State(words[1])],
         };
 
-        BnbCheckpoint read = Read(tensors);
+        QuantizedCheckpoint read = Read(tensors);
 
         Assert.Empty(read.Weights);
-        BnbProblem problem = read.Problems.First(problem => problem.IsFatal);
+        WeightProblem problem = read.Problems.First(problem => problem.IsFatal);
         Assert.Equal((rule, tensor), (problem.Rule, problem.Tensor));
         CheckpointFormatException error = Assert.Throws<CheckpointFormatException>(read.ThrowIfBroken);
         Assert.Equal(("BNB-STATE", tensor), (error.Error.Code(), error.Tensor));
@@ -126,9 +116,9 @@ public sealed class BnbCheckpointTests : IDisposable
     [Fact]
     public void Read_NestedPartsOfAFlatState_AreRemarkedOnAndNotUsed()
     {
-        BnbCheckpoint read = Read([.. FlatTensors(), TestTensor.Numbered(Weight + ".nested_absmax", "F32", 1)]);
+        QuantizedCheckpoint read = Read([.. FlatTensors(), TestTensor.Numbered(Weight + ".nested_absmax", "F32", 1)]);
 
-        Assert.Null(Assert.Single(read.Weights).NestedAbsmax);
+        Assert.Null(((BnbWeight)Assert.Single(read.Weights)).NestedAbsmax);
         Assert.Equal(("BNB0102", false), (read.Problems[0].Rule, Assert.Single(read.Problems).IsFatal));
         Assert.Empty(read.Plain);
     }
@@ -136,7 +126,7 @@ public sealed class BnbCheckpointTests : IDisposable
     [Fact]
     public void Read_UnknownCompanion_IsRemarkedOn()
     {
-        BnbCheckpoint read = Read([.. FlatTensors(), TestTensor.Numbered(Weight + ".zero_point", "F32", 1)]);
+        QuantizedCheckpoint read = Read([.. FlatTensors(), TestTensor.Numbered(Weight + ".zero_point", "F32", 1)]);
 
         Assert.Single(read.Weights);
         Assert.Equal(("BNB0102", Weight + ".zero_point", false), (read.Problems[0].Rule, read.Problems[0].Tensor, read.Problems[0].IsFatal));
@@ -149,7 +139,7 @@ public sealed class BnbCheckpointTests : IDisposable
         TestTensor[] tensors = FlatTensors();
         tensors[^1] = tensors[^1] with { Name = Weight + ".quant_state.bitsandbytes__fp4" };
 
-        BnbCheckpoint read = Read(tensors);
+        QuantizedCheckpoint read = Read(tensors);
 
         Assert.Single(read.Weights);
         Assert.Equal("BNB0104", Assert.Single(read.Problems).Rule);
@@ -158,7 +148,7 @@ public sealed class BnbCheckpointTests : IDisposable
     [Fact]
     public void Read_TwoStates_AreRefusedOnDemand()
     {
-        BnbCheckpoint read = Read([.. FlatTensors(), State(Flat) with { Name = Weight + ".quant_state.bitsandbytes__fp4" }]);
+        QuantizedCheckpoint read = Read([.. FlatTensors(), State(Flat) with { Name = Weight + ".quant_state.bitsandbytes__fp4" }]);
 
         Assert.Contains(read.Problems, problem => problem is { Rule: "BNB0103", IsFatal: true });
         Assert.Throws<CheckpointFormatException>(read.ThrowIfBroken);
@@ -172,7 +162,7 @@ public sealed class BnbCheckpointTests : IDisposable
         TestTensor[] tensors = FlatTensors();
         tensors[^1] = TestTensor.Numbered(tensors[^1].Name, dtype, length);
 
-        BnbCheckpoint read = Read(tensors);
+        QuantizedCheckpoint read = Read(tensors);
 
         Assert.Empty(read.Weights);
         Assert.Contains(read.Problems, problem => problem is { Rule: "BNB0103", IsFatal: true });
@@ -199,6 +189,6 @@ public sealed class BnbCheckpointTests : IDisposable
         State(Nested),
     ];
 
-    private BnbCheckpoint Read(IEnumerable<TestTensor> tensors) =>
-        BnbCheckpoint.Read(Checkpoint.Open(_folder.Write("model.safetensors", CheckpointBuilder.Safetensors(tensors)), requireConfig: false));
+    private QuantizedCheckpoint Read(IEnumerable<TestTensor> tensors) =>
+        QuantizedCheckpoint.Read(Checkpoint.Open(_folder.Write("model.safetensors", CheckpointBuilder.Safetensors(tensors)), requireConfig: false));
 }

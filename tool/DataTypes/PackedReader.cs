@@ -2,8 +2,9 @@ using System.Runtime.InteropServices;
 using Bnb.Formats;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Quant;
+using Bnb.Tool.Pipeline;
 
-namespace Bnb.Tool.Pipeline;
+namespace Bnb.Tool.DataTypes;
 
 /// <summary>
 /// Reads codes and absmax of a 4-bit weight in pieces: where formats meets quant on the way back. Double-quantized absmax is

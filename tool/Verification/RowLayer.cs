@@ -1,0 +1,54 @@
+using System.Runtime.InteropServices;
+using Bnb.Formats;
+using Bnb.Quant;
+using Bnb.Tool.DataTypes;
+
+namespace Bnb.Tool.Verification;
+
+/// <summary>Types whose scales belong to one row: a panel of whole rows owns everything it needs.</summary>
+internal abstract class RowLayer(LayerPlan layer, LayerContext context) : LayerRun(layer, context)
+{
+    private WeightDecoder? _decoder;
+
+    protected override void Begin() => _decoder = WeightDecoder.Of(Layer.Weight, Context.Source, Context.Path);
+
+    protected override void Measure(int panel, VerifyBuffers buffers, PanelResult result)
+    {
+        QuantizedWeight weight = Layer.Weight;
+        int columns = (int)weight.Columns;
+        long firstRow = panel * PanelRows, start = firstRow * columns;
+        int rows = (int)Math.Min(PanelRows, weight.Rows - firstRow), count = rows * columns;
+        ReadOnlySpan<byte> stored = Context.Source.ReadValues(Layer.Source, start, count, buffers.Source, Preloaded);
+        Span<float> source = buffers.SourceValues.AsSpan(0, count), decoded = buffers.DecodedValues.AsSpan(0, count);
+        Widen.ToSingle(Layer.Source.Quantization!.ElementType, stored, source);
+
+        _decoder!.Load(start, count, buffers.Found);
+        CompareStored(result, start, rows, stored, source, buffers);
+        _decoder.Decode(start, count, ElementType.F32, MemoryMarshal.AsBytes(decoded), buffers.Found);
+        result.Weight.Add(source, decoded);
+        CountCodes(result, rows, source, decoded, buffers);
+        if (Context.Activations is not null) Multiply(result, rows, columns, panel % rows, source, decoded, buffers);
+    }
+
+    /// <summary>Level 1: makes the stored form of the source and compares; fills <see cref="PanelResult.Codes"/>,
+    /// <see cref="PanelResult.Compared"/> and <see cref="PanelResult.Absmax"/>.</summary>
+    protected abstract void CompareStored(
+        PanelResult result, long first, int rows, ReadOnlySpan<byte> stored, ReadOnlySpan<float> source, VerifyBuffers buffers);
+
+    /// <summary>Level 3: runs the type's kernel into <see cref="VerifyBuffers.Packed"/> and measures it.</summary>
+    protected abstract void Multiply(
+        PanelResult result, int rows, int columns, int checkedRow, ReadOnlySpan<float> source, Span<float> decoded, VerifyBuffers buffers);
+
+    /// <summary>Fills the histograms.</summary>
+    protected abstract void CountCodes(
+        PanelResult result, int rows, ReadOnlySpan<float> source, ReadOnlySpan<float> decoded, VerifyBuffers buffers);
+
+    /// <summary>Counts one error in units of which the histogram's range is a fifth on either side.</summary>
+    protected static void CountError(PanelResult result, float error, float unit)
+    {
+        const float BinsPerUnit = (float)(Histograms.ErrorBins / (2 * Histograms.ErrorRange));
+        float bin = (unit == 0 ? 0 : error / unit * BinsPerUnit) + (Histograms.ErrorBins / 2f);
+        // A NaN goes to the last bin: the comparison keeps it out of the cast.
+        result.ErrorCounts[bin < Histograms.ErrorBins ? Math.Max(0, (int)bin) : Histograms.ErrorBins - 1]++;
+    }
+}
