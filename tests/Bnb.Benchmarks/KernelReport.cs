@@ -32,7 +32,7 @@ internal static class KernelReport
                 report.ResultStatistics!.Median))
             .ToList();
         var text = new StringBuilder(Machine.Header("Quantize kernels"));
-        text.AppendLine("absmax + quantize + pack on one core, median of 5 runs: nf4, fp4 and dynamic8 at block size 64, int8 in rows of 4096. `copy` moves the same source bytes and is the ceiling.");
+        text.AppendLine("absmax + quantize + pack on one core, median of 5 runs: nf4, fp4 and dynamic8 at block size 64, int8 in rows of 4096, int4 in groups of 128. `copy` moves the same source bytes and is the ceiling.");
         text.AppendLine();
         text.AppendLine("The 8-bit types write one byte per value, twice as much as the 4-bit ones. dynamic8 takes float32: F16 and BF16 are widened first, which is counted.");
         text.AppendLine();

@@ -5,7 +5,7 @@ using Bnb.Quant;
 namespace Bnb.Benchmarks;
 
 /// <summary>absmax + quantize (+ pack for 4 bits), one core; a copy of the same source bytes is the ceiling. nf4, fp4 and
-/// dynamic8 in blocks of 64; int8 in rows of 4096.</summary>
+/// dynamic8 in blocks of 64; int8 in rows of 4096; int4 in groups of 128.</summary>
 public class QuantizeKernels
 {
     /// <summary>LLM.int8(), <see cref="QuantizeRows8"/>.</summary>
@@ -15,7 +15,12 @@ public class QuantizeKernels
     /// at a time, and the time of that is counted.</summary>
     private const string Dynamic8 = "dynamic8";
 
+    /// <summary>INT4 of compressed-tensors, <see cref="QuantizeGroups4"/>, with scales alone and with zero points.</summary>
+    private const string Int4 = "int4";
+    private const string Int4Asymmetric = "int4-asymmetric";
+
     private const int Columns = 4096;
+    private const int GroupSize = 128;
 
     private readonly float[] _widened = new float[Columns];
     private byte[] _source = [];
@@ -23,6 +28,8 @@ public class QuantizeKernels
     private float[] _absmax = [];
     private byte[] _packed = [];
     private byte[] _codes = [];
+    private byte[] _scales = [];
+    private sbyte[] _zeroPoints = [];
     private string _kind = "";
     private KernelPath _path;
 
@@ -39,7 +46,7 @@ public class QuantizeKernels
     public static IEnumerable<string> Cases =>
     [
         .. KernelPaths.Available.SelectMany(
-            path => Code4Catalog.All.Select(code => code.Name).Concat([Int8, Dynamic8]).Select(kind => $"{path} {kind}")),
+            path => Code4Catalog.All.Select(code => code.Name).Concat([Int8, Int4, Int4Asymmetric, Dynamic8]).Select(kind => $"{path} {kind}")),
         "copy",
     ];
 
@@ -65,6 +72,8 @@ public class QuantizeKernels
         _absmax = new float[Values / (_kind == Int8 ? Columns : 64)];
         _packed = eightBits ? [] : new byte[Values / 2];
         _codes = eightBits ? new byte[Values] : [];
+        _scales = new byte[Values / GroupSize * size];
+        _zeroPoints = _kind == Int4Asymmetric ? new sbyte[Values / GroupSize] : [];
     }
 
     [Benchmark]
@@ -73,6 +82,7 @@ public class QuantizeKernels
         if (_kind == "copy") _source.CopyTo(_copy, 0);
         else if (_kind == Int8) QuantizeRows8.Run(Type, Columns, _source, _absmax, MemoryMarshal.Cast<byte, sbyte>(_codes.AsSpan()), _path);
         else if (_kind == Dynamic8) RunDynamic8();
+        else if (_kind is Int4 or Int4Asymmetric) QuantizeGroups4.Run(Type, GroupSize, _kind == Int4, _source, _scales, _zeroPoints, _packed, _path);
         else Quantize4.Run(Code4Catalog.ByName(_kind), Type, 64, _source, _absmax, _packed, _path);
     }
 
