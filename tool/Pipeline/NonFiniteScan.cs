@@ -20,6 +20,17 @@ internal static class NonFiniteScan
         Action = "use --double-quant false with --non-finite keep, or --exclude the tensor",
     };
 
+    /// <summary>A group whose range its own dtype cannot hold.</summary>
+    /// <param name="row">The first row of the piece that has it.</param>
+    public static UserErrorException ScaleError(TensorPlan plan, long row) => new(
+        ExitCode.DataCheckFailed, "DATA-RANGE", $"{plan.Source.Name} has a group whose scale overflows {plan.Quantization!.TorchDType}")
+    {
+        File = plan.Source.File.Path,
+        Tensor = plan.Source.Name,
+        Facts = [("at or after", $"row {row}")],
+        Action = "use --symmetric true, or --exclude the tensor",
+    };
+
     /// <param name="target">The type that values are rounded to first; float16 has a range to leave.</param>
     public static UserErrorException Error(TensorPlan plan, TensorSource source, WorkerBuffers buffers, ElementType target)
     {

@@ -140,15 +140,21 @@ internal readonly unsafe struct GroupLookup256 : IGroupLookup4
     {
         Vector256<float> scale = Vector256.Create(weights.ScaleAt(group)), offset = Vector256.Create(weights.OffsetAt(group));
         Vector256<float> codes = Vector256.Create(0f, 1, 2, 3, 4, 5, 6, 7);
-        low = TElement.ToBits(Round(weights.ScaleType, (codes - offset) * scale));
-        high = TElement.ToBits(Round(weights.ScaleType, (codes + Vector256.Create(8f) - offset) * scale));
+        low = Bits<TElement>(weights.ScaleType, (codes - offset) * scale);
+        high = Bits<TElement>(weights.ScaleType, (codes + Vector256.Create(8f) - offset) * scale);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Round(ElementType type, Vector256<float> products) => type switch
+    private static Vector256<uint> Bits<TElement>(ElementType scaleType, Vector256<float> products)
+        where TElement : struct, IElement
     {
-        ElementType.F32 => products,
-        ElementType.F16 => F16Element.FromBits(F16Element.ToBits(products)),
-        _ => BF16Element.FromBits(BF16Element.ToBits(products)),
-    };
+        // Rounding to one type twice is rounding once.
+        if (scaleType == TElement.Type) return TElement.ToBits(products);
+        return TElement.ToBits(scaleType switch
+        {
+            ElementType.F32 => products,
+            ElementType.F16 => F16Element.FromBits(F16Element.ToBits(products)),
+            _ => BF16Element.FromBits(BF16Element.ToBits(products)),
+        });
+    }
 }

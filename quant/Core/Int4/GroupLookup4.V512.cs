@@ -134,6 +134,9 @@ internal readonly unsafe struct GroupLookup512 : IGroupLookup4
         Vector512<float> codes = Vector512.Create(0f, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
         Vector512<float> factors = codes - Vector512.Create(weights.OffsetAt(group));
         Vector512<float> products = factors * Vector512.Create(weights.ScaleAt(group));
+
+        // Rounding to one type twice is rounding once.
+        if (weights.ScaleType == TElement.Type) return TElement.ToBits(products);
         return TElement.ToBits(weights.ScaleType switch
         {
             ElementType.F32 => products,
