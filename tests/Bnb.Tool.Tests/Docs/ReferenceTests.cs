@@ -76,7 +76,7 @@ public sealed partial class ReferenceTests
         Assert.Equal(inCode.Order(StringComparer.Ordinal), documented);
     }
 
-    /// <summary>BNB rules aside, which have a table in docs/formats.md.</summary>
+    /// <summary>Rules of layouts aside, which have tables in docs/formats.md.</summary>
     [Fact]
     public void FindingRules_InCli_AreThoseOfTheCode()
     {
@@ -87,7 +87,7 @@ public sealed partial class ReferenceTests
             .SelectMany(text => FindingRule().Matches(text).Concat(RuleConstant().Matches(text)))
             .Select(match => match.Groups[1].Value).Distinct();
         IEnumerable<string> documented = Document.Rows(Cli.Section("### Findings"))
-            .Where(row => row.Length == 3 && row[0].StartsWith('`') && !row[0].StartsWith("`BNB", StringComparison.Ordinal))
+            .Where(row => row.Length == 3 && row[0].StartsWith('`') && !LayoutRule().IsMatch(row[0]))
             .Select(row => row[0].Trim('`'));
 
         // The second table of the section lists causes, whose names stand in LayerJudge.
@@ -107,11 +107,16 @@ public sealed partial class ReferenceTests
 
     [Theory]
     [InlineData("quantize", "llama", "--output", "llama-nf4")]
+    [InlineData("quantize", "llama", "--output", "llama-rows", "--type", "int8")]
+    [InlineData("quantize", "llama", "--output", "llama-words", "--type", "int4")]
     [InlineData("inspect", "llama")]
+    [InlineData("inspect", "llama-made")]
+    [InlineData("inspect", "llama-int4")]
     [InlineData("verify", "llama-made", "--source", "llama")]
     [InlineData("dequantize", "llama-made", "--output", "llama-back")]
     [InlineData("diff", "llama-made", "llama-fp4", "--all")]
     [InlineData("diff", "llama-made", "llama-other")]
+    [InlineData("diff", "llama-made", "llama-int4")]
     public void JsonMembers_OfEachCommand_AreDocumented(params string[] arguments)
     {
         using var folder = new TempFolder();
@@ -119,6 +124,7 @@ public sealed partial class ReferenceTests
         ToolRun.Succeed("quantize", folder["llama"], "--output", folder["llama-made"]);
         ToolRun.Succeed("quantize", folder["llama"], "--output", folder["llama-fp4"], "--type", "fp4");
         ToolRun.Succeed("quantize", folder["llama"], "--output", folder["llama-other"], "--quant-storage", "float16");
+        ToolRun.Succeed("quantize", folder["llama"], "--output", folder["llama-int4"], "--type", "int4", "--symmetric", "false");
         IEnumerable<string> located = arguments.Select(word => word.StartsWith('l') ? folder[word] : word);
         ToolRun run = ToolRun.Of([.. located, "--json"]);
         Assert.True(run.Exit is ExitCode.Done or ExitCode.Differs, run.Error);
@@ -147,14 +153,17 @@ public sealed partial class ReferenceTests
         .Matches(ToolRun.Succeed(command, "--help").Out)
         .ToDictionary(match => match.Groups[1].Value, match => match.Groups[2].Success ? match.Groups[2].Value : null);
 
-    [GeneratedRegex("--[a-z][a-z-]*")]
+    [GeneratedRegex("--[a-z][a-z0-9-]*")]
     private static partial Regex LongName();
 
-    [GeneratedRegex(@"^  (?:-\S+, )*(--[a-z-]+)\b.*?(?:\(default: ([^)]*)\))?$", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^  (?:-\S+, )*(--[a-z0-9-]+)\b.*?(?:\(default: ([^)]*)\))?$", RegexOptions.Multiline)]
     private static partial Regex OptionLine();
 
     [GeneratedRegex("\"(BNB[0-9]{4})\"")]
     private static partial Regex QuotedRule();
+
+    [GeneratedRegex("^`(?:BNB|CT|QNT)[0-9]")]
+    private static partial Regex LayoutRule();
 
     [GeneratedRegex(@"new Finding\(\s*""([a-z-]+)""")]
     private static partial Regex FindingRule();

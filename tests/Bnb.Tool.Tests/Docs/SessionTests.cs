@@ -76,22 +76,15 @@ public sealed class SessionTests : IDisposable
 
     private void MakeSources()
     {
-        foreach (string name in (string[])["llama", "broken-download", "llama-with-nan"])
+        foreach (string name in (string[])["llama", "broken-download", "llama-with-nan", "llama-wide"])
             SampleCheckpoint.Small.Write(_folder[name]);
 
         using (FileStream cut = File.OpenWrite(_folder["broken-download", "model-00002-of-00002.safetensors"]))
             cut.SetLength(cut.Length - 1000);
 
-        string weights = _folder["llama-with-nan", "model-00001-of-00002.safetensors"];
-        long query = Checkpoint.Open(weights, requireConfig: false).Tensors
-            .Single(tensor => tensor.Name.EndsWith("q_proj.weight", StringComparison.Ordinal)).FileOffset;
-        byte[] nan = new byte[2];
-        BinaryPrimitives.WriteUInt16LittleEndian(nan, 0x7FC0);
-        using (FileStream file = File.OpenWrite(weights))
-        {
-            file.Position = query + (300 * nan.Length);
-            file.Write(nan);
-        }
+        SetValue("llama-with-nan", 0x7FC0);
+        // 99840, which float16 cannot hold.
+        SetValue("llama-wide", 0x47C3);
 
         ToolRun.Succeed("quantize", _folder["llama"], "--output", _folder["llama-damaged"]);
         string damaged = _folder["llama-damaged", "model.safetensors"];
@@ -103,5 +96,18 @@ public sealed class SessionTests : IDisposable
 
         _folder.Write("llama-pickled/config.json", "{}"u8);
         _folder.Write("llama-pickled/pytorch_model.bin", [0x80, 2, (byte)'}', (byte)'.']);
+    }
+
+    /// <summary>Puts a bfloat16 into the first query weight, at flat index 300.</summary>
+    private void SetValue(string source, ushort value)
+    {
+        string weights = _folder[source, "model-00001-of-00002.safetensors"];
+        long query = Checkpoint.Open(weights, requireConfig: false).Tensors
+            .Single(tensor => tensor.Name.EndsWith("q_proj.weight", StringComparison.Ordinal)).FileOffset;
+        byte[] bytes = new byte[2];
+        BinaryPrimitives.WriteUInt16LittleEndian(bytes, value);
+        using FileStream file = File.OpenWrite(weights);
+        file.Position = query + (300 * bytes.Length);
+        file.Write(bytes);
     }
 }
