@@ -54,7 +54,7 @@ internal static class Application
     }
 
     private static RootCommand CreateRoot(CommandHost host) =>
-        new("Turns model checkpoints into bitsandbytes-compatible 4-bit ones: offline, without Python")
+        new("Quantizes model checkpoints for bitsandbytes and compressed-tensors, and proves the result: offline, without Python")
         {
             QuantizeCommand.Create(host),
             VerifyCommand.Create(host),

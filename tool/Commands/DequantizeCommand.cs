@@ -8,12 +8,12 @@ using Bnb.Tool.Reports;
 
 namespace Bnb.Tool.Commands;
 
-/// <summary><c>dotnet bnb dequantize</c>: a bitsandbytes 4-bit checkpoint back to a plain one, streaming.</summary>
+/// <summary><c>dotnet bnb dequantize</c>: a quantized checkpoint back to a plain one, streaming.</summary>
 internal static class DequantizeCommand
 {
     public static Command Create(CommandHost host)
     {
-        var source = new Argument<string>("QUANTIZED") { Description = "Checkpoint folder or .safetensors file that bitsandbytes, this tool or anyone else quantized to nf4 or fp4", CustomParser = Choice.FilePath };
+        var source = new Argument<string>("QUANTIZED") { Description = "Checkpoint folder or .safetensors file that bitsandbytes, this tool or anyone else quantized to nf4, fp4, int8 or int4", CustomParser = Choice.FilePath };
         var output = new Option<string>("--output", "-o") { Description = "Folder to create for the plain checkpoint (no default)", HelpName = "DIR", Required = true, CustomParser = Choice.FilePath };
         var dtype = new Option<ElementType?>("--dtype")
         {
@@ -31,7 +31,7 @@ internal static class DequantizeCommand
         Option<long> maxMemory = CommonOptions.MaxMemory();
         Option<bool> overwrite = CommonOptions.Overwrite();
         Option<bool> followSymlinks = CommonOptions.FollowSymlinks();
-        var command = new Command("dequantize", "Turn a bitsandbytes 4-bit checkpoint back into a plain one")
+        var command = new Command("dequantize", "Turn a quantized checkpoint back into a plain one")
         {
             source, output, dtype, maxShardSize, threads, maxMemory, overwrite, followSymlinks,
         };

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Bnb.Formats;
 using Bnb.Quant;
+using Bnb.Tool.DataTypes;
 using Bnb.Tool.Options;
 using Bnb.Tool.Pipeline;
 using Bnb.Tool.Policy;
@@ -52,7 +53,7 @@ internal static class QuantizeRun
         {
             long bytes = plan.Policy.FusedExperts.Sum(expert => expert.ByteCount);
             context.Log.Warning(
-                "{Count} fused 3-D expert tensors stay unquantized: bitsandbytes has no form for them. They are {Share:P1} of the source ({Bytes:l}), first {Name:l}",
+                "{Count} fused 3-D expert tensors stay unquantized: there is no quantized form for them. They are {Share:P1} of the source ({Bytes:l}), first {Name:l}",
                 plan.Policy.FusedExperts.Count,
                 (double)bytes / plan.SourceTensorBytes,
                 ByteSize.Format(bytes),
@@ -69,6 +70,7 @@ internal static class QuantizeRun
                 DisplayText.Escape(unaligned[0].Tensor.Name));
         }
 
+        WarnOfLayouts(plan, context);
         if (plan.QuantizedParameterCount == 0) context.Log.Warning("no tensor of this checkpoint is quantized");
         if (plan.ConfigBytes is null) context.Log.Warning("no config.json beside the source: loaders need one with a quantization_config");
         context.Log.Debug(
@@ -80,5 +82,17 @@ internal static class QuantizeRun
             context.Log.Debug(
                 "{Name:l}: {Rule:l}, {Reason:l}", DisplayText.Escape(tensor.Source.Name), tensor.Decision.Rule, tensor.Decision.Reason);
         }
+    }
+
+    /// <summary>INT4 forms that are right and that vLLM does not take.</summary>
+    private static void WarnOfLayouts(QuantizePlan plan, CommandContext context)
+    {
+        if (plan.Recipe is not Int4Recipe { Symmetric: false }) return;
+        var cut = plan.Tensors.Where(tensor => tensor.Quantization?.Rows % Int4Quantization.PerWord > 0).ToList();
+        if (cut.Count == 0) return;
+        context.Log.Warning(
+            "{Count} layers have an output size that is not a multiple of 8, for which vLLM allocates one word of zero points too few; --symmetric true has none. First {Name:l}",
+            cut.Count,
+            DisplayText.Escape(cut[0].Source.Name));
     }
 }

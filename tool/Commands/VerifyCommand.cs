@@ -12,7 +12,7 @@ internal static class VerifyCommand
 
     public static Command Create(CommandHost host)
     {
-        var quantized = new Argument<string>("QUANTIZED") { Description = "Checkpoint folder or .safetensors file, quantized to nf4 or fp4 by anyone", CustomParser = Choice.FilePath };
+        var quantized = new Argument<string>("QUANTIZED") { Description = "Checkpoint folder or .safetensors file, quantized to nf4, fp4, int8 or int4 by anyone", CustomParser = Choice.FilePath };
         var source = new Option<string>("--source", "-s") { Description = "The checkpoint it was made from (no default)", HelpName = "PATH", Required = true, CustomParser = Choice.FilePath };
         var tokens = new Option<int>("--tokens")
         {
@@ -56,7 +56,7 @@ internal static class VerifyCommand
         var baseline = new Option<string?>("--baseline") { Description = "An earlier .json report: fail where anything got worse (default: none)", HelpName = "FILE" };
         Option<int> threads = CommonOptions.Threads();
         Option<long> maxMemory = CommonOptions.MaxMemory();
-        var command = new Command("verify", "Prove that a 4-bit checkpoint is what its source makes, and measure what it cost")
+        var command = new Command("verify", "Prove that a quantized checkpoint is what its source makes, and measure what it cost")
         {
             quantized, source, tokens, seed, outliers, activations, computeDType, maxError, minSnr, maxKernel, maxDiffs, policy, sample, include, exclude,
             report, baseline, threads, maxMemory,

@@ -85,7 +85,7 @@ internal static class PolicyNotes
             notes.Add("experts are quantized one by one: " + target switch
             {
                 PolicyTarget.Bnb8 => "transformers 4 reads that; vLLM has no int8 experts, and stock transformers 5 does not read it",
-                PolicyTarget.CompressedTensors => "vLLM reads that, transformers 5 decompresses them in its newer versions",
+                PolicyTarget.CompressedTensors => "vLLM reads that where it is symmetric, transformers 5 decompresses them in its newer versions",
                 _ => "transformers 4 and vLLM read that, stock transformers 5 does not",
             });
         }

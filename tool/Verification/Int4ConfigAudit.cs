@@ -40,9 +40,19 @@ internal static class Int4ConfigAudit
 
     private static string Text(IgnoreDisagreement found) => found.Problem switch
     {
-        IgnoreProblem.IgnoresQuantized => $"ignore takes {found.Count} quantized modules out for {found.Reader}, first {DisplayText.Escape(found.First)}",
-        IgnoreProblem.MissesPlain => $"ignore misses {found.Count} unquantized linear modules for {found.Reader}, first {DisplayText.Escape(found.First)}",
-        IgnoreProblem.Refuses => $"{found.Reader} refuses {found.Count} fused layers of which ignore names a part, first {DisplayText.Escape(found.First)}",
+        IgnoreProblem.IgnoresQuantized => $"ignore takes {found.Count} quantized modules out for {Name(found.Reader)}, first {DisplayText.Escape(found.First)}",
+        IgnoreProblem.MissesPlain => $"ignore misses {found.Count} unquantized linear modules for {Name(found.Reader)}, first {DisplayText.Escape(found.First)}",
+        IgnoreProblem.Refuses => $"{Name(found.Reader)} refuses {found.Count} fused layers of which ignore names a part, first {DisplayText.Escape(found.First)}",
         _ => $"{found.Count} entries of ignore cannot be read as a regular expression, first {DisplayText.Escape(found.First)}",
+    };
+
+    private static string Name(IgnoreReader? reader) => reader switch
+    {
+        IgnoreReader.CompressedTensors => "compressed-tensors 0.11 and later",
+        IgnoreReader.CompressedTensors10 => "compressed-tensors up to 0.10",
+        IgnoreReader.Vllm06 => "vLLM up to 0.6.5",
+        IgnoreReader.Vllm => "vLLM",
+        IgnoreReader.VllmLenient => "vLLM of 2026",
+        _ => "every reader",
     };
 }
