@@ -53,6 +53,23 @@ public sealed class DamagedIntegerTests : IDisposable
         Assert.Equal("damaged", done.Cause(VerifyModel.Query));
     }
 
+    /// <summary>With absmax 127 a value is its own code: halves lie between two, and another GPU's division may take either.</summary>
+    [Theory]
+    [InlineData(2, true)]
+    [InlineData(3, false)]
+    public void Verify_Int8CodeNextToATie_IsExcusedAndAnyOtherIsNot(int index, bool excused)
+    {
+        float[] values = [127, -3, 2.5f, 2.25f, 0, 7, 9, -9];
+        string source = CheckpointBuilder.SingleFile(_folder["tie"], [new TestTensor(VerifyModel.Query, "F16", [1, 8], Stored.Bytes("F16", values))]);
+        VerifyModel.Quantize(source, _folder["out"], "--type", "int8");
+        VerifyModel.Patched(_folder["out"], _folder["next"], VerifyModel.Query, data => data[index]++);
+
+        Verified done = Verified.Of(_folder["next"], source, "--tokens", "0", "--max-rel-error", "1");
+
+        Assert.Equal(excused, done.Layer(VerifyModel.Query).GetProperty("passed").GetBoolean());
+        Assert.Equal((excused ? 0 : 1, excused ? 1 : 0), (done.Count(VerifyModel.Query, "codes_differing"), done.Count(VerifyModel.Query, "codes_excused")));
+    }
+
     [Fact]
     public void Verify_AllInt4CodesOneLower_IsARuleOfRounding()
     {

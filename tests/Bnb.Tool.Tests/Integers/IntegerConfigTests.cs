@@ -1,3 +1,4 @@
+using Bnb.Formats;
 using Bnb.TestKit;
 using Bnb.Tool.Tests.Verify;
 using Xunit;
@@ -48,9 +49,43 @@ public sealed class IntegerConfigTests : IDisposable
         Assert.Empty(done.Layers);
     }
 
+    /// <summary>Every weight is right, and no loader takes them together.</summary>
+    [Theory]
+    [InlineData("int8", "int4", "there are weights of bitsandbytes and of compressed-tensors: no loader takes both")]
+    [InlineData("nf4", "int4", "there are weights of bitsandbytes and of compressed-tensors: no loader takes both")]
+    [InlineData("nf4", "int8", "there are 4-bit and 8-bit weights: a config can only say one of them")]
+    public void Verify_TwoTypesInOneCheckpoint_IsNamed(string first, string second, string expected)
+    {
+        VerifyModel.Quantize(_source, _folder["first"], "--type", first, "--exclude", "*.mlp.*");
+        VerifyModel.Quantize(_source, _folder["second"], "--type", second, "--exclude", "*.self_attn.*");
+        var others = OutputFolder.Tensors(_folder["second"]);
+        string mixed = VerifyModel.Changed(_folder["first"], _folder["mixed"], tensors =>
+        [
+            .. tensors.Where(tensor => !tensor.Name.Contains(".mlp.", StringComparison.Ordinal)),
+            .. others.Where(tensor => tensor.Key.Contains(".mlp.", StringComparison.Ordinal)).Select(tensor => new TestTensor(
+                tensor.Key, tensor.Value.Info.DType.Name(), [.. tensor.Value.Info.Shape.Dimensions], tensor.Value.Bytes)),
+        ]);
+
+        Verified done = Verified.Failing(mixed, _source);
+
+        Assert.Equal(["config"], done.Failures());
+        Assert.Contains(done.Findings(), finding => finding.Fails && finding.Text == expected);
+        Assert.All(done.Layers, layer => Assert.True(layer.GetProperty("passed").GetBoolean()));
+        AssertDecodesAsItsParts(mixed);
+    }
+
     [Fact]
     public void Verify_Int8ThresholdNotGiven_IsTheLibrarys() =>
         Verified.Passing(Edited(["--type", "int8"], "\"llm_int8_threshold\": 6.0,", ""), _source);
+
+    private void AssertDecodesAsItsParts(string mixed)
+    {
+        foreach (string folder in (string[])[mixed, _folder["first"], _folder["second"]]) ToolRun.Succeed("dequantize", folder, "--output", folder + "-dense");
+        var first = OutputFolder.Tensors(_folder["first-dense"]);
+        var second = OutputFolder.Tensors(_folder["second-dense"]);
+        foreach ((string name, (_, byte[] bytes)) in OutputFolder.Tensors(mixed + "-dense"))
+            Assert.Equal((name.Contains(".mlp.", StringComparison.Ordinal) ? second : first)[name].Bytes, bytes);
+    }
 
     private void AssertNamed(string[] options, string said, string instead, string expected)
     {
