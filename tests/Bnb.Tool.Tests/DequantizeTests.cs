@@ -128,10 +128,6 @@ public sealed class DequantizeTests : IDisposable
         AssertRefused(Golden.File("tiny-llama", "source"), ExitCode.InputUnsupported, "NOT-QUANTIZED", null);
 
     [Fact]
-    public void Dequantize_Int8Checkpoint_IsNotQuantizedTo4Bits() =>
-        AssertRefused(Golden.File("tiny-llama", "int8", "model.safetensors"), ExitCode.InputUnsupported, "NOT-QUANTIZED", null);
-
-    [Fact]
     public void Dequantize_FolderWithoutConfig_IsRefused() =>
         AssertRefused(CheckpointBuilder.SingleFile(_folder["bare"], new HandPacked().Tensors(), config: null), ExitCode.InputMissing, "FILE-MISSING", null);
 

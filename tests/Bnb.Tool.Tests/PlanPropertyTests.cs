@@ -16,19 +16,26 @@ public sealed class PlanPropertyTests : IDisposable
         from name in Gen.Elements("mlp.down_proj.weight", "self_attn.o_proj.weight", "norm.weight", "mlp.down_proj.bias", "scale", "mask")
         from dtype in Gen.Elements("F32", "F16", "BF16", "F64", "I64", "U8")
         from rows in Gen.Choose(0, 40)
-        from columns in Gen.Choose(1, 300)
+        from columns in Gen.OneOf(Gen.Choose(1, 300), Gen.Choose(1, 9).Select(groups => groups * 32))
         select name.EndsWith("_proj.weight", StringComparison.Ordinal)
             ? new TestTensor(name, dtype, [rows, columns], [])
             : new TestTensor(name, dtype, [columns], []);
 
+    private static readonly Gen<QuantizeRecipe> Recipes = Gen.OneOf(
+        from type in Gen.Elements("nf4", "fp4")
+        from blocksize in Gen.Elements(32, 64, 256, 4096)
+        from doubleQuant in Gen.Elements(true, false)
+        select (QuantizeRecipe)new Blockwise4Recipe(Code4Catalog.ByName(type), blocksize, doubleQuant, DType.U8),
+        Gen.Constant<QuantizeRecipe>(new Int8Recipe(Int8Recipe.DefaultThreshold)),
+        from groupSize in Gen.Elements(32, 64, 128)
+        from symmetric in Gen.Elements(true, false)
+        select (QuantizeRecipe)new Int4Recipe(groupSize, symmetric));
+
     private static readonly Gen<Sketch> Sketches =
         from tensors in Gen.NonEmptyListOf(Tensors)
         from limit in Gen.Elements(1L, 3_000L, 20_000L, 1_000_000L)
-        from blocksize in Gen.Elements(32, 64, 256, 4096)
-        from doubleQuant in Gen.Elements(true, false)
-        from type in Gen.Elements("nf4", "fp4")
-        select new Sketch(
-            [.. tensors.Select((tensor, i) => tensor with { Name = $"model.layers.{i}.{tensor.Name}" })], limit, blocksize, doubleQuant, type);
+        from recipe in Recipes
+        select new Sketch([.. tensors.Select((tensor, i) => tensor with { Name = $"model.layers.{i}.{tensor.Name}" })], limit, recipe);
 
     private readonly TempFolder _folder = new();
     private int _run;
@@ -82,8 +89,7 @@ public sealed class PlanPropertyTests : IDisposable
         string output = _folder[$"out-{_run}"];
         string[] args =
         [
-            "quantize", Write(sketch), "--output", output, "--json", "--max-shard-size", $"{sketch.Limit}", "--block-size", $"{sketch.Blocksize}",
-            "--type", sketch.Type, "--double-quant", sketch.DoubleQuant ? "true" : "false",
+            "quantize", Write(sketch), "--output", output, "--json", "--max-shard-size", $"{sketch.Limit}", "--type", sketch.Recipe.Type, .. sketch.Options,
         ];
         var plan = JsonResult.Of(ToolRun.Succeed([.. args, "--dry-run"]));
         Assert.False(Path.Exists(output));
@@ -95,7 +101,7 @@ public sealed class PlanPropertyTests : IDisposable
         long tensorBytes = OutputFolder.Tensors(output).Values.Sum(tensor => tensor.Info.ByteCount);
         Assert.Equal(tensorBytes, plan.GetProperty("tensors").EnumerateArray().Sum(tensor => tensor.GetProperty("bytes_after").GetInt64()));
         OutputContract.AssertHolds(output);
-    }).Check(Config.QuickThrowOnFailure.WithMaxTest(12).WithEndSize(12));
+    }).Check(Config.QuickThrowOnFailure.WithMaxTest(24).WithEndSize(12));
 
     private static long DataBytes(ShardPlan shard) => shard.Outputs.Sum(output => output.Info.ByteCount);
 
@@ -106,7 +112,7 @@ public sealed class PlanPropertyTests : IDisposable
         {
             SourcePath = source,
             OutputPath = _folder["out"],
-            Recipe = new Blockwise4Recipe(Code4Catalog.ByName(sketch.Type), sketch.Blocksize, sketch.DoubleQuant, DType.U8),
+            Recipe = sketch.Recipe,
             MaxShardBytes = sketch.Limit,
         };
         return QuantizePlan.Make(request, Checkpoint.Open(source, requireConfig: true));
@@ -120,9 +126,16 @@ public sealed class PlanPropertyTests : IDisposable
             var numbered => numbered,
         }));
 
-    private sealed record Sketch(IReadOnlyList<TestTensor> Tensors, long Limit, int Blocksize, bool DoubleQuant, string Type)
+    private sealed record Sketch(IReadOnlyList<TestTensor> Tensors, long Limit, QuantizeRecipe Recipe)
     {
+        public string[] Options => Recipe switch
+        {
+            Blockwise4Recipe blockwise => ["--block-size", $"{blockwise.Blocksize}", "--double-quant", blockwise.DoubleQuant ? "true" : "false"],
+            Int4Recipe groups => ["--group-size", $"{groups.GroupSize}", "--symmetric", groups.Symmetric ? "true" : "false"],
+            _ => [],
+        };
+
         public override string ToString() =>
-            $"{Type} b{Blocksize} double {DoubleQuant} limit {Limit}: {string.Join(", ", Tensors.Select(tensor => $"{tensor.Name} {tensor.DType} [{string.Join(',', tensor.Shape)}]"))}";
+            $"{Recipe} limit {Limit}: {string.Join(", ", Tensors.Select(tensor => $"{tensor.Name} {tensor.DType} [{string.Join(',', tensor.Shape)}]"))}";
     }
 }

@@ -12,9 +12,10 @@ internal sealed class RecipeOptions
 {
     private const string Int8 = "int8";
     private const string Int4 = "int4";
+    private const string True = "true";
     private static readonly int[] Blocksizes = [32, 64, 128, 256, 512, 1024, 2048, 4096];
     private static readonly int[] GroupSizes = [32, 64, 128];
-    private static readonly Dictionary<string, bool> Bools = new() { ["true"] = true, ["false"] = false };
+    private static readonly Dictionary<string, string> Bools = new() { [True] = True, ["false"] = "false" };
     private static readonly string[] FourBit = [.. Code4Catalog.All.Select(code => code.Name)];
 
     private readonly Option<string> _type = new("--type", "-t")
@@ -31,7 +32,8 @@ internal sealed class RecipeOptions
         CustomParser = Choice.Parser(Blocksizes.ToDictionary(size => size.ToString())),
     };
 
-    private readonly Option<bool> _doubleQuant = new("--double-quant")
+    // Not bools: the parser would call any other word than true and false an unknown argument, and not name the option.
+    private readonly Option<string> _doubleQuant = new("--double-quant")
     {
         Description = "nf4 and fp4: quantize the absmax scales too, saving 0.37 bit per parameter at block size 64: true or false (default: true)",
         HelpName = "BOOL",
@@ -66,7 +68,7 @@ internal sealed class RecipeOptions
         CustomParser = Choice.Parser(GroupSizes.ToDictionary(size => size.ToString())),
     };
 
-    private readonly Option<bool> _symmetric = new("--symmetric")
+    private readonly Option<string> _symmetric = new("--symmetric")
     {
         Description = "int4: true for scales alone, false for a zero point per group as well: true or false (default: true)",
         HelpName = "BOOL",
@@ -98,11 +100,11 @@ internal sealed class RecipeOptions
     public QuantizeRecipe Recipe(ParseResult parsed) => parsed.ValueOr(_type, FourBit[0]) switch
     {
         Int8 => new Int8Recipe(parsed.ValueOr(_threshold, Int8Recipe.DefaultThreshold)),
-        Int4 => new Int4Recipe(parsed.ValueOr(_groupSize, Int4Recipe.DefaultGroupSize), parsed.ValueOr(_symmetric, true)),
+        Int4 => new Int4Recipe(parsed.ValueOr(_groupSize, Int4Recipe.DefaultGroupSize), parsed.ValueOr(_symmetric, True) == True),
         var name => new Blockwise4Recipe(
             Code4Catalog.ByName(name),
             parsed.ValueOr(_blocksize, 64),
-            parsed.ValueOr(_doubleQuant, true),
+            parsed.ValueOr(_doubleQuant, True) == True,
             parsed.ValueOr(_quantStorage, DType.U8)),
     };
 

@@ -94,9 +94,12 @@ internal sealed class Activations
             if (i + 1 < values.Length) values[i + 1] = (float)second;
         }
 
-        for (int outlier = 0; outlier < _request.OutlierChannels && outlier < width; outlier++)
+        // Each at most once: twice would be 400 times as large, and a few times more beyond float16.
+        var outliers = new HashSet<long>();
+        while (outliers.Count < Math.Min(_request.OutlierChannels, width))
         {
             long channel = (long)(Next(ref state) % (ulong)width);
+            if (!outliers.Add(channel)) continue;
             for (int token = 0; token < _request.Tokens; token++) values[(token * width) + channel] *= OutlierScale;
         }
 

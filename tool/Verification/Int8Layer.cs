@@ -23,13 +23,9 @@ internal sealed class Int8Layer(LayerPlan layer, Int8Weight weight, LayerContext
     {
         int columns = (int)weight.Columns, rows = (int)Math.Min(weight.Rows, Math.Max(1, 4096 / columns)), count = rows * columns;
         var buffers = new WorkerBuffers(count * 8, count * 8, count, rows);
-        TensorPlan other = Layer.Source with
-        {
-            Quantization = Layer.Source.Quantization! with { Transpose = !Layer.Source.Quantization.Transpose },
-        };
-        ReadOnlySpan<byte> values = Context.Source.ReadValues(other, 0, count, buffers, null);
+        ReadOnlySpan<byte> values = Context.Source.ReadValues(TransposedSource(), 0, count, buffers, null);
         QuantizeRows8.Run(
-            Layer.Source.Quantization.ElementType, columns, values, buffers.Scales.AsSpan(0, rows), MemoryMarshal.Cast<byte, sbyte>(buffers.Codes.AsSpan()), Context.Path);
+            Layer.Source.Quantization!.ElementType, columns, values, buffers.Scales.AsSpan(0, rows), MemoryMarshal.Cast<byte, sbyte>(buffers.Codes.AsSpan()), Context.Path);
         var found = new byte[count];
         Context.Source.ReadBytes(weight.Codes, 0, found);
         return MostlyEqual(found, buffers.Codes);

@@ -6,10 +6,14 @@ namespace Bnb.Tool.Tests.Bytes;
 /// <summary>Tensors of finite values of every character, from a seed.</summary>
 internal static class RandomWeights
 {
-    public static TestTensor Of(string name, string dtype, int seed, params long[] shape)
+    public static TestTensor Of(string name, string dtype, int seed, params long[] shape) => Within(float.MaxValue, name, dtype, seed, shape);
+
+    /// <summary>The same with no magnitude beyond a limit, such as 65504 for what must fit float16.</summary>
+    public static TestTensor Within(float limit, string name, string dtype, int seed, params long[] shape)
     {
         long count = shape.Aggregate(1L, (product, dimension) => product * dimension);
         float[] values = FloatPalette.Mixed(new Random(seed), (int)count, nonFinite: false);
+        for (int i = 0; i < count; i++) values[i] = Math.Clamp(values[i], -limit, limit);
         int size = SizeOf(dtype);
         byte[] data = new byte[count * size];
         for (int i = 0; i < count; i++)

@@ -64,29 +64,5 @@ internal sealed record WholeTensorModel(Code4 Code, int Blocksize, bool DoubleQu
         return (float)(sum / absmax.Length);
     }
 
-    private (ElementType Type, byte[] Values) Values(TestTensor tensor)
-    {
-        byte[] data = Transpose ? Transposed(tensor) : tensor.Data;
-        return tensor.DType switch
-        {
-            "F16" => (ElementType.F16, data),
-            "BF16" => (ElementType.BF16, data),
-            "F32" => (ElementType.F32, data),
-            _ => (ElementType.F32, Narrowed(data)),
-        };
-    }
-
-    private static byte[] Narrowed(byte[] doubles) =>
-        MemoryMarshal.AsBytes<float>(MemoryMarshal.Cast<byte, double>(doubles).ToArray().Select(value => (float)value).ToArray()).ToArray();
-
-    private static byte[] Transposed(TestTensor tensor)
-    {
-        int size = RandomWeights.SizeOf(tensor.DType);
-        int stored = (int)tensor.Shape[0], width = (int)tensor.Shape[1];
-        byte[] transposed = new byte[tensor.Data.Length];
-        for (int row = 0; row < width; row++)
-            for (int column = 0; column < stored; column++)
-                tensor.Data.AsSpan(((column * width) + row) * size, size).CopyTo(transposed.AsSpan(((row * stored) + column) * size));
-        return transposed;
-    }
+    private (ElementType Type, byte[] Values) Values(TestTensor tensor) => DenseValues.Of(tensor, Transpose);
 }

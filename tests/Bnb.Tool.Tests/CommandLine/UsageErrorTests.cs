@@ -16,7 +16,8 @@ public sealed class UsageErrorTests : IDisposable
 
     [Theory]
     [InlineData("--bogus")]
-    [InlineData("--type", "int4")]
+    [InlineData("--type", "int2")]
+    [InlineData("--type", "INT8")]
     [InlineData("--type", "NF4")]
     [InlineData("--type")]
     [InlineData("--block-size", "63")]

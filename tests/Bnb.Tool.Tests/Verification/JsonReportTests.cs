@@ -18,6 +18,7 @@ public class JsonReportTests
             SampleReports.Of([.. SampleReports.HostileNames.Select(name => SampleReports.Layer(name, 0.1, SampleReports.Failure()))]),
             SampleReports.Of(SampleReports.NotFinite("a", double.NaN), SampleReports.NotFinite("b", double.NegativeInfinity)),
             SampleReports.Of(SampleReports.Layer() with { Gemm = null }),
+            SampleReports.Of(SampleReports.IntegerLayers),
         ];
 
         foreach (VerificationReport report in reports)
@@ -33,6 +34,11 @@ public class JsonReportTests
         string json = Json(SampleReports.Of(SampleReports.Layer()));
 
         Assert.NotEmpty(ReportSchema.Problems(json.Replace("\"seed\":", "\"sead\":", StringComparison.Ordinal)));
+        Assert.NotEmpty(ReportSchema.Problems(json.Replace("\"symmetric\": null,", "", StringComparison.Ordinal)));
+        Assert.NotEmpty(ReportSchema.Problems(json.Replace("\"symmetric\": null", "\"symmetric\": 1", StringComparison.Ordinal)));
+        Assert.NotEmpty(ReportSchema.Problems(json.Replace("\"blocksize\": 64", "\"blocksize\": \"64\"", StringComparison.Ordinal)));
+        Assert.NotEmpty(ReportSchema.Problems(json.Replace("\"activation_relative_error\": 0", "\"activation_relative_error\": null", StringComparison.Ordinal)));
+        Assert.NotEmpty(ReportSchema.Problems(json.Replace("\"nf4\"", "\"int3\"", StringComparison.Ordinal)));
         Assert.NotEmpty(ReportSchema.Problems(json.Replace("\"bfloat16\"", "\"bf16\"", StringComparison.Ordinal)));
         Assert.NotEmpty(ReportSchema.Problems(json.Replace("\"cosine\": 0", "\"cosine\": null, \"x\": 0", StringComparison.Ordinal)));
     }
@@ -52,6 +58,16 @@ public class JsonReportTests
         Assert.Equal(Error, layers[0].GetProperty("weight").GetProperty("relative_rmse").GetDouble());
         Assert.Equal(JsonValueKind.Null, layers[0].GetProperty("faithfulness").GetProperty("first_difference").ValueKind);
         Assert.Equal("Infinity", layers[1].GetProperty("weight").GetProperty("snr_db").GetString());
+    }
+
+    [Fact]
+    public void Write_IntegerLayers_HaveNullWhereThereIsNothing()
+    {
+        JsonElement layers = JsonDocument.Parse(Json(SampleReports.Of(SampleReports.IntegerLayers))).RootElement.GetProperty("layers");
+
+        Assert.Equal(["null", "128", "32"], layers.EnumerateArray().Select(layer => layer.GetProperty("blocksize").GetRawText()));
+        Assert.Equal(["null", "true", "false"], layers.EnumerateArray().Select(layer => layer.GetProperty("symmetric").GetRawText()));
+        Assert.Equal([0.0071, 0, 0], layers.EnumerateArray().Select(layer => layer.GetProperty("gemm").GetProperty("activation_relative_error").GetDouble()));
     }
 
     [Fact]

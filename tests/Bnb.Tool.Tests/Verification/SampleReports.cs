@@ -39,6 +39,14 @@ internal static class SampleReports
         new Histograms([.. Enumerable.Range(1, 16)], [.. Enumerable.Range(0, 40)]),
         findings);
 
+    /// <summary>The same as int8 and as int4, whose layers have other members.</summary>
+    public static IReadOnlyList<LayerResult> IntegerLayers { get; } =
+    [
+        Layer("int8.weight", 0.0073) with { QuantType = "int8", Blocksize = null, DoubleQuant = false, Gemm = new GemmError(64, "float16", 0.0102, 39.8, 0.0004, 0.02, 0.0071) },
+        Layer("symmetric.weight", 0.109) with { QuantType = "int4", Blocksize = 128, DoubleQuant = false, Symmetric = true },
+        Layer("asymmetric.weight", 0.094) with { QuantType = "int4", Blocksize = 32, DoubleQuant = false, Symmetric = false },
+    ];
+
     public static LayerResult WithError(this LayerResult layer, double error) =>
         layer with { Weight = layer.Weight with { RelativeRmse = error } };
 
