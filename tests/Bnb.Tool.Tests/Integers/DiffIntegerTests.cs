@@ -93,6 +93,24 @@ public sealed class DiffIntegerTests : IDisposable
         DiffPlainTests.AssertError(packed.Values(), packed.Decode(changed), weight.GetProperty("values"));
     }
 
+    /// <summary>Rows and groups that reach over the end of a unit of work.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Diff_ScalesOfValuesInSeveralUnits_AreCountedOnce(bool isInt8)
+    {
+        List<TestTensor> Tensors() => isInt8
+            ? new HandRows8 { Rows = 5, Columns = 300_001 }.Tensors()
+            : new HandGroups4 { Rows = 1003, Columns = 744, GroupSize = 24 }.Tensors();
+        List<TestTensor> changed = Tensors();
+        int size = isInt8 ? 4 : 2, count = changed[1].Data.Length / size;
+        for (int i = 0; i < count; i++) changed[1].Data[(i * size) + size - 2] ^= 0x20;
+
+        JsonElement weight = DiffOf.Tensors(_folder, Tensors(), changed, "--max-memory", "5MB").Only();
+
+        AssertScales(weight, count, count, 0);
+    }
+
     [Fact]
     public void Diff_OneZeroPoint_IsNamedAndTouchesItsGroupOnly()
     {
