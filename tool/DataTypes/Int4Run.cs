@@ -67,7 +67,7 @@ internal sealed class Int4Run(TensorPlan plan, Int4Quantization quantization, Sh
             _type, _groupSize, quantization.Recipe.Symmetric, values, scales, zeroPoints, packed, Context.KernelPath);
         if (!finite && !Context.KeepNonFinite) throw NonFiniteScan.Error(Plan, Context.Source, buffers, _type);
         // The difference of two finite float16 values need not be one: such a group would decode to NaN.
-        if (finite && NonFinite.Any(_type, scales)) throw NonFiniteScan.ScaleError(Plan, row);
+        if (finite && !Context.KeepNonFinite && NonFinite.Any(_type, scales)) throw NonFiniteScan.ScaleError(Plan, row);
         Shard.Write(Plan, OutputRole.Codes, first / 2, packed);
         Shard.Write(Plan, OutputRole.Scale, first / _groupSize * quantization.ScaleSize, scales);
     }

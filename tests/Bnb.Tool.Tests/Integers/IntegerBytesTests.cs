@@ -156,7 +156,8 @@ public sealed class IntegerBytesTests : IDisposable
         WholeIntegerModel model, List<TestTensor> weights, List<TestTensor> copied, string[] options, string config = CheckpointBuilder.LlamaConfig)
     {
         string source = CheckpointBuilder.SingleFile(_folder["model"], [.. weights, .. copied], config);
-        ToolRun.Succeed(["quantize", source, "--output", _folder["out"], "--overwrite", .. model.Options, .. options]);
+        // Values span the range of their dtype, and so the scales of groups with zero points overflow: kept as the library does.
+        ToolRun.Succeed(["quantize", source, "--output", _folder["out"], "--overwrite", "--non-finite", "keep", .. model.Options, .. options]);
 
         OutputContract.AssertHolds(_folder["out"]);
         var expected = copied.ToDictionary(

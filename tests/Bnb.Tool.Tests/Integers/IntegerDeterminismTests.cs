@@ -78,10 +78,10 @@ public sealed class IntegerDeterminismTests(IntegerDeterminismTests.Model model)
         {
             Source = CheckpointBuilder.SingleFile(_folder["model"], [
                 RandomWeights.Of("model.embed_tokens.weight", "F16", 1, 50, 96),
-                RandomWeights.Of("model.layers.0.mlp.up_proj.weight", "F16", 2, 301, 1024),
-                RandomWeights.Of("model.layers.0.mlp.down_proj.weight", "F16", 3, 1031, 320),
-                RandomWeights.Of("model.layers.0.mlp.gate_proj.weight", "F16", 4, 11, 20_032),
-                RandomWeights.Of("model.layers.0.self_attn.q_proj.weight", "F16", 5, 37, 101),
+                RandomWeights.Within(30000, "model.layers.0.mlp.up_proj.weight", "F16", 2, 301, 1024),
+                RandomWeights.Within(30000, "model.layers.0.mlp.down_proj.weight", "F16", 3, 1031, 320),
+                RandomWeights.Within(30000, "model.layers.0.mlp.gate_proj.weight", "F16", 4, 11, 20_032),
+                RandomWeights.Within(30000, "model.layers.0.self_attn.q_proj.weight", "F16", 5, 37, 101),
                 RandomWeights.Of("model.norm.weight", "F16", 6, 96),
             ]);
             ForEach((_, i) => ToolRun.Succeed(["quantize", Source, "--output", _folder[$"out{i}"], "--max-shard-size", "300kB", .. Options[i]]));

@@ -109,6 +109,20 @@ public sealed class IntegerOptionTests : IDisposable
         Assert.Contains("row 0, column 250007 (flat index 250007)", run.Error, StringComparison.Ordinal);
     }
 
+    /// <summary>60000 and -60000 are float16 values, their distance is none: such a group would decode to NaN.</summary>
+    [Fact]
+    public void Quantize_Int4GroupWiderThanItsDType_IsRefusedWithZeroPointsOnly()
+    {
+        string source = With("F16", Weight, (389, 60000), (390, -60000));
+
+        ToolRun run = ToolRun.Of("quantize", source, "--output", Output, "--type", "int4", "--symmetric", "false");
+
+        Refusal.AssertIs(run, ExitCode.DataCheckFailed, "DATA-RANGE");
+        Assert.Contains("do           use --symmetric true", run.Error, StringComparison.Ordinal);
+        Refusal.AssertNothingWritten(Output);
+        ToolRun.Succeed("quantize", source, "--output", Output, "--type", "int4");
+    }
+
     [Theory]
     [InlineData("int8", "--exclude")]
     [InlineData("nf4", null)]
