@@ -12,6 +12,8 @@ internal sealed class Int8Layer(LayerPlan layer, Int8Weight weight, LayerContext
     // definition rounds twice.
     private const float DivisionTie = 4 * 1.2e-7f;
 
+    private const int YardstickEvery = 8;
+
     public override long ScaleCount => weight.Rows;
 
     public override double ExpectedError => TheoryRows8.RelativeRmse((int)Math.Max(1, weight.Columns));
@@ -54,7 +56,8 @@ internal sealed class Int8Layer(LayerPlan layer, Int8Weight weight, LayerContext
         ReadOnlySpan<float> scb = buffers.Found.Scales.AsSpan(0, rows);
         Span<float> products = buffers.Packed.AsSpan(0, x.Tokens * rows);
         Int8Gemm.Run(quantized.Codes, rows, codes, scb, products, threads: 1, Context.Path);
-        result.KernelBoundUse = YardstickUse(x, columns, checkedRow, codes, scb, products, rows);
+        // The yardstick quantizes all activations anew each time: a row of every few panels is what that is worth.
+        if (checkedRow % YardstickEvery == 0) result.KernelBoundUse = YardstickUse(x, columns, checkedRow, codes, scb, products, rows);
         PanelProducts.MeasureInt8(result, x, quantized, rows, columns, source, decoded, buffers, Context);
     }
 
@@ -81,7 +84,7 @@ internal sealed class Int8Layer(LayerPlan layer, Int8Weight weight, LayerContext
         return distance <= scaled * DivisionTie;
     }
 
-    /// <summary>As for the 4-bit kernels: one row of every panel by the yardstick, in plain order.</summary>
+    /// <summary>As for the 4-bit kernels: one row by the yardstick, in plain order.</summary>
     private double YardstickUse(
         ActivationMatrix x, int columns, int row, ReadOnlySpan<sbyte> codes, ReadOnlySpan<float> scb, ReadOnlySpan<float> products, int rows)
     {
