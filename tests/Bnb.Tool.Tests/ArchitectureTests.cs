@@ -15,7 +15,7 @@ public sealed class ArchitectureTests
     private static readonly Assembly Quant = typeof(Bnb.Quant.Quantize4).Assembly;
     private static readonly Assembly Tool = typeof(Bnb.Tool.Commands.Application).Assembly;
 
-    public static TheoryData<string> ProjectsWithoutPackages => ["formats", "quant"];
+    public static TheoryData<string> ProjectsWithoutPackages => ["formats", "quant/Core"];
 
     [Fact]
     public void References_OfFormatsAndQuant_AreTheRuntimeOnly()
@@ -44,6 +44,20 @@ public sealed class ArchitectureTests
             Assert.DoesNotContain("PackageReference", text, StringComparison.Ordinal);
             Assert.DoesNotContain("ProjectReference", text, StringComparison.Ordinal);
         }
+    }
+
+    [Fact]
+    public void Ilgpu_IsNamedByOneProjectOnly()
+    {
+        string[] folders = [.. ProductFolders.Append("tests").Select(folder => Path.Combine(Golden.RepositoryRoot, folder))];
+        string allowed = Path.Combine(Golden.RepositoryRoot, "quant", "Gpu");
+        IEnumerable<string> sources = Sources([.. ProductFolders, "tests"]).Where(path => !path.EndsWith(nameof(ArchitectureTests) + ".cs", StringComparison.Ordinal));
+        IEnumerable<string> projects = folders.SelectMany(folder => Directory.EnumerateFiles(folder, "*.csproj", SearchOption.AllDirectories));
+
+        Assert.DoesNotContain(sources, path => !path.StartsWith(allowed, StringComparison.Ordinal)
+            && File.ReadAllText(path).Contains("using ILGPU", StringComparison.Ordinal));
+        Assert.DoesNotContain(projects, path => !path.StartsWith(allowed, StringComparison.Ordinal)
+            && File.ReadAllText(path).Contains("\"ILGPU\"", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -41,6 +41,13 @@ internal static class DynamicBuckets
         }
     }
 
+    /// <summary>By bucket: the bound inside, +infinity when there is none. For other backends, which look codes up as
+    /// <see cref="Encode(float)"/> does.</summary>
+    public static ReadOnlySpan<float> BoundOfBucket => Bounds;
+
+    /// <summary>By bucket: how many bounds are in lower buckets.</summary>
+    public static ReadOnlySpan<byte> CodeOfBucket => Codes;
+
     /// <summary>The code of any x but NaN. Exact.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static byte Encode(float x) =>
@@ -70,9 +77,12 @@ internal static class DynamicBuckets
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int BucketOf(float x)
+    private static int BucketOf(float x) => BucketOfBits(BitConverter.SingleToInt32Bits(x));
+
+    /// <summary>The bucket of a value given as float32 bits. Integer arithmetic only.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int BucketOfBits(int bits)
     {
-        int bits = BitConverter.SingleToInt32Bits(x);
         int magnitude = Math.Min(Math.Max(bits & 0x7FFF_FFFF, SmallestBits), LargestBits);
         return ((magnitude - SmallestBits) >> Shift) + ((bits >> 31) & SideLength);
     }

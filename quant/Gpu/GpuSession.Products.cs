@@ -1,0 +1,128 @@
+using System.Runtime.InteropServices;
+
+namespace Bnb.Quant.Gpu;
+
+// Matrix products.
+public abstract partial class GpuSession
+{
+    /// <summary>
+    /// y[i,j] = sum over p of x[i,p] * round(quant_map[code(j,p)] * absmax) with float32 accumulation, as
+    /// <see cref="MixedGemm4"/> computes it; the weights have the bits of <see cref="Dequantize4"/>. The sums are bounded by
+    /// <see cref="GemmBounds.ForFp32"/>, on tensor cores by <see cref="GpuProducts.TensorCoreBound"/>.
+    /// </summary>
+    /// <param name="m">Rows of x and y; 0 is allowed, here and below. A single row takes the kernel for one token where k and
+    /// phase are multiples of 8.</param>
+    /// <param name="n">Rows of the weight, columns of y.</param>
+    /// <param name="k">Columns of x and of the weight. With 0, y is zero.</param>
+    /// <param name="type">The compute type: what x holds and weights are rounded to.</param>
+    /// <param name="x">[m, k] values of that type, row-major, little-endian.</param>
+    /// <param name="code">The 4-bit data type.</param>
+    /// <param name="blocksize">Values per block, a power of two from 32 to 4096.</param>
+    /// <param name="packed">(phase + n * k + 1) / 2 bytes that begin at the start of the first block. More is allowed.</param>
+    /// <param name="absmax">One float32 per block of those. More is allowed.</param>
+    /// <param name="y">[m, n] sums in float32, overwritten.</param>
+    /// <param name="product">Which kernel. Tensor cores need k a multiple of 32 and phase one of 16; what does not fit takes
+    /// the tiles.</param>
+    /// <param name="phase">How many values of the first block lie before the weight [0,0], from 0 to blocksize - 1.</param>
+    /// <exception cref="ArgumentException">A span's length is not what the shape needs.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A dimension, phase, block size or type is out of range.</exception>
+    /// <exception cref="GpuException">The device failed, the operands exceed the memory limit, or it has no tensor cores for
+    /// this type.</exception>
+    public void MixedGemm4(
+        int m,
+        int n,
+        int k,
+        ElementType type,
+        ReadOnlySpan<byte> x,
+        Code4 code,
+        int blocksize,
+        ReadOnlySpan<byte> packed,
+        ReadOnlySpan<float> absmax,
+        Span<float> y,
+        GpuProduct product = GpuProduct.Auto,
+        int phase = 0)
+    {
+        ArgumentNullException.ThrowIfNull(code);
+        CheckProduct(m, n, k, type, x.Length, y.Length, product);
+        BlockGrid.CheckBlocksize(blocksize);
+        ArgumentOutOfRangeException.ThrowIfNegative(phase);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(phase, blocksize);
+        long values = phase + (long)n * k, bytes = (values + 1) / 2, blocks = BlockGrid.BlockCount(values, blocksize);
+        CheckAtLeast(nameof(packed), bytes, packed.Length);
+        CheckAtLeast(nameof(absmax), blocks, absmax.Length);
+        Multiply(
+            m, n, k, type, x, new WeightFormat(code, blocksize, phase), packed[..(int)bytes], absmax[..(int)blocks], y, product);
+    }
+
+    /// <summary>
+    /// y[i,j] = sum over p of x[i,p] * round((code(j,p) * absmax(j)) * 1/127) with float32 accumulation; the weights have the
+    /// bits of <see cref="DequantizeRows8"/> in the compute type, activations are not quantized. The sums are bounded by
+    /// <see cref="GemmBounds.ForFp32"/>, on tensor cores by <see cref="GpuProducts.TensorCoreBound"/>, over those weights.
+    /// </summary>
+    /// <param name="m">Rows of x and y; 0 is allowed, here and below. A single row takes the kernel for one token where k is a
+    /// multiple of 8.</param>
+    /// <param name="n">Rows of the weight, columns of y.</param>
+    /// <param name="k">Columns of x and of the weight. With 0, y is zero.</param>
+    /// <param name="type">The compute type: what x holds and weights are rounded to.</param>
+    /// <param name="x">[m, k] values of that type, row-major, little-endian.</param>
+    /// <param name="codes">[n, k] codes, row-major.</param>
+    /// <param name="absmax">One float32 per row of the weight (SCB).</param>
+    /// <param name="y">[m, n] sums in float32, overwritten.</param>
+    /// <param name="product">Which kernel. Tensor cores need k a multiple of 32; what does not fit takes the tiles.</param>
+    /// <exception cref="ArgumentException">A span's length is not what the shape needs.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A dimension or type is out of range.</exception>
+    /// <exception cref="GpuException">The device failed, the operands exceed the memory limit, or it has no tensor cores for
+    /// this type.</exception>
+    public void MixedGemmInt8(
+        int m,
+        int n,
+        int k,
+        ElementType type,
+        ReadOnlySpan<byte> x,
+        ReadOnlySpan<sbyte> codes,
+        ReadOnlySpan<float> absmax,
+        Span<float> y,
+        GpuProduct product = GpuProduct.Auto)
+    {
+        CheckProduct(m, n, k, type, x.Length, y.Length, product);
+        BlockGrid.CheckLength(nameof(codes), (long)n * k, codes.Length);
+        BlockGrid.CheckLength(nameof(absmax), n, absmax.Length);
+        Multiply(m, n, k, type, x, WeightFormat.Int8Rows, MemoryMarshal.AsBytes(codes), absmax, y, product);
+    }
+
+    private void Multiply(
+        int m,
+        int n,
+        int k,
+        ElementType type,
+        ReadOnlySpan<byte> x,
+        WeightFormat format,
+        ReadOnlySpan<byte> codes,
+        ReadOnlySpan<float> absmax,
+        Span<float> y,
+        GpuProduct product)
+    {
+        y.Clear();
+        if (y.Length == 0 || k == 0) return;
+        lock (_gate)
+        {
+            CheckOpen();
+            RunGemm(m, n, k, type, x, format, codes, absmax, y, product);
+        }
+    }
+
+    private void CheckProduct(int m, int n, int k, ElementType type, int x, int y, GpuProduct product)
+    {
+        GemmShape.CheckDimensions(m, n, k);
+        BlockGrid.CheckLength(nameof(x), (long)m * k * type.Size(), x);
+        BlockGrid.CheckLength(nameof(y), (long)m * n, y);
+        if (product != GpuProduct.TensorCores || (HasTensorCores && type != ElementType.F32)) return;
+        throw new GpuException($"{Device.Id}: no tensor cores for {type}");
+    }
+
+    private static void CheckAtLeast(string name, long expected, int found)
+    {
+        if (found >= expected) return;
+        throw new ArgumentException($"expected length at least {expected}, found {found}", name);
+    }
+}

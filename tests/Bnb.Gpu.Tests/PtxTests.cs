@@ -1,0 +1,133 @@
+using System.Text.RegularExpressions;
+
+namespace Bnb.Gpu.Tests;
+
+/// <summary>
+/// What the PTX of the kernels must and must not contain, on machines without a device, too: the text is what ILGPU would give
+/// a driver for compute capability 8.0 and above.
+/// </summary>
+public sealed partial class PtxTests
+{
+    private static readonly Lazy<Dictionary<string, string>> Listing =
+        new(() => PtxListing.All().ToDictionary(kernel => kernel.Name, kernel => kernel.Ptx));
+
+    [Fact]
+    public void EveryKernel_HasNoTrapOfTheTranslation()
+    {
+        foreach ((string name, string ptx) in Kernels())
+        {
+            // Tables in local memory, one copy per thread. What inline text returns passes through it: the 64 sums, once.
+            int sums = name.StartsWith("Tensor", StringComparison.Ordinal) ? 64 : 0;
+            Assert.Equal(sums, Regex.Count(ptx, @"\bld\.local"));
+            Assert.Equal(sums, Regex.Count(ptx, @"\.local \.align"));
+            // A thread index taken for uniform.
+            Assert.DoesNotMatch(UniformConditional(), ptx);
+            // Arithmetic that is not IEEE: flushed subnormals, approximate division, calls of library functions.
+            Assert.DoesNotMatch(Inexact(), ptx);
+            Assert.DoesNotContain("call", ptx, StringComparison.Ordinal);
+            // What a driver allows without asking for more.
+            Assert.True(SharedBytes(ptx) <= 48 * 1024, name);
+        }
+    }
+
+    [Fact]
+    public void KernelsOfBytes_HaveNoFusedOperation()
+    {
+        foreach ((string name, string ptx) in Kernels().Where(kernel => !kernel.Key.Contains("Gem", StringComparison.Ordinal)))
+        {
+            Assert.DoesNotMatch(Fused(), ptx);
+            // The driver's compiler fuses a product and the sum that takes it, unless something is between them. Products may
+            // be added to in the bucket's constant alone, which any rounding serves.
+            foreach (Match product in Product().Matches(ptx))
+            {
+                string use = $@"(add|sub)\.f32\s+%f\d+, (%f\d+, )?{Regex.Escape(product.Groups[1].Value)}[,;](?! 0f4B400000)";
+                Assert.False(Regex.IsMatch(ptx, use), $"{name}: {product.Value}");
+            }
+        }
+    }
+
+    [Fact]
+    public void QuantizeKernels_LoadTheirValuesOnceAndInVectors()
+    {
+        foreach ((string name, string ptx) in Kernels().Where(kernel => kernel.Key.StartsWith("Quantize4", StringComparison.Ordinal)))
+        {
+            int quads = name.Contains("F32", StringComparison.Ordinal) ? 4 : 2;
+            Assert.Equal(quads, Regex.Count(ptx, @"\bld\.(global\.)?v4\.b32"));
+            Assert.Equal(1, Regex.Count(ptx, @"\bst\.(global\.)?v2\.b32"));
+            // One load per value brings bucket and rank.
+            Assert.Equal(16, Regex.Count(ptx, @"\bld\.shared\.b64"));
+        }
+    }
+
+    [Fact]
+    public void DequantizeKernels_StoreInVectors()
+    {
+        foreach ((string name, string ptx) in Kernels().Where(kernel => kernel.Key.StartsWith("Dequantize", StringComparison.Ordinal)))
+        {
+            if (name.StartsWith("Dequantize8", StringComparison.Ordinal)) continue;
+            Assert.Equal(name.Contains("F32", StringComparison.Ordinal) ? 2 : 1, Regex.Count(ptx, @"\bst\.(global\.)?v4\.b32"));
+            // 8 codes at once: 4 bytes or 8.
+            int pairs = name.StartsWith("DequantizeRows8", StringComparison.Ordinal) ? 1 : 0;
+            Assert.Equal(pairs, Regex.Count(ptx, @"\bld\.(global\.)?v2\.b32"));
+        }
+    }
+
+    [Fact]
+    public void ProductKernels_LoadCodesAndActivationsInVectors()
+    {
+        foreach ((string name, string ptx) in Kernels().Where(kernel => kernel.Key.StartsWith("Tensor", StringComparison.Ordinal)))
+        {
+            // Before the loop and in it: two quads of activations, and 16 codes of 4 or 8 bits.
+            bool int8 = name.Contains("Weights8", StringComparison.Ordinal);
+            Assert.Equal(int8 ? 6 : 4, Regex.Count(ptx, @"\bld\.(global\.)?v4\.b32"));
+            Assert.Equal(int8 ? 0 : 2, Regex.Count(ptx, @"\bld\.(global\.)?v2\.b32"));
+        }
+
+        foreach ((string name, string ptx) in Kernels().Where(kernel => kernel.Key.StartsWith("Gemv", StringComparison.Ordinal)))
+        {
+            Assert.Equal(name.Contains("F32", StringComparison.Ordinal) ? 2 : 1, Regex.Count(ptx, @"\bld\.(global\.)?v4\.b32"));
+            Assert.Equal(name.Contains("Weights8", StringComparison.Ordinal) ? 1 : 0, Regex.Count(ptx, @"\bld\.(global\.)?v2\.b32"));
+        }
+    }
+
+    [Fact]
+    public void TensorKernels_MultiplyEveryTileOfBothHalvesFromRegisters()
+    {
+        foreach ((string name, string ptx) in Kernels().Where(kernel => kernel.Key.StartsWith("Tensor", StringComparison.Ordinal)))
+        {
+            string type = name.Contains("BF16", StringComparison.Ordinal) ? "bf16" : "f16";
+            for (int tile = 0; tile < 16; tile++)
+            {
+                string sums = string.Join(", ", Enumerable.Range(tile * 4, 4).Select(sum => $"acc{sum}"));
+                Assert.Equal(2, Regex.Count(ptx, $@"mma\.sync\.aligned\.m16n8k16\.row\.col\.f32\.{type}\.{type}\.f32 \{{{sums}\}}"));
+            }
+
+            Assert.Equal(1, Regex.Count(ptx, @"\.reg \.f32 acc<64>;"));
+        }
+    }
+
+    private static Dictionary<string, string> Kernels()
+    {
+        Assert.SkipWhen(GpuDevices.WhyMissing is not null, GpuDevices.WhyMissing ?? "");
+        Assert.NotEmpty(Listing.Value);
+        return Listing.Value;
+    }
+
+    private static int SharedBytes(string ptx) =>
+        SharedArray().Matches(ptx).Sum(match => int.Parse(match.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture));
+
+    [GeneratedRegex(@"@!?%p\d+\s+bra\.uni")]
+    private static partial Regex UniformConditional();
+
+    [GeneratedRegex(@"\.ftz|\.approx|div\.full")]
+    private static partial Regex Inexact();
+
+    [GeneratedRegex(@"\b(fma|mad)(\.rn|\.rz)?\.f(32|64)")]
+    private static partial Regex Fused();
+
+    [GeneratedRegex(@"mul\.f32\s+(%f\d+),")]
+    private static partial Regex Product();
+
+    [GeneratedRegex(@"\.shared[^\n]*\[(\d+)\];")]
+    private static partial Regex SharedArray();
+}
