@@ -61,6 +61,7 @@ internal static class Application
             DequantizeCommand.Create(host),
             InspectCommand.Create(host),
             DiffCommand.Create(host),
+            DevicesCommand.Create(host),
             DemoCommand.Create(host),
         };
 }

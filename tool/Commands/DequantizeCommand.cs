@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.Diagnostics;
 using Bnb.Formats;
+using Bnb.Formats.CompressedTensors;
 using Bnb.Quant;
+using Bnb.Tool.Devices;
 using Bnb.Tool.Options;
 using Bnb.Tool.Pipeline;
 using Bnb.Tool.Reports;
@@ -29,11 +31,12 @@ internal static class DequantizeCommand
         Option<long> maxShardSize = CommonOptions.MaxShardSize();
         Option<int> threads = CommonOptions.Threads();
         Option<long> maxMemory = CommonOptions.MaxMemory();
+        var device = new DeviceOptions();
         Option<bool> overwrite = CommonOptions.Overwrite();
         Option<bool> followSymlinks = CommonOptions.FollowSymlinks();
         var command = new Command("dequantize", "Turn a quantized checkpoint back into a plain one")
         {
-            source, output, dtype, maxShardSize, threads, maxMemory, overwrite, followSymlinks,
+            source, output, dtype, maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, overwrite, followSymlinks,
         };
         host.Attach(command, (parsed, context) =>
         {
@@ -47,6 +50,8 @@ internal static class DequantizeCommand
                 {
                     Type = parsed.GetValue(dtype),
                     MaxShardBytes = parsed.ValueOr(maxShardSize, defaults.MaxShardBytes),
+                    Device = parsed.ValueOr(device.Choice, defaults.Device),
+                    MaxDeviceMemoryBytes = device.MemoryLimit(parsed),
                     Threads = parsed.ValueOr(threads, defaults.Threads),
                     MaxMemoryBytes = parsed.ValueOr(maxMemory, defaults.MaxMemoryBytes),
                     Overwrite = parsed.GetValue(overwrite),
@@ -64,19 +69,24 @@ internal static class DequantizeCommand
         KernelPath kernelPath = request.KernelPath ?? OutputRun.SelectedKernelPath();
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
         DequantizePlan plan = DequantizePlan.Make(request, source);
-        MemoryBudget budget = MemoryBudget.Divide(BufferNeeds.OfDequantize(plan.Tensors), request.Threads, request.MaxMemoryBytes);
         OutputRun.CheckPlace(plan, place, request.SourcePath, request.Overwrite);
+        long work = plan.Tensors.Sum(tensor => tensor.Dequantization?.OutputBytes ?? 0);
+        string? cpuOnly = plan.Tensors.Select(tensor => tensor.Dequantization?.Weight).FirstOrDefault(weight => weight is Int4Weight) is null ? null : "decoding int4";
+        using ComputeEngine engine = DeviceSelector.Open(
+            new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, cpuOnly), kernelPath, context.Log);
+        MemoryBudget budget = MemoryBudget.Divide(
+            BufferNeeds.OfDequantize(plan.Tensors), request.Threads, request.MaxMemoryBytes, engine.PreferredChunkValues);
         foreach (string note in plan.Source.Notes) context.Log.Warning("{Note:l}", DisplayText.Escape(note));
 
-        PipelineResult result = OutputRun.Write(plan, new OutputOptions(budget, kernelPath, KeepNonFinite: true), place, request.Overwrite, context);
-        var summary = new DequantizeSummary(plan, place, result.Shards, watch.Elapsed);
+        PipelineResult result = OutputRun.Write(plan, new OutputOptions(budget, engine, KeepNonFinite: true), place, request.Overwrite, context);
+        var summary = new DequantizeSummary(plan, place, engine, result.Shards, watch.Elapsed);
         if (context.Json) context.Terminal.Out.Write(DequantizeReport.Json(summary));
         else if (context.Verbosity != Verbosity.Quiet) DequantizeReport.WriteTables(summary, context.Terminal, context.Verbosity);
     }
 }
 
 /// <summary>What a dequantization did.</summary>
-internal sealed record DequantizeSummary(DequantizePlan Plan, OutputPlace Place, IReadOnlyList<ShardResult> Shards, TimeSpan Elapsed)
+internal sealed record DequantizeSummary(DequantizePlan Plan, OutputPlace Place, ComputeEngine Engine, IReadOnlyList<ShardResult> Shards, TimeSpan Elapsed)
 {
     /// <summary>Bytes of the output's weight files, headers included.</summary>
     public long OutputFileBytes => Shards.Sum(shard => shard.FileLength);

@@ -1,5 +1,6 @@
 using Bnb.Formats;
 using Bnb.Quant;
+using Bnb.Tool.Devices;
 using Bnb.Tool.Errors;
 using Bnb.Tool.Options;
 using Bnb.Tool.Pipeline;
@@ -9,7 +10,7 @@ namespace Bnb.Tool.Commands;
 
 /// <summary>How an output plan is carried out, whatever it makes.</summary>
 /// <param name="KeepNonFinite">True to quantize NaN and Inf as bitsandbytes does.</param>
-internal sealed record OutputOptions(MemoryBudget Budget, KernelPath KernelPath, bool KeepNonFinite);
+internal sealed record OutputOptions(MemoryBudget Budget, ComputeEngine Engine, bool KeepNonFinite);
 
 /// <summary>
 /// Carries out an output plan: the pipeline into a staging folder, then side files, index and last config.json, then one
@@ -81,7 +82,7 @@ internal static class OutputRun
         using var source = new TensorSource(plan.Tensors);
         var progress = new PipelineProgress(plan.SourceTensorBytes);
         var pipeline = new PipelineContext(
-            options.KernelPath, options.KeepNonFinite, Writes: scratchPath is not null, options.Budget, source, progress,
+            options.Engine, options.KeepNonFinite, Writes: scratchPath is not null, options.Budget, source, progress,
             scratchPath ?? (() => throw new InvalidOperationException("a dry run needs no scratch file")));
         PipelineResult result;
         using (context.Verbosity == Verbosity.Quiet ? null : ProgressDisplay.Start(context.Terminal, progress))

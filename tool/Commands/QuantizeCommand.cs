@@ -37,6 +37,7 @@ internal static class QuantizeCommand
         };
         var quantizeVision = new Option<bool>("--quantize-vision") { Description = "Quantize vision and audio towers of multimodal models too (default: off)" };
         Option<long> maxShardSize = CommonOptions.MaxShardSize();
+        var device = new DeviceOptions();
         Option<int> threads = CommonOptions.Threads();
         Option<long> maxMemory = CommonOptions.MaxMemory();
         var dryRun = new Option<bool>("--dry-run")
@@ -57,7 +58,7 @@ internal static class QuantizeCommand
         foreach (Option option in recipe.All) command.Add(option);
         foreach (Option option in (Option[])[
             computeDType, include, exclude, excludeUnaligned, quantizeVision,
-            maxShardSize, threads, maxMemory, dryRun, overwrite, followSymlinks, nonFinite,
+            maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, dryRun, overwrite, followSymlinks, nonFinite,
         ]) command.Add(option);
         command.Validators.Add(result =>
         {
@@ -79,6 +80,8 @@ internal static class QuantizeCommand
                 ExcludeUnaligned = parsed.GetValue(excludeUnaligned),
                 QuantizeVision = parsed.GetValue(quantizeVision),
                 MaxShardBytes = parsed.ValueOr(maxShardSize, defaults.MaxShardBytes),
+                Device = parsed.ValueOr(device.Choice, defaults.Device),
+                MaxDeviceMemoryBytes = device.MemoryLimit(parsed),
                 Threads = parsed.ValueOr(threads, defaults.Threads),
                 MaxMemoryBytes = parsed.ValueOr(maxMemory, defaults.MaxMemoryBytes),
                 DryRun = parsed.GetValue(dryRun),

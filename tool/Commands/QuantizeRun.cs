@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Bnb.Formats;
 using Bnb.Quant;
 using Bnb.Tool.DataTypes;
+using Bnb.Tool.Devices;
 using Bnb.Tool.Options;
 using Bnb.Tool.Pipeline;
 using Bnb.Tool.Policy;
@@ -23,20 +24,26 @@ internal static class QuantizeRun
         KernelPath kernelPath = request.KernelPath ?? OutputRun.SelectedKernelPath();
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
         QuantizePlan plan = QuantizePlan.Make(request, source);
-        MemoryBudget budget = MemoryBudget.Divide(BufferNeeds.OfQuantize(plan.Tensors), request.Threads, request.MaxMemoryBytes);
         if (place is not null) OutputRun.CheckPlace(plan, place, request.SourcePath, request.Overwrite);
-        Announce(plan, request, budget, kernelPath, context);
+        long work = plan.Tensors.Where(tensor => tensor.Quantization is not null).Sum(tensor => tensor.Source.ByteCount);
+        using ComputeEngine engine = DeviceSelector.Open(
+            new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, CpuOnly(plan.Recipe)), kernelPath, context.Log);
+        MemoryBudget budget = MemoryBudget.Divide(
+            BufferNeeds.OfQuantize(plan.Tensors), request.Threads, request.MaxMemoryBytes, engine.PreferredChunkValues);
+        Announce(plan, request, budget, engine, context);
 
-        var options = new OutputOptions(budget, kernelPath, request.KeepNonFinite);
+        var options = new OutputOptions(budget, engine, request.KeepNonFinite);
         PipelineResult result = place is not null
             ? OutputRun.Write(plan, options, place, request.Overwrite, context)
             // Without double quantization the headers already say everything about sizes.
             : plan.Recipe.SizeDependsOnWeights ? OutputRun.Rehearse(plan, options, context) : SizesOnly(plan);
-        var summary = new QuantizeSummary(plan, request, result.Shards, watch.Elapsed);
+        var summary = new QuantizeSummary(plan, request, engine, result.Shards, watch.Elapsed);
         if (context.Json) context.Terminal.Out.Write(QuantizeReport.Json(summary));
         else if (context.Verbosity != Verbosity.Quiet || request.DryRun) QuantizeReport.WriteTables(summary, context.Terminal, context.Verbosity);
         return summary;
     }
+
+    private static string? CpuOnly(QuantizeRecipe recipe) => recipe is Int4Recipe ? "quantizing to int4" : null;
 
     private static PipelineResult SizesOnly(QuantizePlan plan) => new(
         [.. plan.Shards.Select(shard => new ShardResult(
@@ -46,7 +53,7 @@ internal static class QuantizeRun
         []);
 
     private static void Announce(
-        QuantizePlan plan, QuantizeRequest request, MemoryBudget budget, KernelPath kernelPath, CommandContext context)
+        QuantizePlan plan, QuantizeRequest request, MemoryBudget budget, ComputeEngine engine, CommandContext context)
     {
         foreach (string note in plan.Source.Notes.Concat(plan.Policy.Notes)) context.Log.Warning("{Note:l}", DisplayText.Escape(note));
         if (plan.Policy.FusedExperts.Count > 0)
@@ -75,7 +82,7 @@ internal static class QuantizeRun
         if (plan.ConfigBytes is null) context.Log.Warning("no config.json beside the source: loaders need one with a quantization_config");
         context.Log.Debug(
             "kernel path {Path}, {Workers} workers, {Chunk} values per chunk, output {Output}",
-            kernelPath, budget.Workers, budget.ChunkValues, request.OutputPath);
+            engine.Path, budget.Workers, budget.ChunkValues, request.OutputPath);
         foreach (string name in plan.Source.SideFiles.LeftOut) context.Log.Information("not copied: {Name:l}", DisplayText.Escape(name));
         foreach (TensorPlan tensor in plan.Tensors)
         {

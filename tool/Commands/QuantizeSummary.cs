@@ -1,10 +1,12 @@
+using Bnb.Tool.Devices;
 using Bnb.Tool.Pipeline;
 
 namespace Bnb.Tool.Commands;
 
 /// <summary>What a run did, or in a dry run would do. All sizes are those on disk, exact to the byte.</summary>
+/// <param name="Engine">What ran the kernels.</param>
 /// <param name="Shards">The output's weight files, in the order of the plan's shards.</param>
-internal sealed record QuantizeSummary(QuantizePlan Plan, QuantizeRequest Request, IReadOnlyList<ShardResult> Shards, TimeSpan Elapsed)
+internal sealed record QuantizeSummary(QuantizePlan Plan, QuantizeRequest Request, ComputeEngine Engine, IReadOnlyList<ShardResult> Shards, TimeSpan Elapsed)
 {
     /// <summary>Bytes of the output's weight files, headers included.</summary>
     public long OutputFileBytes => Shards.Sum(shard => shard.FileLength);

@@ -54,12 +54,13 @@ internal static class VerifyCommand
             Arity = ArgumentArity.OneOrMore,
         };
         var baseline = new Option<string?>("--baseline") { Description = "An earlier .json report: fail where anything got worse (default: none)", HelpName = "FILE" };
+        var device = new DeviceOptions();
         Option<int> threads = CommonOptions.Threads();
         Option<long> maxMemory = CommonOptions.MaxMemory();
         var command = new Command("verify", "Prove that a quantized checkpoint is what its source makes, and measure what it cost")
         {
             quantized, source, tokens, seed, outliers, activations, computeDType, maxError, minSnr, maxKernel, maxDiffs, policy, sample, include, exclude,
-            report, baseline, threads, maxMemory,
+            report, baseline, device.Choice, device.MaxMemory, threads, maxMemory,
         };
         host.Attach(command, (parsed, context) =>
         {
@@ -78,6 +79,8 @@ internal static class VerifyCommand
                     Patterns = CommonOptions.PatternsInOrder(parsed),
                     ReportPaths = parsed.GetValue(report) ?? [],
                     BaselinePath = parsed.GetValue(baseline),
+                    Device = parsed.ValueOr(device.Choice, defaults.Device),
+                    MaxDeviceMemoryBytes = device.MemoryLimit(parsed),
                     Threads = parsed.ValueOr(threads, defaults.Threads),
                     MaxMemoryBytes = parsed.ValueOr(maxMemory, defaults.MaxMemoryBytes),
                 },

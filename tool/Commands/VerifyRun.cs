@@ -5,6 +5,7 @@ using Bnb.Formats;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.HuggingFace;
 using Bnb.Quant;
+using Bnb.Tool.Devices;
 using Bnb.Tool.Errors;
 using Bnb.Tool.Options;
 using Bnb.Tool.Pipeline;
@@ -70,14 +71,19 @@ internal static class VerifyRun
         bool multiplies = request.Tokens > 0 || request.ActivationsPath is not null;
         Activations? activations = multiplies ? new Activations(request, computeType) : null;
         int tokens = activations is null ? 0 : plan.Layers.Select(layer => activations.TokensFor(layer.Weight.Name, request.Tokens)).DefaultIfEmpty(0).Max();
-        VerifySizes sizes = VerifySizes.Of(plan.Layers, tokens);
+        bool onCpu = plan.Layers.Any(layer => layer.Weight is not BnbWeight);
+        long work = multiplies ? plan.Layers.Sum(layer => layer.Weight.ValueCount * 2) : 0;
+        using ComputeEngine engine = DeviceSelector.Open(
+            new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, onCpu ? "multiplying int8 and int4 weights" : null),
+            path, context.Log);
+        VerifySizes sizes = VerifySizes.Of(plan.Layers, tokens, engine.PreferredChunkValues);
         int workers = Workers(request, sizes);
 
         var results = new LayerResult?[plan.Layers.Count];
         var plainFindings = new Finding?[plan.Plain.Count];
         using (var source = new TensorSource(plan.Layers.SelectMany(TensorsOf)))
         {
-            var shared = new LayerContext(source, activations, computeType, ConfiguredThreshold(plan), path);
+            var shared = new LayerContext(source, activations, computeType, ConfiguredThreshold(plan), engine);
             List<LayerRun> runs = [.. plan.Layers.Select(layer => LayerRun.Create(layer, shared))];
             var progress = new PipelineProgress(runs.Sum(run => run.Bytes) + (2 * plan.Plain.Sum(pair => pair.Quantized.ByteCount)));
             using ProgressDisplay? display = context.Verbosity == Verbosity.Quiet ? null : ProgressDisplay.Start(context.Terminal, progress);
@@ -112,7 +118,7 @@ internal static class VerifyRun
         return new VerificationReport(
             request.QuantizedPath,
             request.SourcePath,
-            path.ToString().ToLowerInvariant(),
+            engine.Name,
             request.Seed,
             request.Sample,
             plan.Quantized.Weights.Count,

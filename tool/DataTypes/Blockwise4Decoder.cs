@@ -1,11 +1,12 @@
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Quant;
+using Bnb.Tool.Devices;
 using Bnb.Tool.Pipeline;
 
 namespace Bnb.Tool.DataTypes;
 
 /// <summary>nf4 and fp4: value = table[code] * absmax of its block, rounded to the output type.</summary>
-internal sealed class Blockwise4Decoder(BnbWeight weight, TensorSource source, KernelPath path) : WeightDecoder
+internal sealed class Blockwise4Decoder(BnbWeight weight, TensorSource source, ComputeEngine engine) : WeightDecoder
 {
     private readonly PackedReader _reader = new(weight, source);
     private readonly Code4 _code = Code4Catalog.ByName(weight.State.QuantType);
@@ -19,7 +20,7 @@ internal sealed class Blockwise4Decoder(BnbWeight weight, TensorSource source, K
     }
 
     public override void Decode(long first, int count, ElementType type, Span<byte> destination, WorkerBuffers buffers) =>
-        Dequantize4.Run(_code, _blocksize, type, Codes(count, buffers), Absmax(count, buffers), destination, path);
+        engine.Dequantize4(_code, _blocksize, type, Codes(count, buffers), Absmax(count, buffers), destination);
 
     private static Span<byte> Codes(int count, WorkerBuffers buffers) => buffers.Codes.AsSpan(0, (count + 1) / 2);
 

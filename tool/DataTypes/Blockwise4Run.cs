@@ -47,8 +47,7 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
         ReadOnlySpan<byte> values = Context.Source.ReadValues(Plan, first, count, buffers, _preloaded);
         Span<float> absmax = buffers.Scales.AsSpan(0, (int)DivideUp(count, _recipe.Blocksize));
         Span<byte> packed = buffers.Codes.AsSpan(0, (count + 1) / 2);
-        bool finite = Quantize4.Run(
-            _recipe.Code, quantization.ElementType, _recipe.Blocksize, values, absmax, packed, Context.KernelPath);
+        bool finite = Context.Engine.Quantize4(_recipe.Code, quantization.ElementType, _recipe.Blocksize, values, absmax, packed);
         if (!finite && !Context.KeepNonFinite) throw NonFiniteScan.Error(Plan, Context.Source, buffers, quantization.ElementType);
 
         Shard.Write(Plan, OutputRole.Codes, first / 2, packed);
@@ -95,7 +94,7 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
             Span<byte> codes = buffers.Codes.AsSpan(0, count);
             Span<float> nested = nestedAbsmax[..(int)DivideUp(count, Blockwise4Quantization.NestedBlocksize)];
             _absmax!.Read(first, absmax);
-            NestedAbsmax.Quantize(absmax, offset, codes, nested, Context.KernelPath);
+            Context.Engine.QuantizeAbsmax(absmax, offset, codes, nested);
             Shard.Write(Plan, OutputRole.Scale, first, codes);
             Shard.Write(
                 Plan, OutputRole.NestedAbsmax, first / Blockwise4Quantization.NestedBlocksize * sizeof(float), MemoryMarshal.AsBytes(nested));

@@ -64,7 +64,7 @@ internal sealed class Int4Run(TensorPlan plan, Int4Quantization quantization, Sh
         Span<sbyte> zeroPoints = quantization.Recipe.Symmetric ? [] : buffers.ZeroPoints.AsSpan(zeroPointAt, (int)groups);
         Span<byte> packed = buffers.Codes.AsSpan(0, count / 2);
         bool finite = QuantizeGroups4.Run(
-            _type, _groupSize, quantization.Recipe.Symmetric, values, scales, zeroPoints, packed, Context.KernelPath);
+            _type, _groupSize, quantization.Recipe.Symmetric, values, scales, zeroPoints, packed, Context.Engine.Path);
         if (!finite && !Context.KeepNonFinite) throw NonFiniteScan.Error(Plan, Context.Source, buffers, _type);
         // The difference of two finite float16 values need not be one: such a group would decode to NaN.
         if (finite && !Context.KeepNonFinite && NonFinite.Any(_type, scales)) throw NonFiniteScan.ScaleError(Plan, row);

@@ -1,12 +1,13 @@
 using System.Runtime.InteropServices;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Quant;
+using Bnb.Tool.Devices;
 using Bnb.Tool.Pipeline;
 
 namespace Bnb.Tool.DataTypes;
 
 /// <summary>LLM.int8(): value = code * SCB of its row / 127, rounded to the output type. A range may cut its rows anywhere.</summary>
-internal sealed class Int8Decoder(Int8Weight weight, TensorSource source, KernelPath path) : WeightDecoder
+internal sealed class Int8Decoder(Int8Weight weight, TensorSource source, ComputeEngine engine) : WeightDecoder
 {
     public override void Load(long first, int count, WorkerBuffers buffers)
     {
@@ -26,9 +27,9 @@ internal sealed class Int8Decoder(Int8Weight weight, TensorSource source, Kernel
             int whole = column == 0 ? (int)((count - done) / weight.Columns) : 0;
             int width = whole > 0 ? (int)weight.Columns : (int)Math.Min(count - done, weight.Columns - column);
             int rows = Math.Max(1, whole), length = rows * width;
-            DequantizeRows8.Run(
+            engine.DequantizeInt8Rows(
                 width, codes.Slice(done, length), buffers.Scales.AsSpan(row, rows), type,
-                destination.Slice(done * type.Size(), length * type.Size()), path);
+                destination.Slice(done * type.Size(), length * type.Size()));
             done += length;
             row += rows;
         }

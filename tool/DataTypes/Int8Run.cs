@@ -51,7 +51,7 @@ internal sealed class Int8Run(TensorPlan plan, Int8Quantization quantization, Sh
         int columns = (int)quantization.Columns, count = rows * columns;
         ReadOnlySpan<byte> values = Context.Source.ReadValues(Plan, firstRow * columns, count, buffers, _preloaded);
         Span<sbyte> codes = MemoryMarshal.Cast<byte, sbyte>(buffers.Codes.AsSpan(0, count));
-        bool finite = QuantizeRows8.Run(quantization.ElementType, columns, values, absmax, codes, Context.KernelPath);
+        bool finite = Context.Engine.QuantizeInt8Rows(quantization.ElementType, columns, values, absmax, codes);
         if (!finite) ThrowUnlessKept(buffers);
         Shard.Write(Plan, OutputRole.Codes, firstRow * columns, MemoryMarshal.AsBytes(codes));
     }
@@ -62,14 +62,14 @@ internal sealed class Int8Run(TensorPlan plan, Int8Quantization quantization, Sh
         absmax = 0f;
         bool finite = true;
         for (long column = 0; column < quantization.Columns; column += Context.Budget.ChunkValues)
-            finite &= QuantizeRows8.RowAbsmax(quantization.ElementType, Piece(start, column, buffers), ref absmax, Context.KernelPath);
+            finite &= QuantizeRows8.RowAbsmax(quantization.ElementType, Piece(start, column, buffers), ref absmax, Context.Engine.Path);
 
         if (!finite) ThrowUnlessKept(buffers);
         for (long column = 0; column < quantization.Columns; column += Context.Budget.ChunkValues)
         {
             ReadOnlySpan<byte> piece = Piece(start, column, buffers);
             Span<sbyte> codes = MemoryMarshal.Cast<byte, sbyte>(buffers.Codes.AsSpan(0, piece.Length / quantization.ElementType.Size()));
-            QuantizeRows8.Encode(quantization.ElementType, piece, absmax, codes, Context.KernelPath);
+            QuantizeRows8.Encode(quantization.ElementType, piece, absmax, codes, Context.Engine.Path);
             Shard.Write(Plan, OutputRole.Codes, start + column, MemoryMarshal.AsBytes(codes));
         }
     }

@@ -3,6 +3,7 @@ using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.CompressedTensors;
 using Bnb.Formats.HuggingFace;
 using Bnb.Quant;
+using Bnb.Tool.Devices;
 using Bnb.Tool.Pipeline;
 
 namespace Bnb.Tool.DataTypes;
@@ -13,11 +14,11 @@ namespace Bnb.Tool.DataTypes;
 /// </summary>
 internal abstract class WeightDecoder
 {
-    public static WeightDecoder Of(QuantizedWeight weight, TensorSource source, KernelPath path) => weight switch
+    public static WeightDecoder Of(QuantizedWeight weight, TensorSource source, ComputeEngine engine) => weight switch
     {
-        BnbWeight blockwise => new Blockwise4Decoder(blockwise, source, path),
-        Int8Weight rows => new Int8Decoder(rows, source, path),
-        Int4Weight groups => new Int4Decoder(groups, source, path),
+        BnbWeight blockwise => new Blockwise4Decoder(blockwise, source, engine),
+        Int8Weight rows => new Int8Decoder(rows, source, engine),
+        Int4Weight groups => new Int4Decoder(groups, source, engine.Path),
         _ => throw new ArgumentException($"no decoder for {weight.Type}", nameof(weight)),
     };
 

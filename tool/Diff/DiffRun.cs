@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Bnb.Formats;
-using Bnb.Quant;
 using Bnb.Tool.Commands;
+using Bnb.Tool.Devices;
 using Bnb.Tool.Options;
 using Bnb.Tool.Pipeline;
 using Bnb.Tool.Terminal;
@@ -14,10 +14,10 @@ internal static class DiffRun
     public static DiffSummary Execute(DiffRequest request, CommandContext context)
     {
         var watch = Stopwatch.StartNew();
-        KernelPath kernelPath = request.KernelPath ?? OutputRun.SelectedKernelPath();
+        using var engine = new CpuEngine(request.KernelPath ?? OutputRun.SelectedKernelPath());
         DiffPlan plan = DiffPlan.Make(request);
         foreach (string note in plan.A.Notes.Concat(plan.B.Notes)) context.Log.Warning("{Note:l}", DisplayText.Escape(note));
-        MemoryBudget budget = MemoryBudget.Divide(plan.Needs(), request.Threads, request.MaxMemoryBytes);
+        MemoryBudget budget = MemoryBudget.Divide(plan.Needs(), request.Threads, request.MaxMemoryBytes, engine.PreferredChunkValues);
         List<PairState> states = [.. plan.Pairs.Select(pair => new PairState(pair, budget))];
         var progress = new PipelineProgress(plan.Pairs.Sum(BytesOf));
         using (context.Verbosity == Verbosity.Quiet ? null : ProgressDisplay.Start(context.Terminal, progress))
@@ -35,7 +35,7 @@ internal static class DiffRun
         {
             using var source = new TensorSource(
                 chosen.SelectMany(state => state.Pair.A.Parts.Concat(state.Pair.B.Parts)).Select(part => part.File));
-            var shared = new PassContext(source, budget, kernelPath, progress);
+            var shared = new PassContext(source, budget, engine, progress);
             List<PairPass> passes = [.. chosen.Select(state => newPass(state, shared))];
             try
             {

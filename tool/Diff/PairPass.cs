@@ -2,14 +2,14 @@ using System.Runtime.InteropServices;
 using Bnb.Formats;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.CompressedTensors;
-using Bnb.Quant;
 using Bnb.Tool.DataTypes;
+using Bnb.Tool.Devices;
 using Bnb.Tool.Pipeline;
 
 namespace Bnb.Tool.Diff;
 
 /// <summary>What all pairs of one pass share.</summary>
-internal sealed record PassContext(TensorSource Source, MemoryBudget Budget, KernelPath KernelPath, PipelineProgress Progress);
+internal sealed record PassContext(TensorSource Source, MemoryBudget Budget, ComputeEngine Engine, PipelineProgress Progress);
 
 /// <summary>One worker's buffers: a set for either side.</summary>
 internal sealed record PairBuffers(DenseBuffers A, DenseBuffers B)
@@ -208,7 +208,7 @@ internal sealed class PairPass : IDisposable
 
     private DenseReader Reader(DiffWeight weight, DiffWeight other)
     {
-        if (weight.Packed is { } packed) return DenseReader.Of(packed, weight.DecodedType, _context.Source, _context.KernelPath);
+        if (weight.Packed is { } packed) return DenseReader.Of(packed, weight.DecodedType, _context.Source, _context.Engine);
         return Pair.Transposed
             ? DenseReader.Transposed(weight.Stored, _context.Source, other.Shape[0], other.Shape[1], Preload(weight.Stored))
             : DenseReader.Of(weight.Stored, _context.Source);

@@ -1,4 +1,5 @@
 using Bnb.Formats;
+using Bnb.Quant.Gpu;
 using Bnb.Tool.Policy;
 using Bnb.Tool.Terminal;
 
@@ -24,6 +25,10 @@ internal static class ErrorMapping
             Action = policy.Action,
         },
         AggregateException aggregate when aggregate.InnerException is not null => ToUserError(aggregate.InnerException),
+        GpuException gpu => new UserErrorException(ExitCode.DeviceFailed, "DEVICE", gpu.Message, gpu)
+        {
+            Action = "see dotnet bnb devices, or use --device cpu",
+        },
         OutOfMemoryException => new UserErrorException(ExitCode.MemoryLimit, "MEMORY", "not enough memory", exception)
         {
             Action = "lower --max-memory or --threads, or raise the limit of the process",

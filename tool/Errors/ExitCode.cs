@@ -22,6 +22,7 @@ internal enum ExitCode
     InputChanged = 13,
     VerificationFailed = 14,
     CannotResume = 15,
+    DeviceFailed = 16,
 
     /// <summary>No failure: <c>diff</c> found differences.</summary>
     Differs = 20,

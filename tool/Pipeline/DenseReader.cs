@@ -1,6 +1,7 @@
 using Bnb.Formats;
 using Bnb.Quant;
 using Bnb.Tool.DataTypes;
+using Bnb.Tool.Devices;
 
 namespace Bnb.Tool.Pipeline;
 
@@ -22,8 +23,8 @@ internal abstract class DenseReader
         new Gathered(tensor, source, rows, columns, preloaded);
 
     /// <summary>A quantized weight, decoded as <c>dequantize</c> does and rounded to <paramref name="type"/>.</summary>
-    public static DenseReader Of(QuantizedWeight weight, ElementType type, TensorSource source, KernelPath path) =>
-        new Packed(weight, type, source, path);
+    public static DenseReader Of(QuantizedWeight weight, ElementType type, TensorSource source, ComputeEngine engine) =>
+        new Packed(weight, type, source, engine);
 
     /// <summary>
     /// Reads values <paramref name="first"/> to <paramref name="first"/> + <paramref name="count"/> as stored: plain ones to
@@ -88,9 +89,9 @@ internal abstract class DenseReader
         }
     }
 
-    private sealed class Packed(QuantizedWeight weight, ElementType type, TensorSource source, KernelPath path) : DenseReader
+    private sealed class Packed(QuantizedWeight weight, ElementType type, TensorSource source, ComputeEngine engine) : DenseReader
     {
-        private readonly WeightDecoder _decoder = WeightDecoder.Of(weight, source, path);
+        private readonly WeightDecoder _decoder = WeightDecoder.Of(weight, source, engine);
 
         public override void Load(long first, int count, DenseBuffers buffers) => _decoder.Load(first, count, buffers.Stored);
 

@@ -2,6 +2,7 @@ using Bnb.Formats;
 using Bnb.Formats.HuggingFace;
 using Bnb.Quant;
 using Bnb.Tool.DataTypes;
+using Bnb.Tool.Devices;
 using Bnb.Tool.Errors;
 using Bnb.Tool.Policy;
 
@@ -26,6 +27,12 @@ internal sealed record DequantizeRequest
     public bool Overwrite { get; init; }
 
     public bool FollowSymlinks { get; init; }
+
+    /// <summary>What runs the kernels.</summary>
+    public DeviceChoice Device { get; init; } = DeviceChoice.Cpu;
+
+    /// <summary>Null: what <see cref="DeviceSelector"/> takes.</summary>
+    public long? MaxDeviceMemoryBytes { get; init; }
 
     public KernelPath? KernelPath { get; init; }
 }

@@ -9,7 +9,7 @@ internal sealed class DequantizeTensorRun(TensorPlan plan, Dequantization packed
 {
     private WeightDecoder? _decoder;
 
-    protected override void Begin() => _decoder = WeightDecoder.Of(packed.Weight, Context.Source, Context.KernelPath);
+    protected override void Begin() => _decoder = WeightDecoder.Of(packed.Weight, Context.Source, Context.Engine);
 
     protected override void ProcessChunk(long chunk, WorkerBuffers buffers)
     {

@@ -10,8 +10,6 @@ namespace Bnb.Tool.Pipeline;
 /// </summary>
 internal sealed class MemoryBudget
 {
-    // 512 KiB of bf16 stays in a core's L2 between reading and quantizing it.
-    private const int PreferredChunkValues = 1 << 18;
     private const int SmallestChunkValues = 1 << 16;
     private const int SmallestRawBytes = 1 << 17;
 
@@ -35,11 +33,12 @@ internal sealed class MemoryBudget
     /// <summary>Bytes of a worker's read buffer; also the unit in which copied tensors move.</summary>
     public int RawBytes { get; }
 
+    /// <param name="preferredChunkValues">Values per unit of work where memory allows it; a power of two.</param>
     /// <exception cref="UserErrorException">The ceiling is below what one worker needs with the smallest chunk.</exception>
-    public static MemoryBudget Divide(BufferNeeds needs, int threads, long maxBytes)
+    public static MemoryBudget Divide(BufferNeeds needs, int threads, long maxBytes, int preferredChunkValues)
     {
         int smallestChunk = Math.Max(SmallestChunkValues, needs.ChunkMultiple);
-        int chunk = Math.Max(PreferredChunkValues, smallestChunk);
+        int chunk = Math.Max(preferredChunkValues, smallestChunk);
         while (chunk > smallestChunk && PerWorker(chunk) * threads > maxBytes) chunk /= 2;
         int workers = (int)Math.Clamp(maxBytes / PerWorker(chunk), 0, threads);
         if (workers == 0)

@@ -1,4 +1,4 @@
-using Bnb.Quant;
+using Bnb.Tool.Devices;
 
 namespace Bnb.Tool.Pipeline;
 
@@ -6,7 +6,7 @@ namespace Bnb.Tool.Pipeline;
 /// <param name="Writes">False in a dry run, where weights are read only to know sizes and finiteness exactly.</param>
 /// <param name="ScratchPath">Names a new scratch file in the staging folder.</param>
 internal sealed record PipelineContext(
-    KernelPath KernelPath,
+    ComputeEngine Engine,
     bool KeepNonFinite,
     bool Writes,
     MemoryBudget Budget,

@@ -1,6 +1,7 @@
 using Bnb.Formats;
 using Bnb.Quant;
 using Bnb.Tool.DataTypes;
+using Bnb.Tool.Devices;
 using Bnb.Tool.Policy;
 
 namespace Bnb.Tool.Pipeline;
@@ -38,6 +39,12 @@ internal sealed record QuantizeRequest
     public bool FollowSymlinks { get; init; }
 
     public bool KeepNonFinite { get; init; }
+
+    /// <summary>What runs the kernels.</summary>
+    public DeviceChoice Device { get; init; } = DeviceChoice.Cpu;
+
+    /// <summary>Null: what <see cref="DeviceSelector"/> takes.</summary>
+    public long? MaxDeviceMemoryBytes { get; init; }
 
     /// <summary>Null: the best one, or what the environment forces.</summary>
     public KernelPath? KernelPath { get; init; }

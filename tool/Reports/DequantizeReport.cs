@@ -33,13 +33,15 @@ internal static class DequantizeReport
 
         console.Write(table);
         int dense = summary.Plan.Tensors.Count(tensor => tensor.Dequantization is not null);
+        (string, string)[] device = summary.Engine.Note is { } note ? [("device", DisplayText.Escape(note))] : [];
         TableConsole.WriteFacts(
             console,
-            ("tensors", $"{dense} dequantized, {summary.Plan.Tensors.Count - dense} copied"),
+            [("tensors", $"{dense} dequantized, {summary.Plan.Tensors.Count - dense} copied"),
             ("weight files before", $"{TableConsole.Number(summary.Plan.SourceFileBytes)} bytes in {summary.Plan.Source.Files.Count}"),
             ("weight files after", $"{TableConsole.Number(summary.OutputFileBytes)} bytes in {summary.Plan.Shards.Count}"),
             ("time", $"{TableConsole.Number(summary.Elapsed.TotalSeconds, 2)} s, {ByteSize.Format((long)(summary.OutputFileBytes / summary.Elapsed.TotalSeconds))}/s written"),
-            ("written to", summary.Place.Path));
+            .. device,
+            ("written to", summary.Place.Path)]);
     });
 
     public static string Json(DequantizeSummary summary) => JsonLine.Of(json =>
@@ -47,6 +49,7 @@ internal static class DequantizeReport
         json.WriteString("type", "dequantized");
         json.WriteString("source", summary.Plan.Source.Folder);
         json.WriteString("output", summary.Place.Path);
+        json.WriteString("kernels", summary.Engine.Name);
         json.WriteStartArray("tensors");
         foreach (OutputTensor output in summary.Plan.Shards.SelectMany(shard => shard.Outputs))
         {

@@ -47,6 +47,7 @@ internal static class QuantizeReport
         json.WriteString("source", summary.Plan.Source.Folder);
         json.WriteString("output", summary.Request.OutputPath);
         WriteRecipe(summary.Plan.Recipe, json);
+        json.WriteString("kernels", summary.Engine.Name);
         WriteTensors(summary, json);
         json.WriteStartArray("skip_modules");
         foreach (string module in summary.Plan.Policy.SkipModules) json.WriteStringValue(module);
@@ -116,16 +117,18 @@ internal static class QuantizeReport
     {
         QuantizePlan plan = summary.Plan;
         int quantized = plan.Tensors.Count(tensor => tensor.Quantization is not null);
+        (string, string)[] device = summary.Engine.Note is { } note ? [("device", DisplayText.Escape(note))] : [];
         TableConsole.WriteFacts(
             console,
-            ("tensors", $"{quantized} quantized, {plan.Tensors.Count - quantized} copied"),
+            [("tensors", $"{quantized} quantized, {plan.Tensors.Count - quantized} copied"),
             ("parameters", $"{TableConsole.Number(plan.ParameterCount)}, {Percent(plan.QuantizedParameterCount, plan.ParameterCount)} quantized"),
             ("bits per parameter", TableConsole.Number(summary.BitsPerParameter, 3)),
             ("weight files before", $"{TableConsole.Number(plan.SourceFileBytes)} bytes in {plan.Source.Files.Count}"),
             ("weight files after", $"{TableConsole.Number(summary.OutputFileBytes)} bytes in {plan.Shards.Count}, {Percent(summary.OutputFileBytes, plan.SourceFileBytes)} of before"),
             (plan.Recipe is Int4Recipe ? "ignore" : "skip modules", string.Join(", ", plan.Policy.SkipModules)),
             ("time", $"{TableConsole.Number(summary.Elapsed.TotalSeconds, 2)} s, {ByteSize.Format((long)(plan.SourceTensorBytes / summary.Elapsed.TotalSeconds))}/s"),
-            ("written to", summary.Request.DryRun ? "nothing, this was a dry run" : summary.Request.OutputPath!));
+            .. device,
+            ("written to", summary.Request.DryRun ? "nothing, this was a dry run" : summary.Request.OutputPath!)]);
     }
 
     private static string Action(TensorPlan tensor, QuantizeRecipe recipe)

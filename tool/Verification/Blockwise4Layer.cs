@@ -102,9 +102,9 @@ internal sealed class Blockwise4Layer(LayerPlan layer, BnbWeight weight, LayerCo
         if (Context.Activations is null) return;
         ActivationMatrix x = Context.Activations.For(weight.Name, columns);
         Span<float> mixed = buffers.Packed.AsSpan(0, x.Tokens * (int)rows);
-        MixedGemm4.Run(
-            x.Tokens, (int)rows, (int)columns, Context.ComputeType, x.Stored, _code, _blocksize, phase, codes, panelAbsmax, mixed, threads: 1, Context.Path);
-        PanelProducts.Measure(result, x, (int)rows, (int)columns, source, decoded, (int)(panelAbsmax.Length % rows), buffers, Context);
+        Func<int, double, double> bound = Context.Engine.Multiply4(
+            x.Tokens, (int)rows, (int)columns, Context.ComputeType, x.Stored, _code, _blocksize, phase, codes, panelAbsmax, mixed);
+        PanelProducts.Measure(result, x, (int)rows, (int)columns, source, decoded, (int)(panelAbsmax.Length % rows), bound, buffers, Context);
     }
 
     private void CompareStored(

@@ -52,7 +52,7 @@ internal sealed class Int4Layer(LayerPlan layer, Int4Weight weight, LayerContext
         MixedGemmGroups4.Run(
             x.Tokens, rows, columns, Context.ComputeType, x.Stored, _groupSize, _scaleType, buffers.Found.Codes.AsSpan(0, rows * columns / 2),
             Scales(groups, buffers.Found), ZeroPoints(groups, buffers.Found), buffers.Packed.AsSpan(0, x.Tokens * rows), threads: 1, Context.Path);
-        PanelProducts.Measure(result, x, rows, columns, source, decoded, checkedRow, buffers, Context);
+        PanelProducts.Measure(result, x, rows, columns, source, decoded, checkedRow, GemmBounds.ForFp32, buffers, Context);
     }
 
     protected override void CountCodes(

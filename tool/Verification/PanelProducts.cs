@@ -14,23 +14,24 @@ internal static class PanelProducts
     /// <param name="decoded">[rows, columns] decoded weights; overwritten.</param>
     /// <param name="buffers">Its <see cref="VerifyBuffers.Packed"/> holds the kernel's sums.</param>
     /// <param name="checkedRow">The row that the yardstick multiplies too.</param>
+    /// <param name="kernelBound">Of |kernel - exact|, for products per sum and the sum of their magnitudes.</param>
     public static void Measure(
         PanelResult result, ActivationMatrix x, int rows, int columns, ReadOnlySpan<float> source, Span<float> decoded, int checkedRow,
-        VerifyBuffers buffers, LayerContext context)
+        Func<int, double, double> kernelBound, VerifyBuffers buffers, LayerContext context)
     {
         RoundTo(context.ComputeType, decoded, buffers.Source.Raw);
-        result.KernelBoundUse = YardstickUse(x, rows, columns, decoded, buffers.Packed, checkedRow);
+        result.KernelBoundUse = YardstickUse(x, rows, columns, decoded, buffers.Packed, checkedRow, kernelBound);
         // Either side is within the bound of the exact product.
         Compare(
             result, x.Tokens, rows, columns, x.Values, x.Values, x.Magnitudes, source, decoded,
-            magnitude => 2 * GemmBounds.ForFp32(columns, magnitude), buffers, context);
+            magnitude => kernelBound(columns, magnitude) + GemmBounds.ForFp32(columns, magnitude), buffers, context);
     }
 
     /// <summary>
     /// LLM.int8(): the kernel multiplies quantized activations, so these are what FP32 multiplies for comparison; the cost is
     /// counted from the original ones.
     /// </summary>
-    /// <inheritdoc cref="Measure"/>
+    /// <inheritdoc cref="Measure(PanelResult, ActivationMatrix, int, int, ReadOnlySpan{float}, Span{float}, int, Func{int, double, double}, VerifyBuffers, LayerContext)"/>
     public static void MeasureInt8(
         PanelResult result, ActivationMatrix x, QuantizedActivations quantized, int rows, int columns, ReadOnlySpan<float> source,
         Span<float> decoded, VerifyBuffers buffers, LayerContext context)
@@ -94,7 +95,8 @@ internal static class PanelProducts
     /// multiplied by the yardstick too, in double and in plain order, with its own sum of magnitudes.
     /// </summary>
     private static double YardstickUse(
-        ActivationMatrix x, int rows, int columns, ReadOnlySpan<float> decoded, ReadOnlySpan<float> mixed, int row)
+        ActivationMatrix x, int rows, int columns, ReadOnlySpan<float> decoded, ReadOnlySpan<float> mixed, int row,
+        Func<int, double, double> bound)
     {
         Span<double> exact = new double[x.Tokens];
         Span<double> magnitudes = new double[x.Tokens];
@@ -103,7 +105,7 @@ internal static class PanelProducts
         for (int token = 0; token < x.Tokens; token++)
         {
             double error = Math.Abs((double)mixed[(token * rows) + row] - exact[token]);
-            if (error > 0) use = Math.Max(use, error / GemmBounds.ForFp32(columns, magnitudes[token]));
+            if (error > 0) use = Math.Max(use, error / bound(columns, magnitudes[token]));
             else if (double.IsNaN(error) && double.IsFinite(exact[token])) use = double.PositiveInfinity;
         }
 

@@ -10,7 +10,7 @@ internal abstract class RowLayer(LayerPlan layer, LayerContext context) : LayerR
 {
     private WeightDecoder? _decoder;
 
-    protected override void Begin() => _decoder = WeightDecoder.Of(Layer.Weight, Context.Source, Context.Path);
+    protected override void Begin() => _decoder = WeightDecoder.Of(Layer.Weight, Context.Source, Context.Engine);
 
     protected override void Measure(int panel, VerifyBuffers buffers, PanelResult result)
     {

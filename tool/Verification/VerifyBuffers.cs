@@ -52,8 +52,6 @@ internal sealed class VerifyBuffers
 /// <param name="Blocks">Scales of a panel.</param>
 internal sealed record VerifySizes(int Values, int CodeBits, int Rows, int Blocks, int SourceWidth, bool Gathers, int Tokens)
 {
-    private const int PanelValues = 1 << 18;
-
     // Panels of a few vector widths of rows keep the product kernels busy.
     private const int RowMultiple = 16;
 
@@ -62,14 +60,14 @@ internal sealed record VerifySizes(int Values, int CodeBits, int Rows, int Block
     public long Bytes => (Values * (SourceWidth * (Gathers ? 2L : 1L))) + (2L * CodeBytes) + (Values * 8L) + (Blocks * 11L) + (5L * sizeof(float) * Tokens * Rows);
 
     /// <summary>Weight rows per panel for a layer.</summary>
-    public static long RowsOf(long rows, long columns)
+    public static long RowsOf(long rows, long columns, int panelValues)
     {
         if (columns == 0) return Math.Max(1, rows);
-        long fit = Math.Max(1, PanelValues / columns);
+        long fit = Math.Max(1, panelValues / columns);
         return Math.Min(Math.Max(1, rows), fit > RowMultiple ? fit / RowMultiple * RowMultiple : fit);
     }
 
-    public static VerifySizes Of(IReadOnlyList<LayerPlan> layers, int tokens)
+    public static VerifySizes Of(IReadOnlyList<LayerPlan> layers, int tokens, int panelValues)
     {
         long values = 0, rows = 0, blocks = 0;
         int width = 0, codeBits = 4;
@@ -77,7 +75,7 @@ internal sealed record VerifySizes(int Values, int CodeBits, int Rows, int Block
         {
             QuantizedWeight weight = layer.Weight;
             BufferShape shape = WeightDecoder.BuffersOf(weight);
-            long panelRows = RowsOf(weight.Rows, weight.Columns), panel = panelRows * weight.Columns, spare = 2;
+            long panelRows = RowsOf(weight.Rows, weight.Columns, panelValues), panel = panelRows * weight.Columns, spare = 2;
             if (weight is BnbWeight blockwise)
             {
                 panel = Math.Min(panel + (2 * UnitOf(blockwise)), weight.ValueCount + shape.ValuesPerScale);

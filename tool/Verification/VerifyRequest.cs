@@ -1,4 +1,5 @@
 using Bnb.Quant;
+using Bnb.Tool.Devices;
 using Bnb.Tool.Policy;
 
 namespace Bnb.Tool.Verification;
@@ -37,6 +38,12 @@ internal sealed record VerifyRequest
     public IReadOnlyList<string> ReportPaths { get; init; } = [];
 
     public string? BaselinePath { get; init; }
+
+    /// <summary>What runs the kernels.</summary>
+    public DeviceChoice Device { get; init; } = DeviceChoice.Cpu;
+
+    /// <summary>Null: what <see cref="DeviceSelector"/> takes.</summary>
+    public long? MaxDeviceMemoryBytes { get; init; }
 
     /// <summary>Null: the selected one.</summary>
     public KernelPath? KernelPath { get; init; }

@@ -1,5 +1,6 @@
 using Bnb.Formats;
 using Bnb.Quant;
+using Bnb.Tool.Devices;
 using Bnb.Tool.Pipeline;
 using Bnb.Tool.Verification;
 using Xunit;
@@ -56,9 +57,10 @@ public sealed class KernelTests(LimitTests.Model model) : IClassFixture<LimitTes
         LayerPlan layer = plan.Layers[0];
         CheckpointFile[] files = [layer.Weight.Stored.File, .. layer.Source.SourceFiles];
         using var source = new TensorSource(files);
+        using var engine = new CpuEngine(KernelPaths.Selected);
         LayerRun run = LayerRun.Create(
-            layer, new LayerContext(source, new Activations(request, ElementType.BF16), ElementType.BF16, 6f, KernelPaths.Selected));
-        var buffers = new VerifyBuffers(VerifySizes.Of(plan.Layers, request.Tokens));
+            layer, new LayerContext(source, new Activations(request, ElementType.BF16), ElementType.BF16, 6f, engine));
+        var buffers = new VerifyBuffers(VerifySizes.Of(plan.Layers, request.Tokens, engine.PreferredChunkValues));
         for (int panel = 0; panel < run.PanelCount; panel++) run.Process(panel, buffers);
         PanelResult measured = run.Merged();
         measured.KernelBoundUse = use;
@@ -87,11 +89,12 @@ public sealed class KernelTests(LimitTests.Model model) : IClassFixture<LimitTes
         var result = new PanelResult();
         float[] scales = Array.ConvertAll(absmax, value => value * factor);
         using var source = new TensorSource(Array.Empty<CheckpointFile>());
-        var context = new LayerContext(source, null, type, 6f, path);
+        using var engine = new CpuEngine(path);
+        var context = new LayerContext(source, null, type, 6f, engine);
         var buffers = new VerifyBuffers(new VerifySizes(count, 4, rows, blocks, 4, false, tokens));
         MixedGemm4.Run(tokens, rows, columns, type, stored, code, blocksize, 0, packed, scales, buffers.Packed.AsSpan(0, tokens * rows), 1, path);
         PanelProducts.Measure(
-            result, new ActivationMatrix(tokens, type, stored, values), rows, columns, weights, decoded, seed % rows, buffers, context);
+            result, new ActivationMatrix(tokens, type, stored, values), rows, columns, weights, decoded, seed % rows, GemmBounds.ForFp32, buffers, context);
         return result;
     }
 

@@ -1,0 +1,99 @@
+using Bnb.Quant.Gpu;
+using Bnb.TestKit;
+using Bnb.Tool.Devices;
+using Bnb.Tool.Errors;
+using Xunit;
+
+namespace Bnb.Tool.Tests.Devices;
+
+/// <summary><c>--device</c> through the whole tool: the bytes are those of the CPU, and nothing falls back quietly.</summary>
+public sealed class DeviceRunTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    public static TheoryData<string> Kinds => DeviceModel.Kinds;
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void QuantizeAndBack_OnADevice_GiveTheBytesOfTheCpu(string kind)
+    {
+        DeviceModel.RequireDevice(kind);
+        string source = DeviceModel.Write(_folder["model"]);
+        foreach (string type in (string[])["nf4", "fp4", "int8"])
+        {
+            ToolRun.Succeed("quantize", source, "--output", _folder[$"cpu-{type}"], "--type", type, "--non-finite", "keep");
+            ToolRun run = ToolRun.Succeed(
+                "quantize", source, "--output", _folder[$"gpu-{type}"], "--type", type, "--non-finite", "keep", "--device", kind, "--max-device-memory", "64MiB");
+            ToolRun.Succeed("dequantize", _folder[$"cpu-{type}"], "--output", _folder[$"cpu-back-{type}"]);
+            ToolRun.Succeed("dequantize", _folder[$"cpu-{type}"], "--output", _folder[$"gpu-back-{type}"], "--device", kind);
+
+            Assert.Contains($"{kind}:0", run.Out, StringComparison.Ordinal);
+            Assert.Equal(OutputFolder.Fingerprint(_folder[$"cpu-{type}"]), OutputFolder.Fingerprint(_folder[$"gpu-{type}"]));
+            Assert.Equal(OutputFolder.Fingerprint(_folder[$"cpu-back-{type}"]), OutputFolder.Fingerprint(_folder[$"gpu-back-{type}"]));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Verify_OnADevice_MultipliesThereWithinTheBound(string kind)
+    {
+        DeviceModel.RequireDevice(kind);
+        string source = DeviceModel.Write(_folder["model"]);
+        ToolRun.Succeed("quantize", source, "--output", _folder["out"], "--exclude", "*q_proj*", "--exclude", "*k_proj*");
+
+        ToolRun run = ToolRun.Succeed("verify", _folder["out"], "--source", source, "--tokens", "3", "--device", kind, "--json");
+
+        Assert.Contains($"\"kernel_path\":\"{kind}:0\"", run.Out, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Quantize_Int4OnADevice_SaysThatTheCpuDoesIt(string kind)
+    {
+        DeviceModel.RequireDevice(kind);
+        string source = DeviceModel.Write(_folder["model"]);
+
+        ToolRun run = ToolRun.Succeed("quantize", source, "--output", _folder["out"], "--type", "int4", "--group-size", "32", "--device", kind);
+
+        Assert.Contains("warning: quantizing to int4 has no GPU kernel: the CPU does it", run.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("cuda:97")]
+    [InlineData("opencl:97")]
+    public void Quantize_ADeviceThatIsNotThere_IsAnErrorAndNothingIsWritten(string device)
+    {
+        string source = DeviceModel.Write(_folder["model"]);
+
+        ToolRun run = ToolRun.Of("quantize", source, "--output", _folder["out"], "--device", device);
+
+        Assert.Equal(ExitCode.DeviceFailed, run.Exit);
+        Assert.StartsWith($"error[DEVICE]: --device {device}: ", run.Error, StringComparison.Ordinal);
+        Assert.Contains(GpuDevices.WhyMissing ?? "there is no such device", run.Error, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(_folder["out"]));
+    }
+
+    [Fact]
+    public void Quantize_Auto_TakesTheCpuForASmallModelAndSaysWhy()
+    {
+        string source = DeviceModel.Write(_folder["model"]);
+
+        ToolRun run = ToolRun.Succeed("quantize", source, "--output", _folder["out"], "--device", "auto", "--non-finite", "keep");
+
+        Assert.Contains("cpu: ", run.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Quantize_TooLittleDeviceMemory_IsAUsageError()
+    {
+        DeviceModel.RequireDevice(DeviceChoice.Simulator);
+        string source = DeviceModel.Write(_folder["model"]);
+
+        ToolRun run = ToolRun.Of("quantize", source, "--output", _folder["out"], "--device", "cpu-sim", "--max-device-memory", "1MiB");
+
+        Assert.Equal(ExitCode.Usage, run.Exit);
+        Assert.Contains("--max-device-memory", run.Error, StringComparison.Ordinal);
+    }
+}

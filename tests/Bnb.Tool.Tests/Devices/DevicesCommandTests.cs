@@ -1,0 +1,33 @@
+using System.Text.Json;
+using Bnb.Quant;
+using Bnb.Quant.Gpu;
+using Xunit;
+
+namespace Bnb.Tool.Tests.Devices;
+
+public sealed class DevicesCommandTests
+{
+    [Fact]
+    public void Devices_Table_ListsTheCpuAndSaysWhatAutoTakesAndWhatIsMissing()
+    {
+        ToolRun run = ToolRun.Succeed("devices");
+
+        Assert.Contains("kernel paths", run.Out, StringComparison.Ordinal);
+        Assert.Contains("auto takes", run.Out, StringComparison.Ordinal);
+        Assert.Equal(GpuDevices.IsBuiltIn, !run.Out.Contains("GPU backend", StringComparison.Ordinal));
+        Assert.All(GpuDevices.Find(), device => Assert.Contains(device.Id, run.Out, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Devices_Json_HasPathsDevicesAndTheReason()
+    {
+        ToolRun run = ToolRun.Succeed("devices", "--json");
+
+        JsonElement line = JsonDocument.Parse(run.Out.Split('\n')[0]).RootElement;
+        Assert.Equal("devices", line.GetProperty("type").GetString());
+        Assert.Equal(KernelPaths.Available.Count, line.GetProperty("kernel_paths").GetArrayLength());
+        Assert.Equal(GpuDevices.Find().Count, line.GetProperty("devices").GetArrayLength());
+        Assert.Equal(GpuDevices.WhyMissing, line.GetProperty("gpu_backend_missing").GetString());
+        Assert.NotEqual("", line.GetProperty("auto_reason").GetString());
+    }
+}

@@ -1,0 +1,33 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using Bnb.Tool.Devices;
+
+namespace Bnb.Tool.Options;
+
+/// <summary>The options of commands that can run on a GPU.</summary>
+internal sealed class DeviceOptions
+{
+    public Option<DeviceChoice> Choice { get; } = new("--device")
+    {
+        Description = "What runs the kernels: cpu, cuda or opencl (all of the kind), cuda:0 (one of them), or auto, which measures; the bytes are the same (default: cpu)",
+        HelpName = "DEVICE",
+        CustomParser = Parse,
+    };
+
+    public Option<long> MaxMemory { get; } = new("--max-device-memory")
+    {
+        Description = "Ceiling for buffers on each GPU, at least 16MiB (default: 1GiB, or half of the GPU's memory)",
+        HelpName = "SIZE",
+        CustomParser = Options.Choice.Size,
+    };
+
+    public long? MemoryLimit(ParseResult parsed) => parsed.GetResult(MaxMemory) is null ? null : parsed.GetValue(MaxMemory);
+
+    private static DeviceChoice Parse(ArgumentResult result)
+    {
+        string text = result.Tokens[^1].Value;
+        if (DeviceChoice.Parse(text) is { } choice) return choice;
+        result.AddError($"--device does not know '{text}'; it takes auto, cpu, cuda, cuda:N, opencl, opencl:N");
+        return DeviceChoice.Cpu;
+    }
+}
