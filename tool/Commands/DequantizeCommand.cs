@@ -38,6 +38,7 @@ internal static class DequantizeCommand
         {
             source, output, dtype, maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, overwrite, followSymlinks,
         };
+        command.Validators.Add(device.Validate);
         host.Attach(command, (parsed, context) =>
         {
             var defaults = new DequantizeRequest
@@ -71,9 +72,11 @@ internal static class DequantizeCommand
         DequantizePlan plan = DequantizePlan.Make(request, source);
         OutputRun.CheckPlace(plan, place, request.SourcePath, request.Overwrite);
         long work = plan.Tensors.Sum(tensor => tensor.Dequantization?.OutputBytes ?? 0);
-        string? cpuOnly = plan.Tensors.Select(tensor => tensor.Dequantization?.Weight).FirstOrDefault(weight => weight is Int4Weight) is null ? null : "decoding int4";
+        List<QuantizedWeight> weights = [.. plan.Tensors.Select(tensor => tensor.Dequantization?.Weight).OfType<QuantizedWeight>()];
+        string? cpuOnly = weights.Any(weight => weight is Int4Weight) ? "decoding int4" : null;
         using ComputeEngine engine = DeviceSelector.Open(
-            new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, cpuOnly), kernelPath, context.Log);
+            new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, cpuOnly, weights.All(weight => weight is Int4Weight)),
+            kernelPath, context.Log);
         MemoryBudget budget = MemoryBudget.Divide(
             BufferNeeds.OfDequantize(plan.Tensors), request.Threads, request.MaxMemoryBytes, engine.PreferredChunkValues);
         foreach (string note in plan.Source.Notes) context.Log.Warning("{Note:l}", DisplayText.Escape(note));

@@ -64,6 +64,7 @@ internal static class QuantizeCommand
         {
             if (result.GetResult(output) is null && !result.GetValue(dryRun)) result.AddError("Option '--output' is required");
             recipe.Validate(result, computeDType);
+            device.Validate(result);
         });
         host.Attach(command, (parsed, context) =>
         {

@@ -26,8 +26,13 @@ internal static class QuantizeRun
         QuantizePlan plan = QuantizePlan.Make(request, source);
         if (place is not null) OutputRun.CheckPlace(plan, place, request.SourcePath, request.Overwrite);
         long work = plan.Tensors.Where(tensor => tensor.Quantization is not null).Sum(tensor => tensor.Source.ByteCount);
-        using ComputeEngine engine = DeviceSelector.Open(
-            new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, CpuOnly(plan.Recipe)), kernelPath, context.Log);
+        bool computes = !request.DryRun || plan.Recipe.SizeDependsOnWeights;
+        using ComputeEngine engine = computes
+            ? DeviceSelector.Open(
+                new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, CpuOnly(plan.Recipe), plan.Recipe is Int4Recipe),
+                kernelPath,
+                context.Log)
+            : new CpuEngine(kernelPath);
         MemoryBudget budget = MemoryBudget.Divide(
             BufferNeeds.OfQuantize(plan.Tensors), request.Threads, request.MaxMemoryBytes, engine.PreferredChunkValues);
         Announce(plan, request, budget, engine, context);
@@ -36,7 +41,7 @@ internal static class QuantizeRun
         PipelineResult result = place is not null
             ? OutputRun.Write(plan, options, place, request.Overwrite, context)
             // Without double quantization the headers already say everything about sizes.
-            : plan.Recipe.SizeDependsOnWeights ? OutputRun.Rehearse(plan, options, context) : SizesOnly(plan);
+            : computes ? OutputRun.Rehearse(plan, options, context) : SizesOnly(plan);
         var summary = new QuantizeSummary(plan, request, engine, result.Shards, watch.Elapsed);
         if (context.Json) context.Terminal.Out.Write(QuantizeReport.Json(summary));
         else if (context.Verbosity != Verbosity.Quiet || request.DryRun) QuantizeReport.WriteTables(summary, context.Terminal, context.Verbosity);

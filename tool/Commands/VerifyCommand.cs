@@ -62,6 +62,7 @@ internal static class VerifyCommand
             quantized, source, tokens, seed, outliers, activations, computeDType, maxError, minSnr, maxKernel, maxDiffs, policy, sample, include, exclude,
             report, baseline, device.Choice, device.MaxMemory, threads, maxMemory,
         };
+        command.Validators.Add(device.Validate);
         host.Attach(command, (parsed, context) =>
         {
             var defaults = new VerifyRequest { QuantizedPath = parsed.GetRequiredValue(quantized), SourcePath = parsed.GetRequiredValue(source) };

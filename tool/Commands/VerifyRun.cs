@@ -71,19 +71,23 @@ internal static class VerifyRun
         bool multiplies = request.Tokens > 0 || request.ActivationsPath is not null;
         Activations? activations = multiplies ? new Activations(request, computeType) : null;
         int tokens = activations is null ? 0 : plan.Layers.Select(layer => activations.TokensFor(layer.Weight.Name, request.Tokens)).DefaultIfEmpty(0).Max();
-        bool onCpu = plan.Layers.Any(layer => layer.Weight is not BnbWeight);
+        int onCpu = plan.Layers.Count(layer => layer.Weight is not BnbWeight);
         long work = multiplies ? plan.Layers.Sum(layer => layer.Weight.ValueCount * 2) : 0;
         using ComputeEngine engine = DeviceSelector.Open(
-            new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, onCpu ? "multiplying int8 and int4 weights" : null),
+            new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, onCpu > 0 ? "multiplying int8 and int4 weights" : null, onCpu == plan.Layers.Count),
             path, context.Log);
-        VerifySizes sizes = VerifySizes.Of(plan.Layers, tokens, engine.PreferredChunkValues);
+        // Large panels keep a GPU busy, but not at the price of not running at all.
+        int panelValues = engine.PreferredChunkValues;
+        VerifySizes sizes = VerifySizes.Of(plan.Layers, tokens, panelValues);
+        while (sizes.Bytes > request.MaxMemoryBytes && panelValues > CpuEngine.ChunkValues)
+            sizes = VerifySizes.Of(plan.Layers, tokens, panelValues /= 2);
         int workers = Workers(request, sizes);
 
         var results = new LayerResult?[plan.Layers.Count];
         var plainFindings = new Finding?[plan.Plain.Count];
         using (var source = new TensorSource(plan.Layers.SelectMany(TensorsOf)))
         {
-            var shared = new LayerContext(source, activations, computeType, ConfiguredThreshold(plan), engine);
+            var shared = new LayerContext(source, activations, computeType, ConfiguredThreshold(plan), engine, panelValues);
             List<LayerRun> runs = [.. plan.Layers.Select(layer => LayerRun.Create(layer, shared))];
             var progress = new PipelineProgress(runs.Sum(run => run.Bytes) + (2 * plan.Plain.Sum(pair => pair.Quantized.ByteCount)));
             using ProgressDisplay? display = context.Verbosity == Verbosity.Quiet ? null : ProgressDisplay.Start(context.Terminal, progress);
@@ -99,6 +103,7 @@ internal static class VerifyRun
                         if (!last) return;
                         int layerTokens = activations?.TokensFor(run.Layer.Weight.Name, request.Tokens) ?? 0;
                         results[item.Index] = LayerJudge.Judge(run, run.Merged(), computeType, layerTokens, limitsOf(run.Layer.Weight.Name));
+                        activations?.Release(run.Layer.Weight.Name);
                         foreach (TensorPlan tensor in TensorsOf(run.Layer))
                         {
                             foreach (CheckpointFile file in tensor.SourceFiles) source.Release(file);
@@ -126,7 +131,8 @@ internal static class VerifyRun
             [.. findings.OrderByDescending(finding => finding.Fails)],
             plan.Plain.Count,
             plainFindings.Count(finding => finding is { Fails: true }),
-            watch.Elapsed.TotalSeconds);
+            watch.Elapsed.TotalSeconds,
+            engine.Note);
     }
 
     /// <summary>Only looks: a run that fails later must leave an earlier report as it was.</summary>

@@ -68,10 +68,10 @@ internal sealed class Int4Decoder(Int4Weight weight, TensorSource source, Kernel
             int run = (int)Math.Min(zeroPoints.Length - done, _groupsPerRow - column);
             if (held.stripe != row / PerWord || column < held.from || column + run > held.to)
             {
-                // The rest of the stripe's rows in the range begin at column 0.
-                bool isLast = done + run == zeroPoints.Length;
-                long from = isLast ? column : 0;
-                int length = (int)(isLast ? run : _groupsPerRow);
+                // Where rows are short, the rest of the stripe's rows in the range begin at column 0; a long one has its own words.
+                bool isAlone = done + run == zeroPoints.Length || _groupsPerRow > zeroPoints.Length;
+                long from = isAlone ? column : 0;
+                int length = (int)(isAlone ? run : _groupsPerRow);
                 words = new int[length];
                 source.ReadBytes(weight.ZeroPoint!, ((row / PerWord * _groupsPerRow) + from) * sizeof(int), MemoryMarshal.AsBytes(words.AsSpan()));
                 held = (row / PerWord, from, from + length);

@@ -11,7 +11,9 @@ namespace Bnb.Tool.Devices;
 /// <param name="WorkBytes">Bytes of weights that kernels will read: opening a GPU must pay.</param>
 /// <param name="Threads">CPU threads that would do the work otherwise.</param>
 /// <param name="CpuOnly">Work that has no GPU kernel, null when all of it has.</param>
-internal sealed record DeviceNeed(DeviceChoice Choice, long? MaxMemoryBytes, long WorkBytes, int Threads, string? CpuOnly = null);
+/// <param name="IsAllCpu">Whether there is no other work.</param>
+internal sealed record DeviceNeed(DeviceChoice Choice, long? MaxMemoryBytes, long WorkBytes, int Threads, string? CpuOnly = null,
+    bool IsAllCpu = false);
 
 /// <summary>Opens what <c>--device</c> names, or for <c>auto</c> what is measured to be faster. Says what it did and why.</summary>
 internal static class DeviceSelector
@@ -30,18 +32,18 @@ internal static class DeviceSelector
         {
             // Loud, because who names a device expects it to work.
             if (need.CpuOnly is { } work) log.Warning("{Work:l} has no GPU kernel: the CPU does it", work);
-            return OpenNamed(need, path);
+            return need.IsAllCpu ? new CpuEngine(path) { Note = $"cpu: {need.CpuOnly} has no GPU kernel" } : OpenNamed(need, path);
         }
 
         AutoDecision decision = Decide(need, path);
         string note = $"{decision.Device?.Id ?? DeviceChoice.CpuKind}: {decision.Reason}";
-        return decision.Session is { } session ? new GpuEngine([session], path) { Note = note } : new CpuEngine(path) { Note = note };
+        return decision.Session is { } session ? new GpuEngine([session], path, isMixed: need.CpuOnly is not null) { Note = note } : new CpuEngine(path) { Note = note };
     }
 
     /// <summary>What <c>auto</c> would choose. The session, if there is one, is the caller's to dispose.</summary>
     public static AutoDecision Decide(DeviceNeed need, KernelPath path)
     {
-        if (need.CpuOnly is { } work) return new AutoDecision(null, null, $"{work} has no GPU kernel");
+        if (need.CpuOnly is { } work && need.IsAllCpu) return new AutoDecision(null, null, $"{work} has no GPU kernel");
         if (GpuDevices.WhyMissing is { } reason) return new AutoDecision(null, null, reason);
         IReadOnlyList<GpuDevice> found = GpuDevices.Find();
         List<GpuDevice> gpus = [.. found.Where(device => !device.IsCpu)];
@@ -93,17 +95,14 @@ internal static class DeviceSelector
             throw;
         }
 
-        return new GpuEngine(sessions, path) { Note = string.Join(", ", usable.Select(device => $"{device.Id} ({device.Name})")) };
+        return new GpuEngine(sessions, path, isMixed: need.CpuOnly is not null) { Note = string.Join(", ", usable.Select(device => $"{device.Id} ({device.Name})")) };
     }
 
     private static long MemoryLimit(DeviceNeed need, GpuDevice device)
     {
-        long limit = need.MaxMemoryBytes ?? (device.MemoryBytes > 0 ? Math.Min(DefaultMemory, device.MemoryBytes / 2) : DefaultMemory);
-        if (limit >= GpuSession.SmallestMemory) return limit;
-        throw new UserErrorException(ExitCode.Usage, "USAGE", $"--max-device-memory {ByteSize.Format(limit)} is too small")
-        {
-            Action = $"give at least {ByteSize.Format(GpuSession.SmallestMemory)}",
-        };
+        if (need.MaxMemoryBytes is { } given) return given;
+        long half = device.MemoryBytes > 0 ? Math.Min(DefaultMemory, device.MemoryBytes / 2) : DefaultMemory;
+        return Math.Max(half, GpuSession.SmallestMemory);
     }
 
     private static UserErrorException Missing(DeviceChoice choice, string why, IReadOnlyList<GpuDevice> found) =>

@@ -4,12 +4,13 @@ using Bnb.Quant.Gpu;
 namespace Bnb.Tool.Devices;
 
 /// <summary>One or more open GPUs. Each operation goes to the one with the fewest callers, so that several share the work.</summary>
-internal sealed class GpuEngine(IReadOnlyList<GpuSession> sessions, KernelPath path) : ComputeEngine(path)
+/// <param name="isMixed">Whether some of the work stays on the CPU.</param>
+internal sealed class GpuEngine(IReadOnlyList<GpuSession> sessions, KernelPath path, bool isMixed) : ComputeEngine(path)
 {
     private readonly int[] _callers = new int[sessions.Count];
     private readonly Lock _lock = new();
 
-    public override string Name => string.Join("+", sessions.Select(session => session.Device.Id));
+    public override string Name => string.Join("+", sessions.Select(session => session.Device.Id)) + (isMixed ? "+" + Path.ToString().ToLowerInvariant() : "");
 
     // Copies and launches have a price of their own that small pieces would pay often.
     public override int PreferredChunkValues => sessions[0].Device.IsSimulator ? CpuEngine.ChunkValues : 1 << 22;

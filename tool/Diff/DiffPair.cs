@@ -1,3 +1,4 @@
+using Bnb.Tool.DataTypes;
 using Bnb.Tool.Policy;
 
 namespace Bnb.Tool.Diff;
@@ -57,7 +58,8 @@ internal sealed record DiffPair(DiffWeight A, DiffWeight B, IReadOnlyList<FormCh
     private static bool IsTransposed(DiffWeight a, DiffWeight b, ModelFacts facts)
     {
         if (a.Packed is null == b.Packed is null || a.Shape.Count != 2 || b.Shape.Count != 2) return false;
-        return a.Shape[0] == b.Shape[1] && a.Shape[1] == b.Shape[0] && Conv1DLayout.WasUsed(a.Name, facts);
+        return a.Shape[0] == b.Shape[1] && a.Shape[1] == b.Shape[0]
+            && WeightLayout.WasConv1D((a.Packed ?? b.Packed)!, facts);
     }
 
     private static IEnumerable<FormChange> FormChanges(DiffWeight a, DiffWeight b)

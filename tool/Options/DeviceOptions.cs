@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using Bnb.Quant.Gpu;
 using Bnb.Tool.Devices;
 
 namespace Bnb.Tool.Options;
@@ -18,10 +19,25 @@ internal sealed class DeviceOptions
     {
         Description = "Ceiling for buffers on each GPU, at least 16MiB (default: 1GiB, or half of the GPU's memory)",
         HelpName = "SIZE",
-        CustomParser = Options.Choice.Size,
+        CustomParser = ParseMemory,
     };
 
     public long? MemoryLimit(ParseResult parsed) => parsed.GetResult(MaxMemory) is null ? null : parsed.GetValue(MaxMemory);
+
+    /// <summary>Adds an error when the ceiling is given for a GPU that is not used.</summary>
+    public void Validate(CommandResult result)
+    {
+        bool onCpu = result.GetResult(Choice) is not { Implicit: false, Tokens: [.., { Value: not DeviceChoice.CpuKind }] };
+        if (onCpu && result.GetResult(MaxMemory) is { Implicit: false }) result.AddError("--max-device-memory is an option of GPUs; the device here is cpu");
+    }
+
+    private static long ParseMemory(ArgumentResult result)
+    {
+        long bytes = Options.Choice.Size(result);
+        if (!result.Errors.Any() && bytes < GpuSession.SmallestMemory)
+            result.AddError($"--max-device-memory {ByteSize.Format(bytes)} is too small; give at least 16MiB");
+        return bytes;
+    }
 
     private static DeviceChoice Parse(ArgumentResult result)
     {

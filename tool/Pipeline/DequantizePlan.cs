@@ -84,7 +84,7 @@ internal sealed record DequantizePlan(
 
     private static TensorPlan Dense(QuantizedWeight weight, ElementType type, ModelFacts facts)
     {
-        bool transpose = Conv1DLayout.WasUsed(weight.Name, facts);
+        bool transpose = WeightLayout.WasConv1D(weight, facts);
         return new TensorPlan(weight.Stored, Decision(weight.Stored, weight.Type, "dequantized"), null, new Dequantization(weight, type, transpose));
     }
 

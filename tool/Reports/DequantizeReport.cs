@@ -50,6 +50,7 @@ internal static class DequantizeReport
         json.WriteString("source", summary.Plan.Source.Folder);
         json.WriteString("output", summary.Place.Path);
         json.WriteString("kernels", summary.Engine.Name);
+        json.WriteString("device_note", summary.Engine.Note);
         json.WriteStartArray("tensors");
         foreach (OutputTensor output in summary.Plan.Shards.SelectMany(shard => shard.Outputs))
         {

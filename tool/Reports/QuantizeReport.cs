@@ -48,6 +48,7 @@ internal static class QuantizeReport
         json.WriteString("output", summary.Request.OutputPath);
         WriteRecipe(summary.Plan.Recipe, json);
         json.WriteString("kernels", summary.Engine.Name);
+        json.WriteString("device_note", summary.Engine.Note);
         WriteTensors(summary, json);
         json.WriteStartArray("skip_modules");
         foreach (string module in summary.Plan.Policy.SkipModules) json.WriteStringValue(module);

@@ -7,7 +7,7 @@ using Bnb.Tool.Errors;
 namespace Bnb.Tool.Verification;
 
 /// <summary>X of one product: [Tokens, K] rounded to the compute dtype, and the same values as float32.</summary>
-internal sealed record ActivationMatrix(int Tokens, ElementType Type, byte[] Stored, float[] Values)
+internal sealed record ActivationMatrix(int Tokens, int Columns, ElementType Type, byte[] Stored, float[] Values)
 {
     private readonly Lock _lock = new();
     private QuantizedActivations? _int8;
@@ -18,7 +18,7 @@ internal sealed record ActivationMatrix(int Tokens, ElementType Type, byte[] Sto
     /// <summary>As LLM.int8() multiplies them; made once, the threshold being that of the run.</summary>
     public QuantizedActivations Int8(float threshold)
     {
-        lock (_lock) return _int8 ??= new QuantizedActivations(this, Tokens == 0 ? 0 : Values.Length / Tokens, threshold);
+        lock (_lock) return _int8 ??= new QuantizedActivations(this, Columns, threshold);
     }
 }
 
@@ -34,6 +34,7 @@ internal sealed class Activations
     private readonly ElementType _type;
     private readonly ConcurrentDictionary<long, Lazy<ActivationMatrix>> _random = new();
     private readonly Dictionary<string, CheckpointTensor> _recorded = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Lazy<ActivationMatrix>> _read = new(StringComparer.Ordinal);
 
     public Activations(VerifyRequest request, ElementType type)
     {
@@ -48,8 +49,11 @@ internal sealed class Activations
 
     /// <exception cref="UserErrorException">The recorded activations do not fit the layer.</exception>
     public ActivationMatrix For(string weightName, long width) => Recorded(weightName) is { } tensor
-        ? Read(tensor, width)
+        ? _read.GetOrAdd(weightName, _ => new Lazy<ActivationMatrix>(() => Read(tensor, width))).Value
         : _random.GetOrAdd(width, key => new Lazy<ActivationMatrix>(() => Random(key))).Value;
+
+    /// <summary>Forgets what was recorded for a layer that is done; random ones serve every layer of their width.</summary>
+    public void Release(string weightName) => _read.TryRemove(weightName, out _);
 
     private CheckpointTensor? Recorded(string weightName)
     {
@@ -80,7 +84,7 @@ internal sealed class Activations
         using (PositionedFile file = PositionedFile.Open(tensor.File.Path)) file.Read(tensor.FileOffset, bytes);
         var values = new float[tensor.Shape.ElementCount];
         Widen.ToSingle(stored.Value, bytes, values);
-        return Round((int)tensor.Shape.Dimensions[0], values);
+        return Round((int)tensor.Shape.Dimensions[0], (int)width, values);
     }
 
     private ActivationMatrix Random(long width)
@@ -103,15 +107,15 @@ internal sealed class Activations
             for (int token = 0; token < _request.Tokens; token++) values[(token * width) + channel] *= OutlierScale;
         }
 
-        return Round(_request.Tokens, values);
+        return Round(_request.Tokens, (int)width, values);
     }
 
-    private ActivationMatrix Round(int tokens, float[] values)
+    private ActivationMatrix Round(int tokens, int columns, float[] values)
     {
         var stored = new byte[values.Length * _type.Size()];
         Narrow.FromSingle(_type, values, stored);
         Widen.ToSingle(_type, stored, values);
-        return new ActivationMatrix(tokens, _type, stored, values);
+        return new ActivationMatrix(tokens, columns, _type, stored, values);
     }
 
     /// <summary>Two independent normals by Box and Muller.</summary>

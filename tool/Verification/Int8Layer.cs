@@ -19,7 +19,7 @@ internal sealed class Int8Layer(LayerPlan layer, Int8Weight weight, LayerContext
     public override double ExpectedError => TheoryRows8.RelativeRmse((int)Math.Max(1, weight.Columns));
 
     /// <summary>The rest of the error of products, beside the weights': that of the quantized activations.</summary>
-    public override double ActivationError => Context.Activations?.For(weight.Name, weight.Columns).Int8(Context.Threshold).RelativeError ?? 0;
+    public override double ActivationError => weight.ValueCount == 0 ? 0 : Context.Activations?.For(weight.Name, weight.Columns).Int8(Context.Threshold).RelativeError ?? 0;
 
     public override bool LooksTransposed()
     {

@@ -22,7 +22,7 @@ internal abstract class LayerRun
     protected LayerRun(LayerPlan layer, LayerContext context)
     {
         (Layer, Context) = (layer, context);
-        PanelRows = VerifySizes.RowsOf(layer.Weight.Rows, layer.Weight.Columns, context.Engine.PreferredChunkValues);
+        PanelRows = VerifySizes.RowsOf(layer.Weight.Rows, layer.Weight.Columns, context.PanelValues);
         PanelCount = layer.Weight.ValueCount == 0 ? 1 : (int)((layer.Weight.Rows + PanelRows - 1) / PanelRows);
         _panels = new PanelResult?[PanelCount];
         _panelsLeft = PanelCount;
@@ -141,8 +141,9 @@ internal abstract class LayerRun
 /// <param name="Activations">Null when products are left out.</param>
 /// <param name="ComputeType">BF16 or F16.</param>
 /// <param name="Engine">Runs the products; what is compared with the source is made on the CPU.</param>
+/// <param name="PanelValues">Weights of a panel, about.</param>
 /// <param name="Threshold">llm_int8_threshold of the config: activations of this size or more are multiplied apart.</param>
-internal sealed record LayerContext(TensorSource Source, Activations? Activations, ElementType ComputeType, float Threshold, ComputeEngine Engine)
+internal sealed record LayerContext(TensorSource Source, Activations? Activations, ElementType ComputeType, float Threshold, ComputeEngine Engine, int PanelValues)
 {
     public KernelPath Path => Engine.Path;
 }

@@ -8,6 +8,8 @@ namespace Bnb.Tool.Verification;
 /// <param name="Layers">In the order of the checkpoint.</param>
 /// <param name="Findings">About the checkpoint as a whole: structure, config, missing or extra tensors, plain tensors that differ.</param>
 /// <param name="PlainTensors">Unquantized tensors compared with the source.</param>
+/// <param name="KernelPath">What ran the products.</param>
+/// <param name="DeviceNote">Why that device, null when none was asked for.</param>
 /// <param name="PlainDiffering">Of those, not equal byte for byte.</param>
 internal sealed record VerificationReport(
     string Quantized,
@@ -20,7 +22,8 @@ internal sealed record VerificationReport(
     IReadOnlyList<Finding> Findings,
     int PlainTensors,
     int PlainDiffering,
-    double Seconds)
+    double Seconds,
+    string? DeviceNote = null)
 {
     /// <summary>Version of the JSON form; raised when a member changes its meaning or goes away.</summary>
     public const int SchemaVersion = 1;

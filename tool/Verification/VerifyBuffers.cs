@@ -90,7 +90,7 @@ internal sealed record VerifySizes(int Values, int CodeBits, int Rows, int Block
         }
 
         return new VerifySizes(
-            (int)Math.Min(values, Array.MaxLength / 8), codeBits, (int)rows, (int)blocks, width, layers.Any(layer => layer.Source.Quantization!.Transpose), tokens);
+            (int)values, codeBits, (int)rows, (int)blocks, width, layers.Any(layer => layer.Source.Quantization!.Transpose), tokens);
     }
 
     /// <summary>Values that one comparison must see whole: a block, or with double quantization 256 of them.</summary>

@@ -25,6 +25,9 @@ internal sealed record VerifyPlan(
     IReadOnlyList<(CheckpointTensor Quantized, CheckpointTensor Source)> Plain,
     IReadOnlyList<Finding> Findings)
 {
+    // A panel is at least one row, in arrays of up to 8 bytes a value.
+    private const long LongestRow = 1 << 27;
+
     public static VerifyPlan Make(VerifyRequest request)
     {
         QuantizedCheckpoint quantized = QuantizedCheckpoint.Read(Checkpoint.Open(request.QuantizedPath, requireConfig: false, followSymlinks: true));
@@ -81,8 +84,14 @@ internal sealed record VerifyPlan(
             return null;
         }
 
+        if (weight.Columns > LongestRow)
+        {
+            findings.Add(new Finding("structure", $"{name} cannot be verified: its rows of {weight.Columns} values are too long to multiply", Fails: true));
+            return null;
+        }
+
         (long first, long second) = (original.Shape.Dimensions[0], original.Shape.Dimensions[1]);
-        bool conv1D = weight is not Int4Weight && Conv1DLayout.WasUsed(weight.Name, facts);
+        bool conv1D = WeightLayout.WasConv1D(weight, facts);
         bool transposed = (first, second) == (weight.Columns, weight.Rows) && ((first, second) != (weight.Rows, weight.Columns) || conv1D);
         if (!transposed && (first, second) != (weight.Rows, weight.Columns))
         {

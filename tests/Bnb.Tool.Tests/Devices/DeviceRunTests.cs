@@ -1,6 +1,5 @@
 using Bnb.Quant.Gpu;
 using Bnb.TestKit;
-using Bnb.Tool.Devices;
 using Bnb.Tool.Errors;
 using Xunit;
 
@@ -49,18 +48,6 @@ public sealed class DeviceRunTests : IDisposable
     }
 
     [Theory]
-    [MemberData(nameof(Kinds))]
-    public void Quantize_Int4OnADevice_SaysThatTheCpuDoesIt(string kind)
-    {
-        DeviceModel.RequireDevice(kind);
-        string source = DeviceModel.Write(_folder["model"]);
-
-        ToolRun run = ToolRun.Succeed("quantize", source, "--output", _folder["out"], "--type", "int4", "--group-size", "32", "--device", kind);
-
-        Assert.Contains("warning: quantizing to int4 has no GPU kernel: the CPU does it", run.Error, StringComparison.Ordinal);
-    }
-
-    [Theory]
     [InlineData("cuda:97")]
     [InlineData("opencl:97")]
     public void Quantize_ADeviceThatIsNotThere_IsAnErrorAndNothingIsWritten(string device)
@@ -85,15 +72,43 @@ public sealed class DeviceRunTests : IDisposable
         Assert.Contains("cpu: ", run.Out, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void Quantize_TooLittleDeviceMemory_IsAUsageError()
+    [Theory]
+    [InlineData("cuda", "1MiB", "is too small; give at least 16MiB")]
+    [InlineData("cpu", "64MiB", "is an option of GPUs; the device here is cpu")]
+    [InlineData(null, "64MiB", "is an option of GPUs; the device here is cpu")]
+    public void Quantize_DeviceMemoryThatMeansNothing_IsAUsageError(string? device, string memory, string message)
     {
-        DeviceModel.RequireDevice(DeviceChoice.Simulator);
         string source = DeviceModel.Write(_folder["model"]);
 
-        ToolRun run = ToolRun.Of("quantize", source, "--output", _folder["out"], "--device", "cpu-sim", "--max-device-memory", "1MiB");
+        ToolRun run = ToolRun.Of(
+            ["quantize", source, "--output", _folder["out"], "--max-device-memory", memory, .. device is null ? Array.Empty<string>() : ["--device", device]]);
 
         Assert.Equal(ExitCode.Usage, run.Exit);
-        Assert.Contains("--max-device-memory", run.Error, StringComparison.Ordinal);
+        Assert.Contains(message, run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Verify_Auto_SaysWhatItTookAndWhy()
+    {
+        string source = DeviceModel.Write(_folder["model"]);
+        ToolRun.Succeed("quantize", source, "--output", _folder["out"], "--non-finite", "keep", "--exclude", "*q_proj*", "--exclude", "*k_proj*");
+
+        ToolRun table = ToolRun.Succeed("verify", _folder["out"], "--source", source, "--device", "auto");
+        ToolRun json = ToolRun.Succeed("verify", _folder["out"], "--source", source, "--device", "auto", "--json");
+
+        Assert.Matches(@"\ndevice +cpu: ", table.Out);
+        Assert.Contains("\"device_note\":\"cpu: ", json.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Quantize_Int4WithADevice_SaysThatTheCpuDidIt()
+    {
+        string source = DeviceModel.Write(_folder["model"]);
+
+        ToolRun run = ToolRun.Succeed(
+            "quantize", source, "--output", _folder["out"], "--type", "int4", "--group-size", "32", "--device", "cuda", "--json", "--non-finite", "keep");
+
+        Assert.Contains("warning: quantizing to int4 has no GPU kernel: the CPU does it", run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("\"kernels\":\"cuda", run.Out, StringComparison.Ordinal);
     }
 }

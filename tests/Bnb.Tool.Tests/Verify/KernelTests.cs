@@ -59,7 +59,7 @@ public sealed class KernelTests(LimitTests.Model model) : IClassFixture<LimitTes
         using var source = new TensorSource(files);
         using var engine = new CpuEngine(KernelPaths.Selected);
         LayerRun run = LayerRun.Create(
-            layer, new LayerContext(source, new Activations(request, ElementType.BF16), ElementType.BF16, 6f, engine));
+            layer, new LayerContext(source, new Activations(request, ElementType.BF16), ElementType.BF16, 6f, engine, engine.PreferredChunkValues));
         var buffers = new VerifyBuffers(VerifySizes.Of(plan.Layers, request.Tokens, engine.PreferredChunkValues));
         for (int panel = 0; panel < run.PanelCount; panel++) run.Process(panel, buffers);
         PanelResult measured = run.Merged();
@@ -90,11 +90,11 @@ public sealed class KernelTests(LimitTests.Model model) : IClassFixture<LimitTes
         float[] scales = Array.ConvertAll(absmax, value => value * factor);
         using var source = new TensorSource(Array.Empty<CheckpointFile>());
         using var engine = new CpuEngine(path);
-        var context = new LayerContext(source, null, type, 6f, engine);
+        var context = new LayerContext(source, null, type, 6f, engine, engine.PreferredChunkValues);
         var buffers = new VerifyBuffers(new VerifySizes(count, 4, rows, blocks, 4, false, tokens));
         MixedGemm4.Run(tokens, rows, columns, type, stored, code, blocksize, 0, packed, scales, buffers.Packed.AsSpan(0, tokens * rows), 1, path);
         PanelProducts.Measure(
-            result, new ActivationMatrix(tokens, type, stored, values), rows, columns, weights, decoded, seed % rows, GemmBounds.ForFp32, buffers, context);
+            result, new ActivationMatrix(tokens, columns, type, stored, values), rows, columns, weights, decoded, seed % rows, GemmBounds.ForFp32, buffers, context);
         return result;
     }
 

@@ -25,6 +25,7 @@ internal static class VerificationJson
         WriteText("quantized", report.Quantized, json);
         WriteText("source", report.Source, json);
         WriteText("kernel_path", report.KernelPath, json);
+        WriteText("device_note", report.DeviceNote, json);
         json.WriteNumber("seed", report.Seed);
         WriteText("sample", report.Sample, json);
         json.WriteNumber("layers_in_checkpoint", report.LayersInCheckpoint);

@@ -1,0 +1,12 @@
+using Bnb.Formats;
+using Bnb.Formats.CompressedTensors;
+using Bnb.Tool.Policy;
+
+namespace Bnb.Tool.DataTypes;
+
+/// <summary>How the dense form of a quantized weight was stored.</summary>
+internal static class WeightLayout
+{
+    /// <summary>Whether it was a Conv1D, [in, out]. compressed-tensors packs modules of class Linear only, whatever their names.</summary>
+    public static bool WasConv1D(QuantizedWeight weight, ModelFacts facts) => weight is not Int4Weight && Conv1DLayout.WasUsed(weight.Name, facts);
+}
