@@ -24,6 +24,50 @@ public sealed class VerifyIntegerTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Theory]
+    [InlineData("nf4")]
+    [InlineData("int8")]
+    [InlineData("int4")]
+    public void Verify_RecordedActivationsWithoutTokens_LeaveTheProductOut(string type)
+    {
+        string source = VerifyModel.Source(_folder["source"], "BF16");
+        VerifyModel.Quantize(source, _folder["out"], ["--type", type, .. type == "int4" ? (string[])["--group-size", "32"] : []]);
+        TestTensor nothing = new(VerifyModel.Up[..^".weight".Length], "F32", [0, 128], []);
+        string activations = Path.Combine(CheckpointBuilder.SingleFile(_folder["recorded"], [nothing]), "model.safetensors");
+
+        Verified done = Verified.Passing(_folder["out"], source, "--activations", activations);
+
+        Assert.Equal(JsonValueKind.Null, done.Layer(VerifyModel.Up).GetProperty("gemm").ValueKind);
+    }
+
+    [Theory]
+    [InlineData(4, 0)]
+    [InlineData(0, 4)]
+    public void Verify_Int8WithoutValues_IsAnAnswerAndNoCrash(long rows, long columns)
+    {
+        var hand = new HandRows8 { Rows = rows, Columns = columns };
+        CheckpointBuilder.SingleFile(_folder["out"], hand.Tensors(), HandRows8.Config);
+        CheckpointBuilder.SingleFile(_folder["source"], [new TestTensor(hand.Key, "BF16", [rows, columns], [])]);
+
+        ToolRun run = ToolRun.Of("verify", _folder["out"], "--source", _folder["source"]);
+
+        Assert.True(run.Exit is ExitCode.Done or ExitCode.VerificationFailed, $"{run.Exit}: {run.Error}");
+    }
+
+    /// <summary>compressed-tensors packs linear layers only, whatever their names and the model.</summary>
+    [Fact]
+    public void Dequantize_Int4NamedLikeAConv1D_IsWhatVerifyAndDiffTakeItFor()
+    {
+        var hand = new HandGroups4 { Path = "h.0.attn.c_attn", Rows = 48, Columns = 64, GroupSize = 32 };
+        string config = """{"model_type": "gpt2", """ + HandGroups4.Config(32, symmetric: true).TrimStart()[1..];
+        CheckpointBuilder.SingleFile(_folder["out"], hand.Tensors(), config.Replace("\"model_type\": \"llama\", ", "", StringComparison.Ordinal));
+
+        ToolRun.Succeed("dequantize", _folder["out"], "--output", _folder["back"]);
+
+        Assert.Equal([48L, 64L], OutputFolder.Tensors(_folder["back"])[hand.Key].Info.Shape.Dimensions);
+        Assert.Contains("\"values\":{\"count\":3072,\"differing\":0", ToolRun.Of("diff", _folder["out"], _folder["back"], "--json").Out, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("BF16", "int8")]
     [InlineData("F16", "int8")]
     [InlineData("F32", "int8")]
