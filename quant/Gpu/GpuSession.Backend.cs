@@ -72,5 +72,9 @@ public abstract partial class GpuSession
         Span<float> y,
         GpuProduct product);
 
-    private protected abstract void Close();
+    /// <summary>Whether the device or its driver failed, and not this program.</summary>
+    private protected abstract bool IsOfDevice(Exception error);
+
+    /// <summary>What gives the device back, in this order. Each is run, whether those before it failed or not.</summary>
+    private protected abstract IEnumerable<Action> ClosingSteps();
 }

@@ -107,7 +107,14 @@ public abstract partial class GpuSession
         lock (_gate)
         {
             CheckOpen();
-            RunGemm(m, n, k, type, x, format, codes, absmax, y, product);
+            try
+            {
+                RunGemm(m, n, k, type, x, format, codes, absmax, y, product);
+            }
+            catch (Exception error) when (IsOfDevice(error))
+            {
+                throw Failed(error);
+            }
         }
     }
 

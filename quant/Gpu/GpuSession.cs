@@ -36,6 +36,17 @@ public abstract partial class GpuSession : IDisposable
     /// <summary>Whether <see cref="GpuProduct.TensorCores"/> can be asked for.</summary>
     public abstract bool HasTensorCores { get; }
 
+    /// <summary>Device memory for the rows of a chunk, of which two are under way; the tables and the padding of the buffers
+    /// take far less than the megabyte that is left for them.</summary>
+    internal long RowMemory => (MaxDeviceMemoryBytes - (1 << 20)) / 2;
+
+    /// <summary>The most columns that <see cref="QuantizeInt8Rows"/> takes, because a row must be on the device as a whole:
+    /// what the memory limit allows, at least 1572863, and a buffer that 32 bits can count. Longer rows are for the
+    /// CPU.</summary>
+    /// <param name="type">The type of the values.</param>
+    public int LongestRow(ElementType type) =>
+        (int)Math.Min((RowMemory - sizeof(float)) / (type.Size() + 1), (int.MaxValue - 4096) / type.Size());
+
     /// <inheritdoc cref="Bnb.Quant.Quantize4.Run"/>
     /// <exception cref="GpuException">The device failed.</exception>
     public bool Quantize4(
@@ -49,7 +60,14 @@ public abstract partial class GpuSession : IDisposable
         lock (_gate)
         {
             CheckOpen();
-            return RunQuantize4(code, type, blocksize, source, absmax, packed);
+            try
+            {
+                return RunQuantize4(code, type, blocksize, source, absmax, packed);
+            }
+            catch (Exception error) when (IsOfDevice(error))
+            {
+                throw Failed(error);
+            }
         }
     }
 
@@ -66,12 +84,19 @@ public abstract partial class GpuSession : IDisposable
         lock (_gate)
         {
             CheckOpen();
-            RunDequantize4(code, blocksize, type, packed, absmax, destination);
+            try
+            {
+                RunDequantize4(code, blocksize, type, packed, absmax, destination);
+            }
+            catch (Exception error) when (IsOfDevice(error))
+            {
+                throw Failed(error);
+            }
         }
     }
 
     /// <inheritdoc cref="QuantizeRows8.Run"/>
-    /// <exception cref="GpuException">The device failed, or a row exceeds the memory limit.</exception>
+    /// <exception cref="GpuException">The device failed, or rows are longer than <see cref="LongestRow"/>.</exception>
     public bool QuantizeInt8Rows(
         ElementType type, int columns, ReadOnlySpan<byte> source, Span<float> absmax, Span<sbyte> codes)
     {
@@ -79,10 +104,23 @@ public abstract partial class GpuSession : IDisposable
         long count = (long)columns * absmax.Length;
         BlockGrid.CheckLength(nameof(codes), count, codes.Length);
         BlockGrid.CheckLength(nameof(source), count * type.Size(), source.Length);
+        if (count > 0 && LongestRow(type) is var longest && columns > longest)
+        {
+            throw new GpuException(
+                $"{Device.Id}: a row of {columns} values exceeds the memory limit of {MaxDeviceMemoryBytes} bytes, which allows {longest}");
+        }
+
         lock (_gate)
         {
             CheckOpen();
-            return RunQuantizeRows8(type, columns, source, absmax, codes);
+            try
+            {
+                return RunQuantizeRows8(type, columns, source, absmax, codes);
+            }
+            catch (Exception error) when (IsOfDevice(error))
+            {
+                throw Failed(error);
+            }
         }
     }
 
@@ -98,7 +136,14 @@ public abstract partial class GpuSession : IDisposable
         lock (_gate)
         {
             CheckOpen();
-            RunDequantizeRows8(columns, codes, absmax, type, destination);
+            try
+            {
+                RunDequantizeRows8(columns, codes, absmax, type, destination);
+            }
+            catch (Exception error) when (IsOfDevice(error))
+            {
+                throw Failed(error);
+            }
         }
     }
 
@@ -110,7 +155,14 @@ public abstract partial class GpuSession : IDisposable
         lock (_gate)
         {
             CheckOpen();
-            RunQuantize8(source, 0f, blocksize, codes, absmax);
+            try
+            {
+                RunQuantize8(source, 0f, blocksize, codes, absmax);
+            }
+            catch (Exception error) when (IsOfDevice(error))
+            {
+                throw Failed(error);
+            }
         }
     }
 
@@ -123,7 +175,14 @@ public abstract partial class GpuSession : IDisposable
         lock (_gate)
         {
             CheckOpen();
-            RunDequantize8(codes, DynamicCode8.Values, blocksize, absmax, null, destination);
+            try
+            {
+                RunDequantize8(codes, DynamicCode8.Values, blocksize, absmax, null, destination);
+            }
+            catch (Exception error) when (IsOfDevice(error))
+            {
+                throw Failed(error);
+            }
         }
     }
 
@@ -136,7 +195,14 @@ public abstract partial class GpuSession : IDisposable
         lock (_gate)
         {
             CheckOpen();
-            RunBlockSums(absmax, sums);
+            try
+            {
+                RunBlockSums(absmax, sums);
+            }
+            catch (Exception error) when (IsOfDevice(error))
+            {
+                throw Failed(error);
+            }
         }
 
         return AbsmaxMean.Of(sums, absmax.Length);
@@ -150,7 +216,14 @@ public abstract partial class GpuSession : IDisposable
         lock (_gate)
         {
             CheckOpen();
-            RunQuantize8(absmax, offset, Bnb.Quant.NestedAbsmax.Blocksize, codes, nestedAbsmax);
+            try
+            {
+                RunQuantize8(absmax, offset, Bnb.Quant.NestedAbsmax.Blocksize, codes, nestedAbsmax);
+            }
+            catch (Exception error) when (IsOfDevice(error))
+            {
+                throw Failed(error);
+            }
         }
     }
 
@@ -164,11 +237,19 @@ public abstract partial class GpuSession : IDisposable
         lock (_gate)
         {
             CheckOpen();
-            RunDequantize8(codes, map, Bnb.Quant.NestedAbsmax.Blocksize, nestedAbsmax, offset, absmax);
+            try
+            {
+                RunDequantize8(codes, map, Bnb.Quant.NestedAbsmax.Blocksize, nestedAbsmax, offset, absmax);
+            }
+            catch (Exception error) when (IsOfDevice(error))
+            {
+                throw Failed(error);
+            }
         }
     }
 
-    /// <inheritdoc/>
+    /// <summary>Gives everything back that the device still lets go of. Never throws: after a device error most of the
+    /// driver's calls fail, and what they say must not replace the error under way.</summary>
     [SuppressMessage("Usage", "CA1816", Justification = "No finalizer here or in any derived class.")]
     public void Dispose()
     {
@@ -176,9 +257,24 @@ public abstract partial class GpuSession : IDisposable
         {
             if (_disposed) return;
             _disposed = true;
-            Close();
+            foreach (Action step in ClosingSteps()) Attempt(step);
         }
     }
+
+    /// <summary>Runs a step of giving something back, whatever becomes of it.</summary>
+    internal static void Attempt(Action step)
+    {
+        try
+        {
+            step();
+        }
+        catch (Exception)
+        {
+            // What the driver refuses to free it frees with the process.
+        }
+    }
+
+    private GpuException Failed(Exception error) => new($"{Device.Id} ({Device.Name}): {error.Message}", error);
 
     private void CheckOpen() => ObjectDisposedException.ThrowIf(_disposed, this);
 

@@ -6,11 +6,14 @@ namespace Bnb.Quant.Gpu;
 /// Streams data through a device in chunks, two at a time: while one is computed or copied, the other's bytes are moved by
 /// the CPU between the caller's memory and the page-locked mirrors.
 /// </summary>
-internal sealed class ChunkPipeline(GpuDevice device, Accelerator accelerator) : IDisposable
+internal sealed class ChunkPipeline(Accelerator accelerator)
 {
     private const int SlotCount = 2;
 
     private readonly ChunkSlot[] _slots = [new(accelerator), new(accelerator)];
+
+    /// <summary>What there is to dispose, each on its own because each can fail.</summary>
+    public IEnumerable<IDisposable> Parts => _slots.SelectMany(slot => slot.Parts);
 
     /// <summary>Values in a chunk: a multiple of 4096, so of every block size, whose buffers in both slots stay within the
     /// memory, but no more than there are.</summary>
@@ -47,20 +50,11 @@ internal sealed class ChunkPipeline(GpuDevice device, Accelerator accelerator) :
                 if (chunk < chunks) Start(slot, chunk, source, sourceScales, result, resultScales, launch);
             }
         }
-        catch (AcceleratorException error)
-        {
-            throw new GpuException($"{device.Id} ({device.Name}): {error.Message}", error);
-        }
         finally
         {
             // The next run must not take what a failed one left.
             foreach (ChunkSlot slot in _slots) slot.Chunk = -1;
         }
-    }
-
-    public void Dispose()
-    {
-        foreach (ChunkSlot slot in _slots) slot.Dispose();
     }
 
     private static void Start(

@@ -3,7 +3,7 @@ using ILGPU.Runtime;
 namespace Bnb.Quant.Gpu;
 
 /// <summary>The buffers of one chunk on the device, and the stream that fills, computes and empties them.</summary>
-internal sealed class ChunkSlot(Accelerator accelerator) : IDisposable
+internal sealed class ChunkSlot(Accelerator accelerator)
 {
     private readonly Port[] _ports = [new(accelerator), new(accelerator), new(accelerator), new(accelerator)];
 
@@ -20,9 +20,6 @@ internal sealed class ChunkSlot(Accelerator accelerator) : IDisposable
 
     public Port OutScales => _ports[3];
 
-    public void Dispose()
-    {
-        foreach (Port port in _ports) port.Dispose();
-        Stream.Dispose();
-    }
+    /// <summary>What there is to dispose.</summary>
+    public IEnumerable<IDisposable> Parts => [.. _ports, Stream];
 }

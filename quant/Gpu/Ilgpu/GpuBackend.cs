@@ -33,16 +33,19 @@ internal static class GpuBackend
     {
         DriverLibraries.Resolve();
         Context? context = null;
+        Accelerator? accelerator = null;
         try
         {
             context = Create(device.Kind);
-            Accelerator accelerator = Pick(context, device).CreateAccelerator(context);
+            accelerator = Pick(context, device).CreateAccelerator(context);
             return IlgpuSession.Open(device, context, accelerator, maxDeviceMemoryBytes);
         }
-        catch (Exception error) when (error is not GpuException)
+        catch (Exception error)
         {
+            if (accelerator is not null) GpuSession.Attempt(accelerator.Dispose);
+            if (context is not null) GpuSession.Attempt(context.Dispose);
+            if (error is GpuException) throw;
             // Drivers fail in many ways, and each of them only means that this device cannot be used.
-            context?.Dispose();
             throw new GpuException($"{device.Id} ({device.Name}) could not be opened: {error.Message}", error);
         }
     }

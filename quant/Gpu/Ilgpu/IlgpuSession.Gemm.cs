@@ -56,21 +56,14 @@ internal sealed partial class IlgpuSession
             throw new GpuException($"{Device.Id}: the product needs {needed} bytes on the device, the limit is {MaxDeviceMemoryBytes}");
         }
 
-        try
-        {
-            using var xs = Upload(x);
-            using var weights = Upload(codes);
-            using var scales = Upload(MemoryMarshal.AsBytes(absmax));
-            using var sums = _accelerator.Allocate1D<float>(y.Length);
-            var operands = new ProductOperands(xs.View, weights.View, scales.View.BaseView.Cast<float>(), sums.View);
-            Launch(_accelerator.DefaultStream, ShapeOf(m, n, k, format), type, format.Code, operands, product);
-            _accelerator.Synchronize();
-            sums.GetAsArray1D().CopyTo(y);
-        }
-        catch (AcceleratorException error)
-        {
-            throw new GpuException($"{Device.Id} ({Device.Name}): {error.Message}", error);
-        }
+        using var xs = Upload(x);
+        using var weights = Upload(codes);
+        using var scales = Upload(MemoryMarshal.AsBytes(absmax));
+        using var sums = _accelerator.Allocate1D<float>(y.Length);
+        var operands = new ProductOperands(xs.View, weights.View, scales.View.BaseView.Cast<float>(), sums.View);
+        Launch(_accelerator.DefaultStream, ShapeOf(m, n, k, format), type, format.Code, operands, product);
+        _accelerator.Synchronize();
+        sums.GetAsArray1D().CopyTo(y);
     }
 
     /// <inheritdoc/>

@@ -31,13 +31,8 @@ internal sealed partial class IlgpuSession
         if (absmax.IsEmpty) return true;
         int size = type.Size();
         long rowBytes = columns * (size + 1L) + 4;
-        long rows = Math.Min(absmax.Length, (MaxDeviceMemoryBytes - (1 << 20)) / 2 / rowBytes);
-        if (rows == 0)
-        {
-            throw new GpuException($"{Device.Id}: a row of {columns} values needs {2 * rowBytes} bytes, the limit is {MaxDeviceMemoryBytes}");
-        }
-
-        rows = Math.Min(rows, Math.Max(1, LargestChunk / columns));
+        // At least one: columns are at most LongestRow.
+        long rows = Math.Min(Math.Min(absmax.Length, RowMemory / rowBytes), Math.Max(1, LargestChunk / columns));
         var kernel = _kernels.Get<RowsLauncher>(typeof(QuantizeRows8Kernel), StoredOf(type));
         int group = Math.Min(UsualGroup, QuantizeRows8Kernel.LargestGroup);
         long count = absmax.Length;
@@ -73,7 +68,7 @@ internal sealed partial class IlgpuSession
     {
         if (absmax.IsEmpty) return;
         int size = type.Size();
-        long most = Math.Min(LargestChunk, (MaxDeviceMemoryBytes - (1 << 20)) / 2 / (size + 1 + 4));
+        long most = Math.Min(LargestChunk, RowMemory / (size + 1 + 4));
         if (columns > most)
         {
             // A piece of a row is a row, too.

@@ -25,7 +25,7 @@ internal sealed partial class IlgpuSession : GpuSession
         _context = context;
         _accelerator = accelerator;
         _kernels = new KernelCache(device, accelerator);
-        _pipeline = new ChunkPipeline(device, accelerator);
+        _pipeline = new ChunkPipeline(accelerator);
         _dynamicBounds = accelerator.Allocate1D(DynamicBuckets.BoundOfBucket.ToArray());
         _dynamicRanks = accelerator.Allocate1D(DynamicBuckets.CodeOfBucket.ToArray());
         _map = accelerator.Allocate1D<float>(256);
@@ -41,7 +41,8 @@ internal sealed partial class IlgpuSession : GpuSession
     /// operating system.</summary>
     private int UsualGroup => Device.IsSimulator ? 32 : Math.Min(256, _accelerator.MaxNumThreadsPerGroup);
 
-    /// <summary>Takes over the accelerator and its context, and checks the arithmetic.</summary>
+    /// <summary>Checks the arithmetic. The session it returns takes over the accelerator and its context; after an exception
+    /// both are for the caller to dispose, which does no harm if that was done here.</summary>
     /// <exception cref="GpuException">The device does not give the CPU's bytes.</exception>
     public static IlgpuSession Open(GpuDevice device, Context context, Accelerator accelerator, long maxDeviceMemoryBytes)
     {
@@ -65,24 +66,20 @@ internal sealed partial class IlgpuSession : GpuSession
         return session;
     }
 
-    private protected override void Close()
-    {
-        _accelerator.Synchronize();
-        _pipeline.Dispose();
-        foreach ((var buckets, var thresholds, var values) in _codes.Values)
-        {
-            buckets.Dispose();
-            thresholds.Dispose();
-            values.Dispose();
-        }
+    private protected override bool IsOfDevice(Exception error) => DriverErrors.Include(error);
 
-        _dynamicBounds.Dispose();
-        _dynamicRanks.Dispose();
-        _map.Dispose();
-        _nonFinite.Dispose();
-        _accelerator.Dispose();
-        _context.Dispose();
-    }
+    private protected override IEnumerable<Action> ClosingSteps() =>
+    [
+        _accelerator.Synchronize,
+        .. _pipeline.Parts.Concat(_codes.Values.SelectMany(tables => new IDisposable[] { tables.Buckets, tables.Thresholds, tables.Values }))
+            .Select(part => (Action)part.Dispose),
+        _dynamicBounds.Dispose,
+        _dynamicRanks.Dispose,
+        _map.Dispose,
+        _nonFinite.Dispose,
+        _accelerator.Dispose,
+        _context.Dispose,
+    ];
 
     private (ArrayView<long> Buckets, ArrayView<float> Thresholds, ArrayView<float> Values) TablesOf(Code4 code)
     {

@@ -1,5 +1,4 @@
 using System.Reflection;
-using ILGPU;
 using ILGPU.Runtime;
 
 namespace Bnb.Quant.Gpu;
@@ -21,7 +20,7 @@ internal sealed class KernelCache(GpuDevice device, Accelerator accelerator)
             {
                 launcher = accelerator.LoadKernel<TLauncher>(method);
             }
-            catch (Exception error) when (error is InternalCompilerException or AcceleratorException)
+            catch (Exception error) when (DriverErrors.Include(error))
             {
                 throw new GpuException($"{device.Id} ({device.Name}): the driver does not take {kernel.Name}: {error.Message}", error);
             }

@@ -20,8 +20,9 @@ internal sealed class Port(Accelerator accelerator) : IDisposable
     {
         if (bytes == 0 || (_device is not null && _device.Length >= bytes + Padding)) return;
         Dispose();
-        _device = accelerator.Allocate1D<byte>(RoundUp(bytes) + Padding);
+        // The device's side last, because it says that there is room: either can fail.
         _host = accelerator.AllocatePageLocked1D<byte>(RoundUp(bytes) + Padding, uninitialized: false);
+        _device = accelerator.Allocate1D<byte>(RoundUp(bytes) + Padding);
     }
 
     /// <summary>Copies host bytes through the mirror to the device, and zeros after them up to whole units.</summary>
@@ -46,10 +47,16 @@ internal sealed class Port(Accelerator accelerator) : IDisposable
 
     public void Dispose()
     {
-        _device?.Dispose();
-        _host?.Dispose();
-        _device = null;
-        _host = null;
+        (var device, var host) = (_device, _host);
+        (_device, _host) = (null, null);
+        try
+        {
+            device?.Dispose();
+        }
+        finally
+        {
+            host?.Dispose();
+        }
     }
 
     private static long RoundUp(long bytes) => (bytes + Padding - 1) / Padding * Padding;

@@ -1,0 +1,101 @@
+namespace Bnb.Gpu.Tests;
+
+/// <summary>What becomes of a device that fails while it works, with a stand-in for one; and of rows that do not fit.</summary>
+public sealed class DeviceFailureTests
+{
+    private static readonly Dictionary<string, Action<GpuSession>> Operations = new()
+    {
+        ["Quantize4"] = session => session.Quantize4(Code4Catalog.Nf4, ElementType.F32, 64, new byte[8], new float[1], new byte[1]),
+        ["Dequantize4"] = session => session.Dequantize4(Code4Catalog.Nf4, 64, ElementType.F32, new byte[1], new float[1], new byte[8]),
+        ["QuantizeInt8Rows"] = session => session.QuantizeInt8Rows(ElementType.F16, 2, new byte[4], new float[1], new sbyte[2]),
+        ["DequantizeInt8Rows"] = session => session.DequantizeInt8Rows(2, new sbyte[2], new float[1], ElementType.F16, new byte[4]),
+        ["QuantizeBlockwise8"] = session => session.QuantizeBlockwise8(new float[2], 256, new byte[2], new float[1]),
+        ["DequantizeBlockwise8"] = session => session.DequantizeBlockwise8(new byte[2], 256, new float[1], new float[2]),
+        ["MeanOfAbsmax"] = session => session.MeanOfAbsmax(new float[2]),
+        ["QuantizeAbsmax"] = session => session.QuantizeAbsmax(new float[2], 0f, new byte[2], new float[1]),
+        ["DequantizeAbsmax"] = session => session.DequantizeAbsmax(new byte[2], new float[256], new float[1], 0f, new float[2]),
+        ["MixedGemm4"] = session => session.MixedGemm4(
+            1, 1, 2, ElementType.F16, new byte[4], Code4Catalog.Nf4, 64, new byte[1], new float[1], new float[1]),
+        ["MixedGemmInt8"] = session => session.MixedGemmInt8(
+            1, 1, 2, ElementType.F16, new byte[4], new sbyte[2], new float[1], new float[1]),
+    };
+
+    public static IEnumerable<TheoryDataRow<string>> Names => Operations.Keys.Select(name => new TheoryDataRow<string>(name));
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Operation_DriverFails_SaysWhichDeviceAndWhat(string operation)
+    {
+        var cause = new FailingSession.DriverFailure();
+        var error = Assert.Throws<GpuException>(() =>
+        {
+            using var session = new FailingSession(cause);
+            Operations[operation](session);
+        });
+
+        Assert.Equal("cuda:7 (Broken): an illegal memory access was encountered", error.Message);
+        Assert.Same(cause, error.InnerException);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Operation_OurOwnMistake_IsNotBlamedOnTheDevice(string operation)
+    {
+        using var session = new FailingSession(new InvalidOperationException());
+
+        Assert.Throws<InvalidOperationException>(() => Operations[operation](session));
+    }
+
+    [Fact]
+    public void Dispose_StepThatFails_LeavesNoneOut()
+    {
+        var session = new FailingSession(new FailingSession.DriverFailure());
+
+        session.Dispose();
+
+        Assert.True(session.ClosedToTheEnd);
+        Assert.Throws<ObjectDisposedException>(() => session.MeanOfAbsmax(new float[1]));
+    }
+
+    [Theory]
+    [InlineData(ElementType.F32, 1572863)]
+    [InlineData(ElementType.F16, 2621438)]
+    [InlineData(ElementType.BF16, 2621438)]
+    public void LongestRow_SmallestMemory_IsWhereQuantizationBeginsToRefuse(ElementType type, int expected)
+    {
+        using var session = new FailingSession(new FailingSession.DriverFailure());
+        int columns = session.LongestRow(type);
+
+        Assert.Equal(expected, columns);
+        Assert.Contains("illegal memory access", Refusal(session, type, columns), StringComparison.Ordinal);
+        Assert.Contains($"memory limit of {GpuSession.SmallestMemory} bytes", Refusal(session, type, columns + 1), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("ILGPU.Runtime.Cuda.CudaException", true)]
+    [InlineData("ILGPU.Runtime.OpenCL.CLException", true)]
+    [InlineData("ILGPU.CapabilityNotSupportedException", true)]
+    [InlineData("ILGPU.InvalidKernelOperationException", false)]
+    public void DriverErrors_ExceptionsOfIlgpu_AreToldApart(string name, bool ofDevice)
+    {
+        Assert.SkipWhen(GpuDevices.WhyMissing is not null, GpuDevices.WhyMissing ?? "");
+        // By name, because this assembly is built without ILGPU, too.
+        Type errors = typeof(GpuSession).Assembly.GetType("Bnb.Quant.Gpu.DriverErrors", throwOnError: true)!;
+        var include = errors.GetMethod("Include")!.CreateDelegate<Func<Exception, bool>>();
+
+        Assert.Equal(ofDevice, include((Exception)Activator.CreateInstance(Type.GetType($"{name}, ILGPU", throwOnError: true)!)!));
+    }
+
+    [Fact]
+    public void Open_SimulatorThatIsNotThere_GivesTheReasonAsItIs()
+    {
+        Assert.SkipWhen(GpuDevices.WhyMissing is not null, GpuDevices.WhyMissing ?? "");
+        GpuDevice device = GpuDevices.Find(includeSimulator: true)[^1] with { Id = "cpu-sim:7" };
+        var error = Assert.Throws<GpuException>(() => GpuDevices.Open(device, GpuSession.SmallestMemory));
+
+        Assert.Equal("cpu-sim:7: there is no such device now", error.Message);
+    }
+
+    private static string Refusal(GpuSession session, ElementType type, int columns) => Assert.Throws<GpuException>(
+        () => session.QuantizeInt8Rows(type, columns, new byte[columns * type.Size()], new float[1], new sbyte[columns])).Message;
+}
