@@ -59,6 +59,8 @@ internal sealed class GpuEngine(IReadOnlyList<GpuSession> sessions, KernelPath p
     public override bool QuantizeInt8Rows(
         ElementType type, int columns, ReadOnlySpan<byte> source, Span<float> absmax, Span<sbyte> codes)
     {
+        // A row is one unit there; longer ones than its buffers hold give the same bytes here.
+        if (columns > sessions.Min(session => session.LongestRow(type))) return QuantizeRows8.Run(type, columns, source, absmax, codes, Path);
         int index = Take();
         try
         {
