@@ -3,6 +3,9 @@ namespace Bnb.Quant.Gpu;
 /// <summary>The GPUs of this machine, and whether this build can use any. The same in builds with and without ILGPU.</summary>
 public static class GpuDevices
 {
+    // Two threads that ask an OpenCL driver at once were seen to get no devices and no error.
+    private static readonly Lock Asking = new();
+
     /// <summary>Whether this build has the GPU backend at all.</summary>
     public static bool IsBuiltIn => GpuBackend.WhyMissing is null;
 
@@ -15,7 +18,10 @@ public static class GpuDevices
     /// </summary>
     /// <param name="includeSimulator">Whether <c>cpu-sim:0</c> is listed, too.</param>
     /// <returns>CUDA devices first, then OpenCL, then the simulator; empty without the backend.</returns>
-    public static IReadOnlyList<GpuDevice> Find(bool includeSimulator = false) => GpuBackend.Find(includeSimulator);
+    public static IReadOnlyList<GpuDevice> Find(bool includeSimulator = false)
+    {
+        lock (Asking) return GpuBackend.Find(includeSimulator);
+    }
 
     /// <summary>
     /// Opens a device and checks, on inputs chosen to break inexact arithmetic, that it gives the bytes of the CPU.
@@ -31,6 +37,6 @@ public static class GpuDevices
         ArgumentOutOfRangeException.ThrowIfLessThan(maxDeviceMemoryBytes, GpuSession.SmallestMemory);
         if (WhyMissing is { } reason) throw new GpuException($"{device.Id}: {reason}");
         if (device.Unusable is { } unusable) throw new GpuException($"{device.Id} ({device.Name}): {unusable}");
-        return GpuBackend.Open(device, maxDeviceMemoryBytes);
+        lock (Asking) return GpuBackend.Open(device, maxDeviceMemoryBytes);
     }
 }
