@@ -148,6 +148,22 @@ public class FileReportTests
     }
 
     [Fact]
+    public void WriteTables_OneRemarkOnEveryLayer_IsShownThreeTimesAndCounted()
+    {
+        var remark = new Finding("rel-error", "far from normal", Fails: false);
+        var other = new Finding("code-diffs", "ties", Fails: false);
+        VerificationReport report = SampleReports.Of(
+            [.. Enumerable.Range(0, 30).Select(i => SampleReports.Layer($"layer{i}.weight", 0.15, i == 7 ? [remark, other] : [remark]))]);
+
+        string screen = Screen(report);
+
+        Assert.Equal(3, screen.Split('\n').Count(static line => line.Contains("far from normal", StringComparison.Ordinal)));
+        Assert.Contains("ties", screen, StringComparison.Ordinal);
+        Assert.Contains("... and 27 more findings; --verbosity detailed lists them", screen, StringComparison.Ordinal);
+        Assert.Equal(30, Screen(report, Verbosity.Detailed).Split('\n').Count(static line => line.Contains("far from normal", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public void WriteTables_HostileNames_SendNoControlCharacters() =>
         Assert.DoesNotContain(Screen(Hostile()), static c => c != '\n' && (char.IsControl(c) || c is '\u202e' or '\u2028'));
 

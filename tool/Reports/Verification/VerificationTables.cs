@@ -13,6 +13,8 @@ internal static class VerificationTables
 {
     private const int ShownLayers = 20;
     private const int ShownFindings = 20;
+    private const int ShownRemarks = 3;
+    private const string Whole = "checkpoint";
     private const int WideEnough = 120;
     private const int NarrowColumns = 56;
 
@@ -108,25 +110,44 @@ internal static class VerificationTables
     {
         List<(string Place, Finding Finding)> all =
         [
-            .. report.Findings.Select(static finding => ("checkpoint", finding)),
+            .. report.Findings.Select(static finding => (Whole, finding)),
             .. layers.SelectMany(static layer => layer.Findings.Select(finding => (DisplayText.Escape(layer.Name), finding))),
         ];
         if (all.Count == 0) return;
         // Reasons to fail come before remarks, whatever layer they are about.
-        foreach ((string place, Finding finding) in all.OrderByDescending(static item => item.Finding.Fails).Take(shown))
+        List<(string Place, Finding Finding)> chosen = [.. Condensed([.. all.OrderByDescending(static item => item.Finding.Fails)], shown)];
+        foreach ((string place, Finding finding) in chosen)
         {
             var style = finding.Fails ? new Style(Color.Red) : Style.Plain;
             console.Write(new Text(Drawable($"{(finding.Fails ? "failed" : "note")}  {place}  {Line(finding)}"), style));
             console.WriteLine();
         }
 
-        if (all.Count > shown)
+        if (all.Count > chosen.Count)
         {
-            console.Write(new Text($"... and {Count(all.Count - shown, "more finding")}; --verbosity detailed lists them"));
+            console.Write(new Text($"... and {Count(all.Count - chosen.Count, "more finding")}; --verbosity detailed lists them"));
             console.WriteLine();
         }
 
         console.WriteLine();
+    }
+
+    /// <summary>The first of all, but of one kind of remark only the first few: it may be true of every layer of a model.</summary>
+    private static IEnumerable<(string Place, Finding Finding)> Condensed(List<(string Place, Finding Finding)> all, int shown)
+    {
+        bool everything = shown == int.MaxValue;
+        var remarks = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach ((string place, Finding finding) in all)
+        {
+            if (!everything && !finding.Fails && place != Whole)
+            {
+                remarks[finding.Rule] = remarks.GetValueOrDefault(finding.Rule) + 1;
+                if (remarks[finding.Rule] > ShownRemarks) continue;
+            }
+
+            if (shown-- <= 0) yield break;
+            yield return (place, finding);
+        }
     }
 
     /// <summary>Spectre.Console's table of character widths lacks U+FFFF, so that the character stops it with an exception.</summary>
