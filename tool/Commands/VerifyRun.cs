@@ -72,9 +72,10 @@ internal static class VerifyRun
         Activations? activations = multiplies ? new Activations(request, computeType) : null;
         int tokens = activations is null ? 0 : plan.Layers.Select(layer => activations.TokensFor(layer.Weight.Name, request.Tokens)).DefaultIfEmpty(0).Max();
         int onCpu = plan.Layers.Count(layer => layer.Weight is not BnbWeight);
+        string? cpuOnly = !multiplies || plan.Layers.Count == 0 ? "comparing without products" : onCpu > 0 ? "multiplying int8 and int4 weights" : null;
         long work = multiplies ? plan.Layers.Sum(layer => layer.Weight.ValueCount * 2) : 0;
         using ComputeEngine engine = DeviceSelector.Open(
-            new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, onCpu > 0 ? "multiplying int8 and int4 weights" : null, onCpu == plan.Layers.Count),
+            new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, cpuOnly, !multiplies || onCpu == plan.Layers.Count),
             path, context.Log);
         // Large panels keep a GPU busy, but not at the price of not running at all.
         int panelValues = engine.PreferredChunkValues;

@@ -15,14 +15,11 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
     private readonly Blockwise4Recipe _recipe = quantization.Recipe;
     private AbsmaxStore? _absmax;
     private double[] _absmaxSums = [];
-    private byte[]? _preloaded;
 
     public override void Dispose()
     {
         _absmax?.Dispose();
         _absmax = null;
-        if (_preloaded is not null) Context.Budget.Release(_preloaded.Length);
-        _preloaded = null;
         base.Dispose();
     }
 
@@ -35,7 +32,7 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
             if (Context.Writes) _absmax = AbsmaxStore.Create(quantization.BlockCount, Context.Budget, Context.ScratchPath);
         }
 
-        if (quantization.Transpose) _preloaded = Preload(Plan.Source);
+        if (quantization.Transpose) Preload();
     }
 
     protected override void ProcessChunk(long chunk, WorkerBuffers buffers)
@@ -44,7 +41,7 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
         int count = (int)Math.Min(Context.Budget.ChunkValues, quantization.ValueCount - first);
         long firstBlock = first / _recipe.Blocksize;
 
-        ReadOnlySpan<byte> values = Context.Source.ReadValues(Plan, first, count, buffers, _preloaded);
+        ReadOnlySpan<byte> values = Context.Source.ReadValues(Plan, first, count, buffers, Preloaded);
         Span<float> absmax = buffers.Scales.AsSpan(0, (int)DivideUp(count, _recipe.Blocksize));
         Span<byte> packed = buffers.Codes.AsSpan(0, (count + 1) / 2);
         bool finite = Context.Engine.Quantize4(_recipe.Code, quantization.ElementType, _recipe.Blocksize, values, absmax, packed);

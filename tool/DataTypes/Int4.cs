@@ -57,16 +57,10 @@ internal sealed record Int4Quantization(DType SourceType, long Rows, long Column
 
     public override IEnumerable<PlannedTensor> Outputs(string weightName)
     {
-        DType scale = ElementType switch
-        {
-            ElementType.F16 => DType.F16,
-            ElementType.BF16 => DType.BF16,
-            _ => DType.F32,
-        };
         yield return new PlannedTensor(
             Int4Recipe.Key(weightName, CompressedTensorsKeys.Packed), DType.I32, TensorShape.Of(Rows, Columns / PerWord), OutputRole.Codes, ValueCount / 2);
         yield return new PlannedTensor(
-            Int4Recipe.Key(weightName, CompressedTensorsKeys.Scale), scale, TensorShape.Of(Rows, Groups), OutputRole.Scale, Rows * Groups * ScaleSize);
+            Int4Recipe.Key(weightName, CompressedTensorsKeys.Scale), FloatTypes.Stored(ElementType), TensorShape.Of(Rows, Groups), OutputRole.Scale, Rows * Groups * ScaleSize);
         if (!Recipe.Symmetric)
         {
             long words = (Rows + PerWord - 1) / PerWord;

@@ -13,7 +13,7 @@ internal sealed class Int4Decoder(Int4Weight weight, TensorSource source, Kernel
 {
     private const int PerWord = Int4Quantization.PerWord;
 
-    private readonly ElementType _scaleType = ScaleType(weight);
+    private readonly ElementType _scaleType = FloatTypes.Of(weight.Scale.DType) ?? ElementType.F32;
     private readonly long _groupsPerRow = weight.GroupCount;
 
     public override void Load(long first, int count, WorkerBuffers buffers)

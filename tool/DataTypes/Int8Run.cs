@@ -15,18 +15,9 @@ internal sealed class Int8Run(TensorPlan plan, Int8Quantization quantization, Sh
     // The layout that bitsandbytes calls "row", the only one it writes.
     private static readonly byte[] RowFormat = [0];
 
-    private byte[]? _preloaded;
-
-    public override void Dispose()
-    {
-        if (_preloaded is not null) Context.Budget.Release(_preloaded.Length);
-        _preloaded = null;
-        base.Dispose();
-    }
-
     protected override void Begin()
     {
-        if (quantization.Transpose) _preloaded = Preload(Plan.Source);
+        if (quantization.Transpose) Preload();
     }
 
     protected override void ProcessChunk(long chunk, WorkerBuffers buffers)
@@ -49,7 +40,7 @@ internal sealed class Int8Run(TensorPlan plan, Int8Quantization quantization, Sh
     private void QuantizeRows(long firstRow, int rows, Span<float> absmax, WorkerBuffers buffers)
     {
         int columns = (int)quantization.Columns, count = rows * columns;
-        ReadOnlySpan<byte> values = Context.Source.ReadValues(Plan, firstRow * columns, count, buffers, _preloaded);
+        ReadOnlySpan<byte> values = Context.Source.ReadValues(Plan, firstRow * columns, count, buffers, Preloaded);
         Span<sbyte> codes = MemoryMarshal.Cast<byte, sbyte>(buffers.Codes.AsSpan(0, count));
         bool finite = Context.Engine.QuantizeInt8Rows(quantization.ElementType, columns, values, absmax, codes);
         if (!finite) ThrowUnlessKept(buffers);
@@ -75,7 +66,7 @@ internal sealed class Int8Run(TensorPlan plan, Int8Quantization quantization, Sh
     }
 
     private ReadOnlySpan<byte> Piece(long start, long column, WorkerBuffers buffers) => Context.Source.ReadValues(
-        Plan, start + column, (int)Math.Min(Context.Budget.ChunkValues, quantization.Columns - column), buffers, _preloaded);
+        Plan, start + column, (int)Math.Min(Context.Budget.ChunkValues, quantization.Columns - column), buffers, Preloaded);
 
     private void ThrowUnlessKept(WorkerBuffers buffers)
     {

@@ -14,21 +14,12 @@ internal abstract record Quantization(DType SourceType, long Rows, long Columns,
     public long ValueCount => Rows * Columns;
 
     /// <summary>The type the kernel sees: F64 is rounded to F32 first.</summary>
-    public ElementType ElementType => SourceType switch
-    {
-        DType.F16 => ElementType.F16,
-        DType.BF16 => ElementType.BF16,
-        DType.F32 or DType.F64 => ElementType.F32,
-        _ => throw new ArgumentOutOfRangeException(nameof(SourceType), SourceType, "not a quantizable dtype"),
-    };
+    public ElementType ElementType => SourceType == DType.F64
+        ? ElementType.F32
+        : FloatTypes.Of(SourceType) ?? throw new ArgumentOutOfRangeException(nameof(SourceType), SourceType, "not a quantizable dtype");
 
     /// <summary>torch's name of <see cref="ElementType"/>, as quant_state and config.json spell it.</summary>
-    public string TorchDType => ElementType switch
-    {
-        ElementType.F16 => "float16",
-        ElementType.BF16 => "bfloat16",
-        _ => "float32",
-    };
+    public string TorchDType => FloatTypes.Name(ElementType);
 
     /// <summary>What a worker's buffers must hold for it.</summary>
     public abstract BufferShape Buffers { get; }

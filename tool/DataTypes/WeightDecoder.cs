@@ -37,9 +37,9 @@ internal abstract class WeightDecoder
     /// </summary>
     public static ElementType DenseType(QuantizedWeight weight, ModelConfig? config) => weight switch
     {
-        BnbWeight blockwise => Named(blockwise.State.DType) ?? ElementType.F32,
-        Int4Weight groups => ScaleType(groups),
-        _ => Named(config?.TorchDType) ?? ElementType.F16,
+        BnbWeight blockwise => FloatTypes.Named(blockwise.State.DType) ?? ElementType.F32,
+        Int4Weight groups => FloatTypes.Of(groups.Scale.DType) ?? ElementType.F32,
+        _ => FloatTypes.Named(config?.TorchDType) ?? ElementType.F16,
     };
 
     /// <summary>Reads values <paramref name="first"/> to <paramref name="first"/> + <paramref name="count"/> as stored, to
@@ -53,19 +53,4 @@ internal abstract class WeightDecoder
 
     /// <summary>The scales that <see cref="Load"/> read, as float32.</summary>
     public virtual ReadOnlySpan<float> Scales(int count, WorkerBuffers buffers) => buffers.Scales.AsSpan(0, count);
-
-    protected static ElementType ScaleType(Int4Weight weight) => weight.Scale.DType switch
-    {
-        DType.F16 => ElementType.F16,
-        DType.BF16 => ElementType.BF16,
-        _ => ElementType.F32,
-    };
-
-    private static ElementType? Named(string? dtype) => dtype switch
-    {
-        "float16" => ElementType.F16,
-        "bfloat16" => ElementType.BF16,
-        "float32" => ElementType.F32,
-        _ => null,
-    };
 }

@@ -33,22 +33,28 @@ internal static class WeightText
     };
 
     /// <summary>Members that describe the form, for JSON reports.</summary>
-    public static void WriteMembers(QuantizedWeight weight, Utf8JsonWriter json)
+    public static void WriteForm(QuantizedWeight weight, Utf8JsonWriter json)
     {
         json.WriteString("quant_type", weight.Type);
         switch (weight)
         {
             case BnbWeight blockwise:
-                json.WriteNumber("blocksize", blockwise.State.Blocksize);
                 json.WriteString("dtype", blockwise.State.DType);
+                json.WriteNumber("blocksize", blockwise.State.Blocksize);
+                json.WriteBoolean("double_quant", blockwise.IsNested);
                 break;
             case Int4Weight groups:
+                json.WriteString("dtype", groups.Scale.DType.Name());
                 json.WriteNumber("group_size", groups.GroupSize);
                 json.WriteBoolean("symmetric", groups.IsSymmetric);
-                json.WriteString("dtype", groups.Scale.DType.Name());
                 break;
         }
+    }
 
+    /// <summary>The form, the shape of the dense weight, and the offset of double quantization.</summary>
+    public static void WriteMembers(QuantizedWeight weight, Utf8JsonWriter json)
+    {
+        WriteForm(weight, json);
         json.WriteStartArray("shape");
         json.WriteNumberValue(weight.Rows);
         json.WriteNumberValue(weight.Columns);

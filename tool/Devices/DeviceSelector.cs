@@ -11,7 +11,7 @@ namespace Bnb.Tool.Devices;
 /// <param name="WorkBytes">Bytes of weights that kernels will read: opening a GPU must pay.</param>
 /// <param name="Threads">CPU threads that would do the work otherwise.</param>
 /// <param name="CpuOnly">Work that has no GPU kernel, null when all of it has.</param>
-/// <param name="IsAllCpu">Whether there is no other work.</param>
+/// <param name="IsAllCpu">Whether <paramref name="CpuOnly"/> is all the work there is.</param>
 internal sealed record DeviceNeed(DeviceChoice Choice, long? MaxMemoryBytes, long WorkBytes, int Threads, string? CpuOnly = null,
     bool IsAllCpu = false);
 

@@ -7,104 +7,63 @@ namespace Bnb.Tool.Devices;
 /// <param name="isMixed">Whether some of the work stays on the CPU.</param>
 internal sealed class GpuEngine(IReadOnlyList<GpuSession> sessions, KernelPath path, bool isMixed) : ComputeEngine(path)
 {
+    private readonly IReadOnlyList<GpuSession> _sessions = sessions;
     private readonly int[] _callers = new int[sessions.Count];
     private readonly Lock _lock = new();
 
-    public override string Name => string.Join("+", sessions.Select(session => session.Device.Id)) + (isMixed ? "+" + Path.ToString().ToLowerInvariant() : "");
+    public override string Name => string.Join("+", _sessions.Select(session => session.Device.Id)) + (isMixed ? "+" + Path.ToString().ToLowerInvariant() : "");
 
     // Copies and launches have a price of their own that small pieces would pay often.
-    public override int PreferredChunkValues => sessions[0].Device.IsSimulator ? CpuEngine.ChunkValues : 1 << 22;
+    public override int PreferredChunkValues => _sessions[0].Device.IsSimulator ? CpuEngine.ChunkValues : 1 << 22;
 
     public override bool Quantize4(
         Code4 code, ElementType type, int blocksize, ReadOnlySpan<byte> source, Span<float> absmax, Span<byte> packed)
     {
-        int index = Take();
-        try
-        {
-            return sessions[index].Quantize4(code, type, blocksize, source, absmax, packed);
-        }
-        finally
-        {
-            Return(index);
-        }
+        using Lease lease = new(this);
+        return lease.Session.Quantize4(code, type, blocksize, source, absmax, packed);
     }
 
     public override void QuantizeAbsmax(ReadOnlySpan<float> absmax, float offset, Span<byte> codes, Span<float> nestedAbsmax)
     {
-        int index = Take();
-        try
-        {
-            sessions[index].QuantizeAbsmax(absmax, offset, codes, nestedAbsmax);
-        }
-        finally
-        {
-            Return(index);
-        }
+        using Lease lease = new(this);
+        lease.Session.QuantizeAbsmax(absmax, offset, codes, nestedAbsmax);
     }
 
     public override void Dequantize4(
         Code4 code, int blocksize, ElementType type, ReadOnlySpan<byte> packed, ReadOnlySpan<float> absmax, Span<byte> destination)
     {
-        int index = Take();
-        try
-        {
-            sessions[index].Dequantize4(code, blocksize, type, packed, absmax, destination);
-        }
-        finally
-        {
-            Return(index);
-        }
+        using Lease lease = new(this);
+        lease.Session.Dequantize4(code, blocksize, type, packed, absmax, destination);
     }
 
     public override bool QuantizeInt8Rows(
         ElementType type, int columns, ReadOnlySpan<byte> source, Span<float> absmax, Span<sbyte> codes)
     {
         // A row is one unit there; longer ones than its buffers hold give the same bytes here.
-        if (columns > sessions.Min(session => session.LongestRow(type))) return QuantizeRows8.Run(type, columns, source, absmax, codes, Path);
-        int index = Take();
-        try
-        {
-            return sessions[index].QuantizeInt8Rows(type, columns, source, absmax, codes);
-        }
-        finally
-        {
-            Return(index);
-        }
+        if (columns > _sessions.Min(session => session.LongestRow(type))) return QuantizeRows8.Run(type, columns, source, absmax, codes, Path);
+        using Lease lease = new(this);
+        return lease.Session.QuantizeInt8Rows(type, columns, source, absmax, codes);
     }
 
     public override void DequantizeInt8Rows(
         int columns, ReadOnlySpan<sbyte> codes, ReadOnlySpan<float> absmax, ElementType type, Span<byte> destination)
     {
-        int index = Take();
-        try
-        {
-            sessions[index].DequantizeInt8Rows(columns, codes, absmax, type, destination);
-        }
-        finally
-        {
-            Return(index);
-        }
+        using Lease lease = new(this);
+        lease.Session.DequantizeInt8Rows(columns, codes, absmax, type, destination);
     }
 
     public override Func<int, double, double> Multiply4(
         int m, int n, int k, ElementType type, ReadOnlySpan<byte> x, Code4 code, int blocksize, int phase,
         ReadOnlySpan<byte> packed, ReadOnlySpan<float> absmax, Span<float> y)
     {
-        int index = Take();
-        try
-        {
-            sessions[index].MixedGemm4(m, n, k, type, x, code, blocksize, packed, absmax, y, phase: phase);
-            return sessions[index].HasTensorCores ? BoundOnTensorCores : GemmBounds.ForFp32;
-        }
-        finally
-        {
-            Return(index);
-        }
+        using Lease lease = new(this);
+        lease.Session.MixedGemm4(m, n, k, type, x, code, blocksize, packed, absmax, y, phase: phase);
+        return lease.Session.HasTensorCores ? BoundOnTensorCores : GemmBounds.ForFp32;
     }
 
     public override void Dispose()
     {
-        foreach (GpuSession session in sessions) session.Dispose();
+        foreach (GpuSession session in _sessions) session.Dispose();
         base.Dispose();
     }
 
@@ -112,18 +71,27 @@ internal sealed class GpuEngine(IReadOnlyList<GpuSession> sessions, KernelPath p
     private static double BoundOnTensorCores(int k, double magnitude) =>
         Math.Max(GpuProducts.TensorCoreBound(k, magnitude), GemmBounds.ForFp32(k, magnitude));
 
-    private int Take()
+    /// <summary>The session with the fewest callers, for the length of one operation.</summary>
+    private readonly ref struct Lease
     {
-        lock (_lock)
-        {
-            int index = Array.IndexOf(_callers, _callers.Min());
-            _callers[index]++;
-            return index;
-        }
-    }
+        private readonly GpuEngine _engine;
+        private readonly int _index;
 
-    private void Return(int index)
-    {
-        lock (_lock) _callers[index]--;
+        public Lease(GpuEngine engine)
+        {
+            _engine = engine;
+            lock (engine._lock)
+            {
+                _index = Array.IndexOf(engine._callers, engine._callers.Min());
+                engine._callers[_index]++;
+            }
+        }
+
+        public GpuSession Session => _engine._sessions[_index];
+
+        public void Dispose()
+        {
+            lock (_engine._lock) _engine._callers[_index]--;
+        }
     }
 }

@@ -1,5 +1,5 @@
-using Bnb.Formats;
 using Bnb.Quant;
+using Bnb.Tool.DataTypes;
 
 namespace Bnb.Tool.Pipeline;
 
@@ -13,16 +13,8 @@ internal sealed class CopyTensorRun(TensorPlan plan, ShardRun shard, PipelineCon
         int length = (int)Math.Min(Context.Budget.RawBytes, Plan.Source.ByteCount - offset);
         Span<byte> bytes = buffers.Raw.AsSpan(0, length);
         Context.Source.ReadBytes(Plan.Source, offset, bytes);
-        if (FloatType(Plan.Source.DType) is { } type && NonFinite.Any(type, bytes)) CopiedNonFinite = true;
+        if (FloatTypes.Of(Plan.Source.DType) is { } type && NonFinite.Any(type, bytes)) CopiedNonFinite = true;
         Shard.Write(Plan, OutputRole.Copied, offset, bytes);
         Context.Progress.Add(length);
     }
-
-    private static ElementType? FloatType(DType dtype) => dtype switch
-    {
-        DType.F16 => ElementType.F16,
-        DType.BF16 => ElementType.BF16,
-        DType.F32 => ElementType.F32,
-        _ => null,
-    };
 }

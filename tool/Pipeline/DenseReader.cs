@@ -41,12 +41,6 @@ internal abstract class DenseReader
 
     private static void ToSingle(DType dtype, Span<byte> stored, Span<float> values)
     {
-        ElementType type = dtype switch
-        {
-            DType.F16 => ElementType.F16,
-            DType.BF16 => ElementType.BF16,
-            _ => ElementType.F32,
-        };
         if (dtype == DType.F64)
         {
             // In place, as when quantizing.
@@ -55,7 +49,7 @@ internal abstract class DenseReader
             stored = narrowed;
         }
 
-        Widen.ToSingle(type, stored, values);
+        Widen.ToSingle(FloatTypes.Of(dtype) ?? ElementType.F32, stored, values);
     }
 
     private class Plain(CheckpointTensor tensor, TensorSource source) : DenseReader

@@ -1,6 +1,5 @@
 using Bnb.Formats;
 using Bnb.Formats.Safetensors;
-using Bnb.Quant;
 using Bnb.Tool.DataTypes;
 
 namespace Bnb.Tool.Pipeline;
@@ -111,16 +110,10 @@ internal static class ShardLayout
 
     private static PlannedTensor DenseOutput(Dequantization packed)
     {
-        DType dtype = packed.Type switch
-        {
-            ElementType.F16 => DType.F16,
-            ElementType.BF16 => DType.BF16,
-            _ => DType.F32,
-        };
         TensorShape shape = packed.Transpose
             ? TensorShape.Of(packed.Weight.Columns, packed.Weight.Rows)
             : TensorShape.Of(packed.Weight.Rows, packed.Weight.Columns);
-        return new PlannedTensor(packed.Weight.Name, dtype, shape, OutputRole.Dense, packed.OutputBytes);
+        return new PlannedTensor(packed.Weight.Name, FloatTypes.Stored(packed.Type), shape, OutputRole.Dense, packed.OutputBytes);
     }
 
     private static string FileName(string baseName, int index, int count) =>

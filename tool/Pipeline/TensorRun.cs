@@ -30,6 +30,9 @@ internal abstract class TensorRun : IDisposable
 
     protected PipelineContext Context { get; }
 
+    /// <summary>The whole source tensor, null unless it was asked for and memory was lent.</summary>
+    protected byte[]? Preloaded { get; private set; }
+
     public static TensorRun Create(TensorPlan plan, ShardRun shard, PipelineContext context) => plan switch
     {
         { Quantization: { } quantization } => quantization.Run(plan, shard, context),
@@ -55,6 +58,8 @@ internal abstract class TensorRun : IDisposable
 
     public virtual void Dispose()
     {
+        if (Preloaded is not null) Context.Budget.Release(Preloaded.Length);
+        Preloaded = null;
     }
 
     protected static long DivideUp(long value, long by) => (value + by - 1) / by;
@@ -70,13 +75,13 @@ internal abstract class TensorRun : IDisposable
     {
     }
 
-    /// <summary>The whole of a source tensor, when memory was lent for it.</summary>
-    protected byte[]? Preload(CheckpointTensor tensor)
+    /// <summary>Reads the whole source tensor when memory is lent for it; it stays until <see cref="Dispose"/>.</summary>
+    protected void Preload()
     {
-        if (tensor.ByteCount > Array.MaxLength || !Context.Budget.TryReserve(tensor.ByteCount)) return null;
-        byte[] stored = GC.AllocateUninitializedArray<byte>((int)tensor.ByteCount);
-        Context.Source.ReadBytes(tensor, 0, stored);
-        return stored;
+        CheckpointTensor tensor = Plan.Source;
+        if (tensor.ByteCount > Array.MaxLength || !Context.Budget.TryReserve(tensor.ByteCount)) return;
+        Preloaded = GC.AllocateUninitializedArray<byte>((int)tensor.ByteCount);
+        Context.Source.ReadBytes(tensor, 0, Preloaded);
     }
 
     /// <summary>Done by the first worker here, the others wait.</summary>

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Bnb.Formats;
-using Bnb.Formats.BitsAndBytes;
-using Bnb.Formats.CompressedTensors;
+using Bnb.Tool.DataTypes;
 using Bnb.Tool.Diff;
 
 namespace Bnb.Tool.Reports;
@@ -104,30 +103,12 @@ internal static class DiffJson
     private static void WriteSide(string name, DiffWeight weight, Utf8JsonWriter json)
     {
         json.WriteStartObject(name);
-        if (weight.Packed is { } packed) WriteForm(packed, json);
+        if (weight.Packed is { } packed) WeightText.WriteForm(packed, json);
         else json.WriteString("dtype", weight.Stored.DType.Name());
         json.WriteStartArray("shape");
         foreach (long dimension in weight.Shape) json.WriteNumberValue(dimension);
         json.WriteEndArray();
         json.WriteEndObject();
-    }
-
-    private static void WriteForm(QuantizedWeight weight, Utf8JsonWriter json)
-    {
-        json.WriteString("quant_type", weight.Type);
-        switch (weight)
-        {
-            case BnbWeight blockwise:
-                json.WriteString("dtype", blockwise.State.DType);
-                json.WriteNumber("blocksize", blockwise.State.Blocksize);
-                json.WriteBoolean("double_quant", blockwise.IsNested);
-                break;
-            case Int4Weight groups:
-                json.WriteString("dtype", groups.Scale.DType.Name());
-                json.WriteNumber("group_size", groups.GroupSize);
-                json.WriteBoolean("symmetric", groups.IsSymmetric);
-                break;
-        }
     }
 
     private static void WriteText(string name, TextDiff diff, Utf8JsonWriter json)

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Bnb.Formats;
 using Bnb.Formats.IO;
 using Bnb.Quant;
+using Bnb.Tool.DataTypes;
 using Bnb.Tool.Errors;
 
 namespace Bnb.Tool.Verification;
@@ -63,13 +64,7 @@ internal sealed class Activations
 
     private ActivationMatrix Read(CheckpointTensor tensor, long width)
     {
-        ElementType? stored = tensor.DType switch
-        {
-            DType.F16 => ElementType.F16,
-            DType.BF16 => ElementType.BF16,
-            DType.F32 => ElementType.F32,
-            _ => null,
-        };
+        ElementType? stored = FloatTypes.Of(tensor.DType);
         if (stored is null || tensor.Shape.Rank != 2 || tensor.Shape.Dimensions[1] != width || tensor.ByteCount > Array.MaxLength / 2)
         {
             throw new UserErrorException(ExitCode.Usage, "ACTIVATIONS", "the recorded activations do not fit the layer")

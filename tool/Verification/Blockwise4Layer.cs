@@ -138,7 +138,6 @@ internal sealed class Blockwise4Layer(LayerPlan layer, BnbWeight weight, LayerCo
         PanelResult result, ReadOnlySpan<byte> codes, int phase, ReadOnlySpan<float> source, ReadOnlySpan<float> decoded,
         ReadOnlySpan<float> absmax, int blocksize)
     {
-        const float binsPerUnit = (float)(Histograms.ErrorBins / (2 * Histograms.ErrorRange));
         int block = -1;
         float scale = 0;
         for (int i = 0; i < source.Length; i++)
@@ -147,13 +146,11 @@ internal sealed class Blockwise4Layer(LayerPlan layer, BnbWeight weight, LayerCo
             if (at / blocksize != block)
             {
                 block = at / blocksize;
-                scale = absmax[block] == 0 ? 0 : binsPerUnit / absmax[block];
+                scale = BinsPer(absmax[block]);
             }
 
             result.CodeUse[(codes[at >> 1] >> ((at & 1) == 0 ? 4 : 0)) & 15]++;
-            float bin = ((decoded[i] - source[i]) * scale) + (Histograms.ErrorBins / 2f);
-            // A NaN goes to the last bin: the comparison keeps it out of the cast.
-            result.ErrorCounts[bin < Histograms.ErrorBins ? Math.Max(0, (int)bin) : Histograms.ErrorBins - 1]++;
+            CountError(result, decoded[i] - source[i], scale);
         }
     }
 

@@ -64,11 +64,11 @@ internal sealed class Int4Layer(LayerPlan layer, Int4Weight weight, LayerContext
         for (int group = 0, i = 0; group < groups; group++)
         {
             // Half of the codes' range, which is absmax where groups are symmetric.
-            float unit = scales[group] * 7.5f;
+            float bins = BinsPer(scales[group] * 7.5f);
             for (int end = i + _groupSize; i < end; i++)
             {
                 result.CodeUse[(buffers.Found.Codes[i >> 1] >> ((i & 1) == 0 ? 0 : 4)) & 15]++;
-                CountError(result, decoded[i] - source[i], unit);
+                CountError(result, decoded[i] - source[i], bins);
             }
         }
     }

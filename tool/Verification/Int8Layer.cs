@@ -68,11 +68,11 @@ internal sealed class Int8Layer(LayerPlan layer, Int8Weight weight, LayerContext
         int columns = (int)weight.Columns;
         for (int row = 0, i = 0; row < rows; row++)
         {
-            float unit = buffers.Found.Scales[row] / Histograms.Int8Unit;
+            float bins = BinsPer(buffers.Found.Scales[row] / Histograms.Int8Unit);
             for (int end = i + columns; i < end; i++)
             {
                 result.CodeUse[((sbyte)buffers.Found.Codes[i] + 128) >> 4]++;
-                CountError(result, decoded[i] - source[i], unit);
+                CountError(result, decoded[i] - source[i], bins);
             }
         }
     }
@@ -88,19 +88,10 @@ internal sealed class Int8Layer(LayerPlan layer, Int8Weight weight, LayerContext
     private double YardstickUse(
         ActivationMatrix x, int columns, int row, ReadOnlySpan<sbyte> codes, ReadOnlySpan<float> scb, ReadOnlySpan<float> products, int rows)
     {
-        Span<double> exact = new double[x.Tokens];
-        Span<double> integers = new double[x.Tokens];
-        Span<double> outliers = new double[x.Tokens];
+        double[] exact = new double[x.Tokens], integers = new double[x.Tokens], outliers = new double[x.Tokens];
         int columnsApart = ReferenceInt8Gemm.Run(
             x.Tokens, 1, columns, x.Type, x.Stored, codes.Slice(row * columns, columns), scb.Slice(row, 1), Context.Threshold, exact, integers, outliers);
-        double use = 0;
-        for (int token = 0; token < x.Tokens; token++)
-        {
-            double error = Math.Abs((double)products[(token * rows) + row] - exact[token]);
-            if (error > 0) use = Math.Max(use, error / Int8GemmBounds.For(columnsApart, integers[token], outliers[token]));
-            else if (double.IsNaN(error) && double.IsFinite(exact[token])) use = double.PositiveInfinity;
-        }
-
-        return use;
+        return PanelProducts.LargestUse(
+            products, rows, row, exact, token => Int8GemmBounds.For(columnsApart, integers[token], outliers[token]));
     }
 }

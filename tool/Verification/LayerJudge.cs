@@ -3,6 +3,7 @@ using Bnb.Formats;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.CompressedTensors;
 using Bnb.Quant;
+using Bnb.Tool.DataTypes;
 
 namespace Bnb.Tool.Verification;
 
@@ -35,7 +36,7 @@ internal static class LayerJudge
             panels.Weight.RelativeRmse, panels.Weight.SnrDecibels, panels.Weight.MaxAbsoluteError, panels.Weight.Cosine, expected);
         GemmError? gemm = tokens == 0 ? null : new GemmError(
             tokens,
-            computeType == ElementType.BF16 ? "bfloat16" : "float16",
+            FloatTypes.Name(computeType),
             panels.Total.RelativeRmse,
             panels.Total.SnrDecibels,
             panels.Kernel.RelativeRmse,

@@ -98,14 +98,22 @@ internal static class PanelProducts
         ActivationMatrix x, int rows, int columns, ReadOnlySpan<float> decoded, ReadOnlySpan<float> mixed, int row,
         Func<int, double, double> bound)
     {
-        Span<double> exact = new double[x.Tokens];
-        Span<double> magnitudes = new double[x.Tokens];
+        double[] exact = new double[x.Tokens], magnitudes = new double[x.Tokens];
         ReferenceGemm.Run(x.Tokens, 1, columns, x.Values, decoded.Slice(row * columns, columns), exact, magnitudes);
+        return LargestUse(mixed, rows, row, exact, token => bound(columns, magnitudes[token]));
+    }
+
+    /// <summary>The largest error over its bound in one weight row's products with all tokens.</summary>
+    /// <param name="products">[tokens, rows].</param>
+    /// <param name="exact">Of the row, by token.</param>
+    /// <param name="bound">By token.</param>
+    public static double LargestUse(ReadOnlySpan<float> products, int rows, int row, ReadOnlySpan<double> exact, Func<int, double> bound)
+    {
         double use = 0;
-        for (int token = 0; token < x.Tokens; token++)
+        for (int token = 0; token < exact.Length; token++)
         {
-            double error = Math.Abs((double)mixed[(token * rows) + row] - exact[token]);
-            if (error > 0) use = Math.Max(use, error / bound(columns, magnitudes[token]));
+            double error = Math.Abs((double)products[(token * rows) + row] - exact[token]);
+            if (error > 0) use = Math.Max(use, error / bound(token));
             else if (double.IsNaN(error) && double.IsFinite(exact[token])) use = double.PositiveInfinity;
         }
 

@@ -42,13 +42,4 @@ internal abstract class RowLayer(LayerPlan layer, LayerContext context) : LayerR
     /// <summary>Fills the histograms.</summary>
     protected abstract void CountCodes(
         PanelResult result, int rows, ReadOnlySpan<float> source, ReadOnlySpan<float> decoded, VerifyBuffers buffers);
-
-    /// <summary>Counts one error in units of which the histogram's range is a fifth on either side.</summary>
-    protected static void CountError(PanelResult result, float error, float unit)
-    {
-        const float BinsPerUnit = (float)(Histograms.ErrorBins / (2 * Histograms.ErrorRange));
-        float bin = (unit == 0 ? 0 : error / unit * BinsPerUnit) + (Histograms.ErrorBins / 2f);
-        // A NaN goes to the last bin: the comparison keeps it out of the cast.
-        result.ErrorCounts[bin < Histograms.ErrorBins ? Math.Max(0, (int)bin) : Histograms.ErrorBins - 1]++;
-    }
 }

@@ -133,12 +133,7 @@ internal sealed record VerifyPlan(
     private static string? Unverifiable(Int4Weight weight, Quantization quantization)
     {
         if (!QuantizeGroups4.IsGroupSize((int)Math.Min(weight.GroupSize, int.MaxValue))) return $"its groups are of {weight.GroupSize} values, not 32, 64 or 128";
-        DType expected = quantization.ElementType switch
-        {
-            ElementType.F16 => DType.F16,
-            ElementType.BF16 => DType.BF16,
-            _ => DType.F32,
-        };
+        DType expected = FloatTypes.Stored(quantization.ElementType);
         return weight.Scale.DType == expected ? null : $"its scales are {weight.Scale.DType.Name()}, the source gives {expected.Name()} ones";
     }
 }
