@@ -1,5 +1,6 @@
 using Bnb.Quant;
 using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Devices;
 using Bnb.Tool.Devices;
 using Bnb.Tool.Tests.Bytes;
 using Xunit;
