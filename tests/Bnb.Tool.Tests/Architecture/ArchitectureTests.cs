@@ -2,9 +2,9 @@ using System.Reflection;
 using Bnb.TestKit;
 using Xunit;
 
-namespace Bnb.Tool.Tests;
+namespace Bnb.Tool.Tests.Architecture;
 
-/// <summary>The shape of the repository, as docs/modules.md tells it.</summary>
+/// <summary>The shape of the repository, as docs/architecture.md tells it.</summary>
 public sealed class ArchitectureTests
 {
     private const int LongestFile = 400;
@@ -13,6 +13,7 @@ public sealed class ArchitectureTests
 
     private static readonly Assembly Formats = typeof(Bnb.Formats.Checkpoints.Checkpoint).Assembly;
     private static readonly Assembly Quant = typeof(Bnb.Quant.Blockwise.Quantize4).Assembly;
+    private static readonly Assembly Engine = typeof(Bnb.Engine.Quantizing.QuantizeRun).Assembly;
     private static readonly Assembly Tool = typeof(Bnb.Cli.Commands.Application).Assembly;
 
     public static TheoryData<string> ProjectsWithoutPackages => ["formats", "quant/Core"];
@@ -25,10 +26,10 @@ public sealed class ArchitectureTests
     }
 
     [Fact]
-    public void References_OfTool_IncludeBoth()
+    public void References_OfTheEngine_IncludeBoth()
     {
-        Assert.Contains(Formats.GetName().Name, References(Tool));
-        Assert.Contains(Quant.GetName().Name, References(Tool));
+        Assert.Contains(Formats.GetName().Name, References(Engine));
+        Assert.Contains(Quant.GetName().Name, References(Engine));
     }
 
     [Theory]
@@ -82,16 +83,29 @@ public sealed class ArchitectureTests
     }
 
     [Fact]
-    public void SourceFiles_OfTheProduct_HaveTheNamespaceOfTheirFolder()
+    public void SourceFiles_OfTheProduct_HaveTheNamespaceOfTheirFolder() => Assert.All(SourceFolders.Files, folder =>
     {
-        foreach (string path in Sources(["tool"]))
+        string expected = $"namespace {SourceFolders.NamespaceOf(folder.Key)};";
+        Assert.All(folder.Value, path =>
         {
-            string folder = Path.GetRelativePath(Path.Combine(Golden.RepositoryRoot, "tool"), Path.GetDirectoryName(path)!);
-            string expected = folder == "." ? "Bnb.Tool" : "Bnb.Tool." + folder.Replace('/', '.');
             if (File.ReadLines(path).FirstOrDefault(line => line.StartsWith("namespace ", StringComparison.Ordinal)) is { } line)
-                Assert.Equal($"namespace {expected};", line);
-        }
+                Assert.Equal(expected, line);
+        });
+    });
+
+    [Fact]
+    public void Engine_OfTheReferences_HasNoTerminalAndNoLog()
+    {
+        string[] terminal = ["System.CommandLine", "Spectre.Console", "Serilog"];
+
+        Assert.DoesNotContain(References(Engine), name => terminal.Any(package => name.StartsWith(package, StringComparison.Ordinal)));
+        Assert.DoesNotContain(SourceFolders.Files.Where(folder => folder.Key.StartsWith("tool/Engine", StringComparison.Ordinal)).SelectMany(folder => folder.Value),
+            path => File.ReadAllText(path).Contains("Console.", StringComparison.Ordinal));
     }
+
+    [Fact]
+    public void SourceFiles_OfTheCommandLine_AreThin() => Assert.All(
+        Sources(["tool/Cli"]), path => Assert.True(File.ReadLines(path).Count() <= 200, $"{path} has more than 200 lines"));
 
     private static string[] References(Assembly assembly) => [.. assembly.GetReferencedAssemblies().Select(name => name.Name!)];
 
