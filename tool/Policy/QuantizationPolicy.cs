@@ -31,10 +31,12 @@ internal static class QuantizationPolicy
         }
 
         UserPatterns.Apply(tensors, modules, verdicts, options.Patterns);
-        FusedGroups.Equalize(modules, verdicts);
+        var names = new ModuleNames(facts, context.Known);
+        names.Groups.Equalize(modules, verdicts);
+        var unsaved = new UnsavedModules(context.Known, tensors, verdicts);
         IReadOnlyList<string> skipModules = options.Target == PolicyTarget.CompressedTensors
-            ? new IgnoreClosure(tensors, modules, verdicts, facts).Close()
-            : new SkipClosure(modules, verdicts, facts).Close();
+            ? new IgnoreClosure(tensors, modules, verdicts, facts, names, unsaved).Close()
+            : new SkipClosure(modules, verdicts, facts, names, unsaved).Close();
         return new PolicyResult(
             [.. tensors.Select((tensor, i) => Decision(tensor, verdicts[i]))],
             skipModules,
@@ -46,5 +48,5 @@ internal static class QuantizationPolicy
     }
 
     private static TensorDecision Decision(PolicyTensor tensor, Verdict verdict) =>
-        new(tensor, verdict.Action, verdict.Rule, verdict.Reason, verdict.Unaligned, verdict.Transpose);
+        new(tensor, verdict.Action, verdict.Rule, verdict.Reason, verdict.Unaligned, verdict.Transpose) { Known = verdict.Known };
 }

@@ -12,18 +12,21 @@ internal sealed class SkipClosure
     private readonly ModuleName?[] _modules;
     private readonly Verdict[] _verdicts;
     private readonly ModelFacts _facts;
+    private readonly ModuleNames _consumers;
+    private readonly UnsavedModules _unsaved;
     private readonly IReadOnlyList<string>?[] _names;
 
     /// <summary>Takes the decisions; <paramref name="verdicts"/> is changed in place.</summary>
-    public SkipClosure(ModuleName?[] modules, Verdict[] verdicts, ModelFacts facts)
+    public SkipClosure(ModuleName?[] modules, Verdict[] verdicts, ModelFacts facts, ModuleNames consumers, UnsavedModules unsaved)
     {
         _modules = modules;
         _verdicts = verdicts;
         _facts = facts;
+        _consumers = consumers;
+        _unsaved = unsaved;
         _names = new IReadOnlyList<string>?[modules.Length];
-        var aliases = new NameAliases(facts);
         for (int i = 0; i < modules.Length; i++)
-            if (IsQuantized(i) || IsNeeded(i)) _names[i] = aliases.Of(modules[i]!);
+            if (IsQuantized(i) || IsNeeded(i)) _names[i] = consumers.Of(modules[i]!, verdicts[i].Known);
     }
 
     /// <summary>
@@ -42,15 +45,19 @@ internal sealed class SkipClosure
                 foreach (string name in _names[i]!)
                     if (!builder.TryCover(name, _verdicts[i].Hint)) unsolved.Add(name);
 
+            foreach (string name in _unsaved.ToSkip(_verdicts).Where(name => !IsAskedFor(name)))
+                if (!builder.TryCover(name, name[(name.LastIndexOf('.') + 1)..])) unsolved.Add(name);
+
             if (unsolved.Count == 0)
             {
+                AddWelcomeEntries(builder);
                 IReadOnlyList<string> entries = builder.Entries;
                 Audit(entries);
                 return entries;
             }
 
             CopyWhatIsTouched(unsolved);
-            FusedGroups.Equalize(_modules, _verdicts);
+            _consumers.Groups.Equalize(_modules, _verdicts);
         }
 
         PolicyException.ThrowSkipConflict($"no skip list fits the decisions after {MostRounds} rounds", []);
@@ -68,6 +75,16 @@ internal sealed class SkipClosure
         if (_facts.ModelType is null || FamilyCatalog.IsDiffusion(_facts)) return unsolved;
         foreach (string head in FamilyCatalog.TaskHeads) builder.TryAdd(head);
         return unsolved;
+    }
+
+    // Some consumer may have a linear layer there; it is not worth copying a neighbour.
+    private void AddWelcomeEntries(SkipListBuilder builder)
+    {
+        for (int i = 0; i < _modules.Length; i++)
+        {
+            if (_modules[i] is not { } module || !_verdicts[i].LikesCover) continue;
+            foreach (string name in _consumers.Of(module, _verdicts[i].Known)) builder.TryCover(name, _verdicts[i].Hint);
+        }
     }
 
     // The user may quantize a head knowingly; then the list must not name it.

@@ -18,7 +18,7 @@ internal static class AtlasRecord
         {
             LayerKind[] kinds = [.. group.Name.Select(Kind)];
             foreach (string name in Strings(group.Value))
-                tensors[name] = new SavedTensor(kinds, [.. renamed.Select(names => names.GetValueOrDefault(name))], conv1D.Contains(name));
+                tensors[name] = new SavedTensor(name, kinds, [.. renamed.Select(names => names.GetValueOrDefault(name))], conv1D.Contains(name));
         }
 
         return new ModelClass(
@@ -30,7 +30,7 @@ internal static class AtlasRecord
             Generates = root.TryGetProperty("generates", out JsonElement generates) && generates.GetBoolean(),
             LanguageModules = [.. Strings(root, "language")],
             TiedModules = [.. Ties(root)],
-            RebuiltModules = [.. Strings(root, "converted5")],
+            RebuiltModules = [.. Strings(root, "converted5").Select(static name => name[..^".weight".Length])],
             KeptInFloat32 = loaders.ToDictionary(
                 static loader => loader, loader => (IReadOnlyList<string>)[.. Strings(root, "keep_fp32" + Suffix(loader))]),
         };
