@@ -1,5 +1,6 @@
 using Bnb.Engine.Architectures;
-using Bnb.Tool.Policy;
+using Bnb.Engine.Policy;
+using Bnb.Engine.Policy.Names;
 
 namespace Bnb.Tool.Tests.Architectures;
 

@@ -1,5 +1,6 @@
 using Bnb.Engine.Architectures;
-using Bnb.Tool.Policy;
+using Bnb.Engine.Policy;
+using Bnb.Engine.Policy.Names;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Architectures;
@@ -65,6 +66,7 @@ public sealed class AtlasLoadTests
         }
 
         int sum = lost.Values.Sum();
-        return sum * 20 > usual ? $"{checkpoint.Model.Name} loses {sum} of {usual}: {string.Join(", ", lost)}" : null;
+        IEnumerable<string> names = result.Decisions.Where(static decision => decision.Rule is RuleIds.Closure or RuleIds.FusedGroup).Select(static decision => decision.Tensor.Name + " " + decision.Reason);
+        return sum * 20 > usual ? $"{checkpoint.Model.Name} loses {sum} of {usual}: {string.Join(", ", lost)} {string.Join(';', names.Take(3))} {string.Join(' ', result.SkipModules)}" : null;
     }
 }

@@ -1,5 +1,5 @@
-using Bnb.Tool.Policy;
-using Bnb.Tool.Policy.IgnoreLists;
+using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Policy.IgnoreLists;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Policy;

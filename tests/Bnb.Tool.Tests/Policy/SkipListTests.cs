@@ -1,5 +1,5 @@
-using Bnb.Tool.Policy;
-using Bnb.Tool.Policy.SkipLists;
+using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Policy.SkipLists;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Policy;
@@ -89,6 +89,6 @@ public class SkipListTests
     {
         var facts = ModelSketch.Facts(name.StartsWith("h.", StringComparison.Ordinal) ? "gpt2" : "llama");
 
-        Assert.Contains(alias, new NameAliases(facts, FusedGroups.Usual).Of(new Bnb.Tool.Policy.ModuleName(name)));
+        Assert.Contains(alias, new NameAliases(facts, FusedGroups.Usual).Of(new Bnb.Engine.Policy.Names.ModuleName(name)));
     }
 }
