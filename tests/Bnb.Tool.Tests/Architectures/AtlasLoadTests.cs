@@ -12,8 +12,11 @@ public sealed class AtlasLoadTests
     private static readonly string[] Documented =
     [
         RuleIds.Multimodal, RuleIds.Router, RuleIds.StateSpace, RuleIds.DiffusionEnds, RuleIds.KeepFloat32, RuleIds.ReadRaw, RuleIds.Conv1D,
-        RuleIds.Experts,
+        RuleIds.Experts, RuleIds.NotWeight,
     ];
+
+    // The checkpoints have three layers, models a dozen and more.
+    private const int Layers = 4;
 
     [Theory]
     [InlineData("Bnb4", "Pack")]
@@ -59,14 +62,14 @@ public sealed class AtlasLoadTests
         for (int i = 0; i < checkpoint.Tensors.Count; i++)
         {
             if (!checkpoint.Tensors[i].Facts.IsLinearEverywhere) continue;
-            usual++;
+            int weight = checkpoint.Tensors[i].Numbers.Count > 0 ? Layers : 1;
+            usual += weight;
             TensorDecision decision = result.Decisions[i];
             if (decision.Action == TensorAction.Copy && !Documented.Contains(decision.Rule))
-                lost[decision.Rule] = lost.GetValueOrDefault(decision.Rule) + 1;
+                lost[decision.Rule] = lost.GetValueOrDefault(decision.Rule) + weight;
         }
 
         int sum = lost.Values.Sum();
-        IEnumerable<string> names = result.Decisions.Where(static decision => decision.Rule is RuleIds.Closure or RuleIds.FusedGroup).Select(static decision => decision.Tensor.Name + " " + decision.Reason);
-        return sum * 20 > usual ? $"{checkpoint.Model.Name} loses {sum} of {usual}: {string.Join(", ", lost)} {string.Join(';', names.Take(3))} {string.Join(' ', result.SkipModules)}" : null;
+        return sum * 20 > usual ? $"{checkpoint.Model.Name} loses {sum} of {usual}: {string.Join(", ", lost)}" : null;
     }
 }

@@ -72,11 +72,16 @@ internal sealed class IgnoreClosure
     private Dictionary<string, string?> StandingNames()
     {
         Dictionary<string, string?> names = new(StringComparer.Ordinal);
-        foreach (string name in _fusedExperts) names[name] = "experts";
         HashSet<string> asked = new(
             Indices(IsQuantized).Where(i => _verdicts[i].Rule == RuleIds.UserInclude).SelectMany(i => _names[i]!), StringComparer.Ordinal);
-        foreach (string head in FamilyCatalog.UnseenHeads(_facts).Prepend("lm_head")) AddUnless(names, head, asked);
         HashSet<string> quantized = new(Indices(IsQuantized).SelectMany(i => _names[i]!), StringComparer.Ordinal);
+        foreach (string head in FamilyCatalog.UnseenHeads(_facts).Prepend("lm_head"))
+            AddUnless(names, head, _readers.IsKnown ? quantized : asked);
+
+        // A file that has a block's experts one by one as well would be two layouts in one; the packed ones count.
+        if (!_fusedExperts.Overlaps(quantized))
+            foreach (string name in _fusedExperts) names[name] = "experts";
+
         foreach (string name in _unsaved.ToSkip(_verdicts)) AddUnless(names, name, asked);
         for (int i = 0; i < _modules.Length; i++)
         {
@@ -119,7 +124,7 @@ internal sealed class IgnoreClosure
             entries,
             _readers.Groups,
             Representatives(Indices(IsQuantized), builder),
-            [.. Representatives(Indices(IsNeeded), builder).Concat(_fusedExperts)]);
+            Representatives(Indices(IsNeeded), builder));
         if (found.Count > 0)
             PolicyException.ThrowSkipConflict("readers disagree about the ignore list", found.Select(static item => item.First));
     }

@@ -21,6 +21,11 @@ internal static class LinearRules
             return Verdict.Never(RuleIds.FusedExperts, "experts fused into one tensor; only linear layers are quantized");
         if (tensor.Shape.Count >= 2 && context.Known.Find(tensor.Name) is { } known)
             return AtlasRules.Judge(tensor, module, known, context) with { Known = known };
+        return JudgeByName(tensor, module, context) with { IsUnknownName = context.Known.Parts.Count > 0 && tensor.Shape.Count >= 2 };
+    }
+
+    private static Verdict JudgeByName(PolicyTensor tensor, ModuleName? module, RuleContext context)
+    {
         if (module is null) return Verdict.Never(RuleIds.NotWeight, "a parameter of its own, not a module's .weight");
         if (tensor.Shape.Count != 2)
         {

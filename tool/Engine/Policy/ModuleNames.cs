@@ -25,6 +25,13 @@ internal sealed class ModuleNames
         _multimodal = FamilyCatalog.IsMultimodal(facts);
     }
 
+    /// <summary>The atlas has the class of the whole model, and so its heads.</summary>
+    public bool IsKnown => _model.Whole is not null;
+
+    /// <summary>No other loader than transformers 5 has the model.</summary>
+    public bool IsOfTransformers5Only =>
+        _model is { Whole.Loaders: [Loader.Transformers5], Vllm: null };
+
     /// <summary>What vLLM fuses in this model.</summary>
     public FusedGroups Groups { get; }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Bnb.Engine.Architectures;
 using Bnb.Engine.Policy.Names;
 
 namespace Bnb.Engine.Policy;
@@ -16,6 +17,7 @@ internal static class PolicyNotes
         ModuleName?[] modules,
         Verdict[] verdicts,
         ModelFacts facts,
+        KnownModel model,
         PolicyTarget target,
         IReadOnlyList<string> skipModules)
     {
@@ -27,7 +29,8 @@ internal static class PolicyNotes
         Count(notes, modules, verdicts, RuleIds.UnknownLinear, "copied because their names are not known to be linear layers'");
         AddUnfamiliar(notes, modules, verdicts);
         AddExpertNotes(notes, modules, verdicts, target);
-        if (!skipModules.Contains("lm_head"))
+        AddUnknown(notes, verdicts, model);
+        if (!skipModules.Contains("lm_head") && verdicts.Any(static verdict => verdict.Rule == RuleIds.UserInclude))
         {
             notes.Add(facts.TieWordEmbeddings
                 ? "lm_head is quantized on request although the config ties it to the embedding; most loaders will refuse that"
@@ -35,6 +38,15 @@ internal static class PolicyNotes
         }
 
         return notes;
+    }
+
+    private static void AddUnknown(List<string> notes, Verdict[] verdicts, KnownModel model)
+    {
+        int unknown = verdicts.Count(static verdict => verdict.IsUnknownName);
+        if (unknown == 0 || model.Parts.Count == 0) return;
+        string classes = string.Join(", ", model.Parts.Select(static part => part.Class.Name).Distinct(StringComparer.Ordinal));
+        notes.Add(string.Create(
+            CultureInfo.InvariantCulture, $"{unknown} tensors have names that no known version of {classes} has: they were judged by their names"));
     }
 
     private static void Count(List<string> notes, ModuleName?[] modules, Verdict[] verdicts, string rule, string text)
@@ -57,7 +69,7 @@ internal static class PolicyNotes
     {
         HashSet<string> leaves = new(StringComparer.Ordinal);
         for (int i = 0; i < verdicts.Length; i++)
-            if (verdicts[i].Rule == RuleIds.Linear) leaves.Add(modules[i]!.Leaf);
+            if (verdicts[i] is { Rule: RuleIds.Linear, Known: null }) leaves.Add(modules[i]!.Leaf);
 
         leaves.RemoveWhere(LeafNames.IsFamiliarLinear);
         List<string> unfamiliar = [.. leaves.Order(StringComparer.Ordinal)];

@@ -46,7 +46,11 @@ internal static class QuantizationPolicy
                 .. tensors.Where((_, i) => verdicts[i].Rule == RuleIds.FusedExperts)
                     .Select(static tensor => new FusedExperts(tensor.Name, tensor.ByteCount, tensor.Shape)),
             ],
-            PolicyNotes.Write(modules, verdicts, facts, options.Target, skipModules));
+            PolicyNotes.Write(modules, verdicts, facts, context.Known, options.Target, skipModules))
+        {
+            Known = context.Known,
+            UnknownNames = verdicts.Count(static verdict => verdict.IsUnknownName),
+        };
     }
 
     private static TensorDecision Decision(PolicyTensor tensor, Verdict verdict) =>

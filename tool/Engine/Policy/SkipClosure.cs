@@ -44,10 +44,10 @@ internal sealed class SkipClosure
             List<string> unsolved = AddStandingEntries(builder);
             foreach (int i in Indices(IsNeeded).OrderBy(i => _modules[i]!.Path, StringComparer.Ordinal))
                 foreach (string name in _names[i]!)
-                    if (!builder.TryCover(name, _verdicts[i].Hint)) unsolved.Add(name);
+                    if (!TryCover(builder, name, _verdicts[i].Hint)) unsolved.Add(name);
 
             foreach (string name in _unsaved.ToSkip(_verdicts).Where(name => !IsAskedFor(name)))
-                if (!builder.TryCover(name, name[(name.LastIndexOf('.') + 1)..])) unsolved.Add(name);
+                if (!TryCover(builder, name, name[(name.LastIndexOf('.') + 1)..])) unsolved.Add(name);
 
             if (unsolved.Count == 0)
             {
@@ -65,13 +65,25 @@ internal sealed class SkipClosure
         return [];
     }
 
-    // An explicit list turns the loaders' own detection of heads off, so heads are listed even when the file has none:
+    // Where transformers 5 alone has the model, an entry may be an expression that means one name and nothing else.
+    private bool TryCover(SkipListBuilder builder, string name, string? hint)
+    {
+        if (builder.TryCover(name, hint)) return true;
+        if (!_consumers.IsOfTransformers5Only || !SkipEntry.IsUsable(name)) return false;
+        string entry = SkipEntry.ExactName(name);
+        var only = new SkipList([entry]);
+        if (Indices(IsQuantized).Any(i => _names[i]!.Any(only.MatchesAny))) return false;
+        builder.AddChecked(entry);
+        return true;
+    }
+
+    // An explicit list turns the loaders own detection of heads off, so heads are listed even when the file has none:
     // they may be tied, or created fresh for a classification task.
     private List<string> AddStandingEntries(SkipListBuilder builder)
     {
         List<string> unsolved = [];
         foreach (string head in FamilyCatalog.UnseenHeads(_facts).Prepend("lm_head"))
-            if (!builder.TryAdd(head) && !IsAskedFor(head)) unsolved.Add(head);
+            if (!builder.TryAdd(head) && !_consumers.IsKnown && !IsAskedFor(head)) unsolved.Add(head);
 
         if (_facts.ModelType is null || FamilyCatalog.IsDiffusion(_facts)) return unsolved;
         foreach (string head in FamilyCatalog.TaskHeads) builder.TryAdd(head);
@@ -120,11 +132,15 @@ internal sealed class SkipClosure
         {
             if (_names[i] is not { } names) continue;
             foreach (string name in names)
-                if (IsQuantized(i) ? list.MatchesAny(name) : !list.MatchesAll(name)) wrong.Add(name);
+                if (IsQuantized(i) ? list.MatchesAny(name) : !IsSkipped(list, name)) wrong.Add(name);
         }
 
         if (wrong.Count > 0) PolicyException.ThrowSkipConflict("loaders disagree about the skip list", wrong);
     }
+
+    private bool IsSkipped(SkipList list, string name) => _consumers.IsOfTransformers5Only
+        ? list.MatchesV5(name) && list.MatchesV5Anchored(name)
+        : list.MatchesAll(name);
 
     private IEnumerable<int> Indices(Func<int, bool> condition) => Enumerable.Range(0, _modules.Length).Where(condition);
 

@@ -35,8 +35,15 @@ internal sealed class FusedGroups
         new("gate_up_proj", ["w1", "w3"]),
     ]);
 
-    /// <summary>The groups of a model: vLLM's own where it has the architecture.</summary>
-    public static FusedGroups Of(KnownModel model) => model.Vllm is { } vllm ? new FusedGroups(vllm.Groups) : Usual;
+    /// <summary>
+    /// The groups of a model: vLLM's own where it has the architecture. It can run what transformers has and it has not, but
+    /// nothing that does not generate.
+    /// </summary>
+    public static FusedGroups Of(KnownModel model)
+    {
+        if (model.Vllm is { } vllm) return new FusedGroups(vllm.Groups);
+        return model.Whole is { Generates: false } ? new FusedGroups([]) : Usual;
+    }
 
     /// <summary>The groups that hold the module, with the part that it is.</summary>
     public IEnumerable<(FusedGroup Group, string Part)> Holding(string module)

@@ -14,6 +14,9 @@ internal sealed record Verdict(TensorAction Action, string Rule, string Reason)
     /// <summary>What the atlas says about the tensor; null when its rules are those for names.</summary>
     public KnownTensor? Known { get; init; }
 
+    /// <summary>The atlas has the model but not this tensor's name.</summary>
+    public bool IsUnknownName { get; init; }
+
     /// <summary>No pattern can turn this into a quantized tensor.</summary>
     public bool Forced { get; init; }
 
