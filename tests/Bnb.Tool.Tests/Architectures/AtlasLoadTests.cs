@@ -12,7 +12,7 @@ public sealed class AtlasLoadTests
     private static readonly string[] Documented =
     [
         RuleIds.Multimodal, RuleIds.Router, RuleIds.StateSpace, RuleIds.DiffusionEnds, RuleIds.KeepFloat32, RuleIds.ReadRaw, RuleIds.Conv1D,
-        RuleIds.Experts, RuleIds.NotWeight,
+        RuleIds.Experts, RuleIds.NotWeight, RuleIds.MultiheadAttention,
     ];
 
     // The checkpoints have three layers, models a dozen and more.

@@ -77,6 +77,10 @@ internal sealed class ModelSketch
         }
     }
 
+    /// <summary>Whether readers of compressed-tensors' list ignore the module.</summary>
+    public static bool Ignores(PolicyResult result, string module) =>
+        NaiveIgnoreReaders.All["CompressedTensors"](result.SkipModules, module) == "ignored";
+
     private static void AssertSkipped(IReadOnlyList<string> entries, string name, bool quantized)
     {
         foreach ((string consumer, Func<IReadOnlyList<string>, string, bool> skips) in NaiveMatchers.All)

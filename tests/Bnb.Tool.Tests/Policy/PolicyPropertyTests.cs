@@ -111,7 +111,7 @@ public class PolicyPropertyTests
 
     [Theory]
     [InlineData("Bnb4", "gate")]
-    [InlineData("CompressedTensors", "model.layers.59.mlp.gate")]
+    [InlineData("CompressedTensors", "re:.*\\.gate$")]
     public void Decide_HundredThousandTensors_TakesSeconds(string output, string entry)
     {
         List<PolicyTensor> tensors = [];

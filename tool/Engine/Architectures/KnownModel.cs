@@ -23,7 +23,7 @@ internal sealed class KnownModel
     public bool IsNamed { get; }
 
     /// <summary>The class of the whole model; null when only parts of it are known, or nothing.</summary>
-    public ModelClass? Whole => Parts is [.., { Prefix: "", Class: { } whole }] ? whole : null;
+    public ModelClass? Whole => Parts is [.., { MemoryPrefix: "", Class: { } whole }] ? whole : null;
 
     /// <summary>vLLM's implementation; null when it has none.</summary>
     public VllmModel? Vllm { get; }
@@ -35,13 +35,14 @@ internal sealed class KnownModel
         string pattern = NumberedName.Pattern(tensor);
         if (!_patterns.TryGetValue(pattern, out var found)) _patterns[pattern] = found = Look(pattern);
         if (found is not var (part, facts, isOutside)) return null;
+        string own = part.MemoryPrefix + part.OwnName(tensor);
         if (facts.MemoryNames.All(static name => name is null))
-            return new KnownTensor(part.Class, facts, [.. facts.MemoryNames.Select(_ => tensor)], isOutside);
+            return new KnownTensor(part.Class, facts, [.. facts.MemoryNames.Select(_ => own)], isOutside);
         IReadOnlyList<string> numbers = NumberedName.Numbers(tensor[part.Prefix.Length..]);
         return new KnownTensor(
             part.Class,
             facts,
-            [.. facts.MemoryNames.Select(name => name is null ? tensor : part.Prefix + NumberedName.Fill(name, numbers))],
+            [.. facts.MemoryNames.Select(name => name is null ? own : part.MemoryPrefix + NumberedName.Fill(name, numbers))],
             isOutside);
     }
 
@@ -49,9 +50,7 @@ internal sealed class KnownModel
     {
         foreach (KnownPart part in Parts)
         {
-            if (!pattern.StartsWith(part.Prefix, StringComparison.Ordinal)) continue;
-            string own = pattern[part.Prefix.Length..];
-            if (part.Class.Find(own) is { } facts) return (part, facts, IsOutsideLanguage(part.Class, own, facts));
+            if (part.OwnName(pattern) is string own && part.Class.Find(own) is { } facts) return (part, facts, IsOutsideLanguage(part.Class, own, facts));
         }
 
         return null;

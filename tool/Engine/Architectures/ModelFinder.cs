@@ -20,6 +20,8 @@ internal static class ModelFinder
         ModelClass? named = Named(atlas, identity);
         if (named is not null && IsMostlyKnown(named, patterns)) return new KnownModel([new("", named)], isNamed: true, vllm);
 
+        if (named is not null && Shifted(named, patterns) is { } shifted) return new KnownModel([shifted], isNamed: true, vllm);
+
         ModelClass? relative = Relatives(atlas, identity)
             .OrderByDescending(model => Matches(model, patterns))
             .ThenByDescending(static model => model.Generates)
@@ -99,6 +101,28 @@ internal static class ModelFinder
     }
 
     private static IEnumerable<ModelIdentity> Flatten(ModelIdentity identity) => identity.Parts.SelectMany(Flatten).Prepend(identity);
+
+    // Loaders take a bare model's file for a whole one and the other way round: encoder.layer… for bert.encoder.layer….
+    private static KnownPart? Shifted(ModelClass model, HashSet<string> patterns)
+    {
+        IEnumerable<string> firsts = model.Tensors.Select(static tensor => FirstComponent(tensor.Key)).Distinct(StringComparer.Ordinal);
+        IEnumerable<KnownPart> candidates =
+        [
+            .. firsts.Select(first => new KnownPart("", model) { Added = first }),
+            .. patterns.Select(FirstComponent).Distinct(StringComparer.Ordinal).Select(first => new KnownPart(first, model) { MemoryPrefix = "" }),
+        ];
+        return candidates
+            .Select(part => (Part: part, Count: patterns.Count(pattern => part.OwnName(pattern) is string own && model.Find(own) is not null)))
+            .Where(item => 2 * item.Count >= patterns.Count && item.Count > 0)
+            .OrderByDescending(static item => item.Count).ThenBy(static item => item.Part.Prefix + item.Part.Added, StringComparer.Ordinal)
+            .FirstOrDefault().Part;
+    }
+
+    private static string FirstComponent(string name)
+    {
+        int dot = name.IndexOf('.', StringComparison.Ordinal);
+        return dot < 0 ? name : name[..(dot + 1)];
+    }
 
     private static bool IsMostlyKnown(ModelClass model, HashSet<string> patterns) => 2 * Matches(model, patterns) >= patterns.Count && patterns.Count > 0;
 

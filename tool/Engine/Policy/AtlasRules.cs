@@ -13,16 +13,15 @@ internal static class AtlasRules
     public static Verdict Judge(PolicyTensor tensor, ModuleName? module, KnownTensor known, RuleContext context)
     {
         SavedTensor facts = known.Facts;
+        if (module is not null && tensor.Shape.Count != 2) return LinearRules.NoMatrix(tensor, module);
         if (module is null)
             return Verdict.Never(RuleIds.NotWeight, "a parameter of its own, not a module's .weight") with { IsUnusualName = !facts.IsNeverLinear };
         if (facts.IsNeverLinear) return NotLinear(module, known, context);
-        if (tensor.Shape.Count != 2)
-            return Verdict.Never(RuleIds.NotMatrix, "not a matrix: shape " + RuleContext.Describe(tensor.Shape));
         if (tensor.Shape[0] <= 0 || tensor.Shape[1] <= 0)
             return LinearRules.Excluded(RuleIds.Empty, "no elements") with { Forced = true };
 
         Verdict verdict = LinearRules.OutOfReach(tensor, facts.IsConv1D, context.Options)
-            ?? NotEverywhere(module, known)
+            ?? NotEverywhere(module, known, context)
             ?? KeptOnLoading(known, context)
             ?? ByChoice(tensor, module, known, context)
             ?? LinearRules.Unaligned(tensor, facts.IsConv1D, context.Options)
@@ -51,7 +50,7 @@ internal static class AtlasRules
             : never;
     }
 
-    private static Verdict? NotEverywhere(ModuleName module, KnownTensor known)
+    private static Verdict? NotEverywhere(ModuleName module, KnownTensor known, RuleContext context)
     {
         SavedTensor facts = known.Facts;
         if (facts.IsLinearEverywhere || facts.IsExpert) return null;
@@ -72,6 +71,7 @@ internal static class AtlasRules
                 : LinearRules.Excluded(RuleIds.Head, $"{known.Class.Name} keeps it by default: an output head, tied or last", module.Leaf);
         }
 
+        if (LinearRules.IsRouter(module, context)) return LinearRules.Excluded(RuleIds.Router, "expert router", module.Leaf);
         return facts.Has(LayerKind.Subclass)
             ? LinearRules.Excluded(RuleIds.Subclass, "a subclass of the linear layer, which transformers 5 does not convert")
             : LinearRules.Excluded(RuleIds.NotLinear, $"not in every version of {known.Class.Name} a linear layer");
@@ -103,6 +103,7 @@ internal static class AtlasRules
         if (known.IsOutsideLanguage && !context.Options.QuantizeVision)
             return LinearRules.Excluded(RuleIds.Multimodal, "not a part of the language model", LinearRules.Tower(module));
         if (LinearRules.IsRouter(module, context)) return LinearRules.Excluded(RuleIds.Router, "expert router", module.Leaf);
+        if (LinearRules.MultiheadAttention(module, context) is { } attention) return attention;
         if (known.Facts.IsExpert && context.Options.Experts == ExpertChoice.Keep)
             return LinearRules.Excluded(RuleIds.Experts, "transformers 5 fuses it with the other experts", "experts");
         if (LinearRules.StateSpace(module, context) is { } stateSpace) return stateSpace;

@@ -27,15 +27,19 @@ internal static class LinearRules
     private static Verdict JudgeByName(PolicyTensor tensor, ModuleName? module, RuleContext context)
     {
         if (module is null) return Verdict.Never(RuleIds.NotWeight, "a parameter of its own, not a module's .weight");
-        if (tensor.Shape.Count != 2)
-        {
-            return LeafNames.IsNorm(module.Leaf)
-                ? Verdict.Never(RuleIds.Norm, "normalization")
-                : Verdict.Never(RuleIds.NotMatrix, "not a matrix: shape " + RuleContext.Describe(tensor.Shape));
-        }
-
-        return JudgeMatrix(tensor, module, context);
+        return tensor.Shape.Count == 2 ? JudgeMatrix(tensor, module, context) : NoMatrix(tensor, module);
     }
+
+    /// <summary>The verdict on a module's weight that is no matrix.</summary>
+    public static Verdict NoMatrix(PolicyTensor tensor, ModuleName module) => LeafNames.IsNorm(module.Leaf)
+        ? Verdict.Never(RuleIds.Norm, "normalization")
+        : Verdict.Never(RuleIds.NotMatrix, "not a matrix: shape " + RuleContext.Describe(tensor.Shape));
+
+    /// <summary>The output layer of an <c>nn.MultiheadAttention</c>, whose weight is read and whose forward never runs.</summary>
+    public static Verdict? MultiheadAttention(ModuleName module, RuleContext context) =>
+        module.Leaf == "out_proj" && context.IsMultiheadAttention(module.Parent)
+            ? Excluded(RuleIds.MultiheadAttention, "nn.MultiheadAttention reads it directly") with { Forced = true }
+            : null;
 
     private static Verdict JudgeMatrix(PolicyTensor tensor, ModuleName module, RuleContext context)
     {
@@ -99,10 +103,7 @@ internal static class LinearRules
         if (LeafNames.IsEmbeddingLike(leaf)) return Excluded(RuleIds.Embedding, "named like an embedding table", leaf);
         if (IsRouter(module, context)) return Excluded(RuleIds.Router, "expert router", leaf);
         if (Head(module, context) is string head) return Excluded(RuleIds.Head, "output head", head);
-        if (leaf == "out_proj" && context.IsMultiheadAttention(module.Parent))
-            return Excluded(RuleIds.MultiheadAttention, "nn.MultiheadAttention reads it directly") with { Forced = true };
-
-        return KeptInFloat(module, context) ?? StateSpace(module, context) ?? DiffusionEnd(module, context);
+        return MultiheadAttention(module, context) ?? KeptInFloat(module, context) ?? StateSpace(module, context) ?? DiffusionEnd(module, context);
     }
 
     private static Verdict? KeptInFloat(ModuleName module, RuleContext context)

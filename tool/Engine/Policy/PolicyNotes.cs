@@ -89,7 +89,8 @@ internal static class PolicyNotes
             int at = modules[i]?.IndexOf("experts") ?? -1;
             if (at < 0) continue;
             string block = string.Join('.', modules[i]!.Components.Take(at));
-            if (verdicts[i].Action == TensorAction.Quantize) quantized.Add(block);
+            // Not where every version of the class has them one by one.
+            if (verdicts[i].Action == TensorAction.Quantize && verdicts[i].Known?.Facts.Has(LayerKind.Expert) != false) quantized.Add(block);
             else if (verdicts[i].NeedsCover) copied.Add(block);
         }
 
@@ -97,9 +98,9 @@ internal static class PolicyNotes
         {
             notes.Add("experts are quantized one by one: " + target switch
             {
-                PolicyTarget.Bnb8 => "transformers 4 reads that; vLLM has no int8 experts, and stock transformers 5 does not read it",
-                PolicyTarget.CompressedTensors => "vLLM reads that where it is symmetric, transformers 5 decompresses them in its newer versions",
-                _ => "transformers 4 and vLLM read that, stock transformers 5 does not",
+                PolicyTarget.Bnb8 => "transformers 4 reads that; vLLM has no int8 experts, and transformers 5, which fuses experts, does not read it; --experts keep or -t int4 does for it",
+                PolicyTarget.CompressedTensors => "transformers 4 and 5 and vLLM read that where it is symmetric; with zero points transformers 5 does not, and vLLM does from 0.33 on",
+                _ => "transformers 4 and vLLM read that; transformers 5, which fuses experts, does not; --experts keep or -t int4 does for it",
             });
         }
 

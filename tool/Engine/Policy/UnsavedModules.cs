@@ -26,7 +26,7 @@ internal sealed class UnsavedModules
             foreach (int i in saved.Where(static group => group.Key.Has(LayerKind.Rebuilt)).SelectMany(static group => group))
             {
                 IReadOnlyList<string> numbers = NumberedName.Numbers(tensors[i].Name[part.Prefix.Length..]);
-                foreach (string module in part.Class.RebuiltModules) _modules.Add((part.Prefix + NumberedName.Fill(module, numbers), -1));
+                foreach (string module in part.Class.RebuiltModules) _modules.Add((part.MemoryPrefix + NumberedName.Fill(module, numbers), -1));
             }
         }
     }
@@ -57,13 +57,13 @@ internal sealed class UnsavedModules
         string leaf = module[(module.LastIndexOf('.') + 1)..];
         if (IsTable(leaf) || saved.Exists(group => group.Key.MemoryPatterns.Contains(module + Weight))) return;
         var sources = saved.Where(group => source is not null && group.Key.MemoryPatterns.Contains(source + Weight)).ToList();
-        if (sources.Count == 0 && !module.Contains('*', StringComparison.Ordinal)) _modules.Add((part.Prefix + module, -1));
+        if (sources.Count == 0 && !module.Contains('*', StringComparison.Ordinal)) _modules.Add((part.MemoryPrefix + module, -1));
         foreach (IGrouping<SavedTensor, int> group in sources)
         {
             // A head shares its weight with an embedding; what shares a norm's or a convolution's is no linear layer.
             if (group.Key.IsNeverLinear && !IsTable(source![(source!.LastIndexOf('.') + 1)..])) continue;
             foreach (int i in group)
-                _modules.Add((part.Prefix + NumberedName.Fill(module, NumberedName.Numbers(tensors[i].Name[part.Prefix.Length..])), i));
+                _modules.Add((part.MemoryPrefix + NumberedName.Fill(module, NumberedName.Numbers(tensors[i].Name[part.Prefix.Length..])), i));
         }
     }
 
