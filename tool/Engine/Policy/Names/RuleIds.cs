@@ -26,4 +26,10 @@ internal static class RuleIds
     public const string UserExclude = "user-exclude";
     public const string UserInclude = "user-include";
     public const string Closure = "closure";
+    public const string NotLinear = "not-linear";
+    public const string Subclass = "subclass";
+    public const string Rebuilt = "rebuilt";
+    public const string Experts = "experts";
+    public const string ReadRaw = "read-raw";
+    public const string Adapter = "adapter";
 }
