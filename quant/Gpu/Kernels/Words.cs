@@ -16,17 +16,6 @@ internal struct Pair
     public int B;
 }
 
-/// <summary>What one bucket of a code's line knows, see <see cref="BucketTable{TCode}"/>, in one 8-byte word so that one load
-/// brings both: the threshold inside it in the lower half, the number of thresholds below it in the upper.</summary>
-internal static class Bucket
-{
-    public static long Of(float bound, int rank) => ((long)rank << 32) | (uint)Bits.Of(bound);
-
-    public static float Bound(long bucket) => Bits.ToSingle((int)bucket);
-
-    public static int Rank(long bucket) => (int)(bucket >> 32);
-}
-
 /// <summary>Words of a quad by number.</summary>
 internal static class Words
 {
