@@ -1,6 +1,10 @@
 using System.Runtime.InteropServices;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Gemm;
 using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Operations;
+using Bnb.Quant.Int8;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Quant.Gpu;
 

@@ -1,6 +1,12 @@
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
 using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Gpu.Runtime;
+using Bnb.Quant.Int8;
+using Bnb.Quant.Nested;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Quant.Gpu;
 
@@ -60,7 +66,7 @@ public sealed partial class GpuSession : IDisposable
         return session;
     }
 
-    /// <inheritdoc cref="Bnb.Quant.Quantize4.Run"/>
+    /// <inheritdoc cref="Bnb.Quant.Blockwise.Quantize4.Run"/>
     /// <exception cref="GpuException">The device failed.</exception>
     public bool Quantize4(
         Code4 code, ElementType type, int blocksize, ReadOnlySpan<byte> source, Span<float> absmax, Span<byte> packed)
@@ -70,7 +76,7 @@ public sealed partial class GpuSession : IDisposable
         return operation.AllFinite;
     }
 
-    /// <inheritdoc cref="Bnb.Quant.Dequantize4.Run(Code4, int, ElementType, ReadOnlySpan{byte}, ReadOnlySpan{float}, Span{byte}, KernelPath)"/>
+    /// <inheritdoc cref="Bnb.Quant.Blockwise.Dequantize4.Run(Code4, int, ElementType, ReadOnlySpan{byte}, ReadOnlySpan{float}, Span{byte}, KernelPath)"/>
     /// <exception cref="GpuException">The device failed.</exception>
     public void Dequantize4(
         Code4 code, int blocksize, ElementType type, ReadOnlySpan<byte> packed, ReadOnlySpan<float> absmax, Span<byte> destination)
@@ -126,7 +132,7 @@ public sealed partial class GpuSession : IDisposable
         return operation.Mean;
     }
 
-    /// <inheritdoc cref="Bnb.Quant.NestedAbsmax.Quantize"/>
+    /// <inheritdoc cref="Bnb.Quant.Nested.NestedAbsmax.Quantize"/>
     /// <exception cref="GpuException">The device failed.</exception>
     public void QuantizeAbsmax(ReadOnlySpan<float> absmax, float offset, Span<byte> codes, Span<float> nestedAbsmax)
     {
@@ -134,7 +140,7 @@ public sealed partial class GpuSession : IDisposable
         Run(ref operation);
     }
 
-    /// <inheritdoc cref="Bnb.Quant.NestedAbsmax.Dequantize(ReadOnlySpan{byte}, ReadOnlySpan{float}, ReadOnlySpan{float}, float, Span{float})"/>
+    /// <inheritdoc cref="Bnb.Quant.Nested.NestedAbsmax.Dequantize(ReadOnlySpan{byte}, ReadOnlySpan{float}, ReadOnlySpan{float}, float, Span{float})"/>
     /// <exception cref="GpuException">The device failed.</exception>
     public void DequantizeAbsmax(
         ReadOnlySpan<byte> codes, ReadOnlySpan<float> map, ReadOnlySpan<float> nestedAbsmax, float offset, Span<float> absmax)

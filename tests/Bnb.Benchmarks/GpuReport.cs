@@ -1,9 +1,13 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
-using Bnb.Quant;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Inspection;
+using Bnb.Quant.Gpu.Operations;
+using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 
 namespace Bnb.Benchmarks;

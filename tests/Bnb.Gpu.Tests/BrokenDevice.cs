@@ -1,3 +1,6 @@
+using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Kernels;
+
 namespace Bnb.Gpu.Tests;
 
 /// <summary>The simulator with a driver that fails as soon as a kernel is asked for.</summary>

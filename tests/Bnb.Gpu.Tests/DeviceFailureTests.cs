@@ -1,3 +1,11 @@
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
+using Bnb.Quant.Gemm;
+using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Devices;
+using Bnb.Quant.Gpu.Kernels;
+using Bnb.Quant.Numerics;
+
 namespace Bnb.Gpu.Tests;
 
 /// <summary>What becomes of a device that fails while it works, and of rows that do not fit.</summary>

@@ -1,3 +1,6 @@
+using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Devices;
+
 namespace Bnb.Gpu.Tests;
 
 /// <summary>Finds the first device of a kind and opens it once; says in one skip why there is none.</summary>

@@ -1,3 +1,11 @@
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
+using Bnb.Quant.Gemm;
+using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Devices;
+using Bnb.Quant.Gpu.Operations;
+using Bnb.Quant.Numerics;
+
 namespace Bnb.Gpu.Tests;
 
 /// <summary>What holds without any device.</summary>

@@ -1,4 +1,8 @@
 using System.Text.RegularExpressions;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Gpu.Inspection;
+using Bnb.Quant.Gpu.Kernels;
+using Bnb.Quant.Int8;
 
 namespace Bnb.Gpu.Tests;
 

@@ -1,4 +1,6 @@
-namespace Bnb.Quant;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Quant.Codes;
 
 /// <summary>
 /// NF-k, the data types whose values are quantiles of the normal distribution (Dettmers et al., QLoRA, arXiv:2305.14314), for k

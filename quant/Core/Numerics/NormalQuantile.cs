@@ -1,4 +1,4 @@
-namespace Bnb.Quant;
+namespace Bnb.Quant.Numerics;
 
 /// <summary>The inverse of the standard normal distribution function, with nothing but float64 additions, multiplications and
 /// divisions in loops of fixed length, so that kernels on other devices run the same code.</summary>

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Bnb.Quant.Gpu.Devices;
+using Bnb.Quant.Numerics;
 using ILGPU.Runtime.Cuda;
 
 namespace Bnb.Quant.Gpu.Inspection;

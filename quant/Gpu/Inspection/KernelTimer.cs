@@ -1,7 +1,10 @@
 using System.Diagnostics;
+using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Gpu.Runtime;
+using Bnb.Quant.Int8;
+using Bnb.Quant.Numerics;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;

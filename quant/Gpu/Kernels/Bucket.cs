@@ -1,3 +1,6 @@
+using Bnb.Quant.Codes;
+using Bnb.Quant.Gpu.Runtime;
+
 namespace Bnb.Quant.Gpu.Kernels;
 
 /// <summary>What one bucket of a code's line knows, see <see cref="BucketTable{TCode}"/>, in one 8-byte word so that one load

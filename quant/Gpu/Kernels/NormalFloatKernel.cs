@@ -1,3 +1,4 @@
+using Bnb.Quant.Codes;
 using ILGPU;
 
 namespace Bnb.Quant.Gpu.Kernels;

@@ -1,5 +1,8 @@
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Gpu.Runtime;
+using Bnb.Quant.Numerics;
 using ILGPU;
 using ILGPU.Runtime;
 

@@ -1,5 +1,7 @@
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Gpu.Runtime;
+using Bnb.Quant.Nested;
+using Bnb.Quant.Numerics;
 using ILGPU;
 using ILGPU.Runtime;
 

@@ -1,3 +1,4 @@
+using Bnb.Quant.Codes;
 using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Runtime;
 using ILGPU.Runtime;

@@ -1,3 +1,5 @@
+using Bnb.Quant.Numerics;
+
 namespace Bnb.Quant.Gpu.Operations;
 
 /// <summary>What is checked of the operands of more than one operation.</summary>

@@ -1,7 +1,9 @@
 using System.Runtime.InteropServices;
+using Bnb.Quant.Gemm;
 using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Gpu.Runtime;
+using Bnb.Quant.Numerics;
 using ILGPU;
 using ILGPU.Runtime;
 

@@ -1,3 +1,4 @@
+using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Gpu.Runtime;
 using ILGPU;

@@ -1,6 +1,8 @@
 using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Gpu.Runtime;
+using Bnb.Quant.Int8;
+using Bnb.Quant.Numerics;
 using ILGPU;
 using ILGPU.Runtime;
 

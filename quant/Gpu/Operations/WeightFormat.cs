@@ -1,3 +1,7 @@
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Gpu.Kernels;
+using Bnb.Quant.Numerics;
+
 namespace Bnb.Quant.Gpu.Operations;
 
 /// <summary>How the weights of a product are stored.</summary>

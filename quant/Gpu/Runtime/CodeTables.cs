@@ -1,3 +1,5 @@
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
 using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Kernels;
 using ILGPU;
