@@ -1,8 +1,5 @@
 using System.Text.RegularExpressions;
-using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gpu.Inspection;
-using Bnb.Quant.Gpu.Kernels;
-using Bnb.Quant.Int8;
 
 namespace Bnb.Gpu.Tests;
 

@@ -1,6 +1,4 @@
-using Bnb.Engine.Work;
 using Bnb.Formats.Primitives;
-using Bnb.Quant.Gpu;
 using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Plans;

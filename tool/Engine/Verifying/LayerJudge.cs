@@ -2,10 +2,8 @@ using System.Globalization;
 using Bnb.Engine.Plans;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.CompressedTensors;
-using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Gemm;
-using Bnb.Quant.Gpu;
 using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Verifying;
