@@ -1,3 +1,4 @@
+using Bnb.Quant.Gpu.Operations;
 using ILGPU;
 using ILGPU.Runtime;
 

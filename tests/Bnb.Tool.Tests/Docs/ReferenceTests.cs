@@ -21,6 +21,7 @@ public sealed partial class ReferenceTests
     [InlineData("inspect")]
     [InlineData("diff")]
     [InlineData("devices")]
+    [InlineData("codes")]
     [InlineData("demo")]
     public void Options_OfEachCommand_AreThoseOfTheHelpWithTheSameDefaults(string command)
     {
@@ -110,6 +111,7 @@ public sealed partial class ReferenceTests
     [InlineData("diff", "llama-made", "llama-other")]
     [InlineData("diff", "llama-made", "llama-int4")]
     [InlineData("devices")]
+    [InlineData("codes", "--type", "nf4")]
     public void JsonMembers_OfEachCommand_AreDocumented(params string[] arguments)
     {
         using var folder = new TempFolder();
