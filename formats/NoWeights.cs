@@ -59,7 +59,7 @@ internal static class NoWeights
         }
 
         return new CheckpointFormatException(
-            FormatError.PickleUnsupported,
+            FormatError.TorchUnsupported,
             "the weights are PyTorch pickle files, which are not read yet",
             folder,
             facts: ItemList.Of([.. names.Select(name => (DisplayText.Escape(name), "not opened as a pickle"))]),

@@ -10,6 +10,9 @@ namespace Bnb.TestKit;
 /// <param name="Build">Makes it in a folder and returns the path to give to the tool.</param>
 public sealed record HostileCase(string Name, string Code, int Exit, Func<TempFolder, string> Build)
 {
+    /// <summary>Its number in the catalogue of docs/reliability.md; 0 where only the name leads there.</summary>
+    public int Number { get; init; }
+
     /// <summary>Why the case cannot be made here, or null.</summary>
     public string? SkipReason { get; init; }
 
@@ -37,6 +40,12 @@ public static partial class HostileFiles
 
     /// <summary>Every input that must be accepted.</summary>
     public static IReadOnlyList<AcceptedCase> Accepted { get; } = [.. AcceptedFiles(), .. AcceptedFolders()];
+
+    /// <summary>PyTorch files that must be refused.</summary>
+    public static IReadOnlyList<HostileCase> Torch { get; } = [.. TorchContainers(), .. TorchPickles(), .. TorchTensors()];
+
+    /// <summary>PyTorch files that must be accepted.</summary>
+    public static IReadOnlyList<AcceptedCase> AcceptedTorch { get; } = [.. AcceptedTorchFiles()];
 
     /// <summary>Position-dependent bytes.</summary>
     private static byte[] Data(int count) => [.. Enumerable.Range(0, count).Select(i => (byte)((i * 11) + 1))];
