@@ -63,7 +63,7 @@ public sealed class TorchFuzzTests
             for (int at = 0; at < file.Length; at++)
             {
                 byte before = file[at];
-                foreach (byte value in (ReadOnlySpan<byte>)[0, 1, 0x7f, 0x80, 0xff, (byte)(before + 1), (byte)(before ^ 0x10)])
+                foreach (byte value in (ReadOnlySpan<byte>)[0, 0xff, (byte)(before + 1), (byte)(before ^ 0x10)])
                 {
                     file[at] = value;
                     Check(file);
