@@ -1,3 +1,5 @@
+using Bnb.Formats.Primitives;
+
 namespace Bnb.Formats.IO;
 
 /// <summary>Bytes of a known number that can be read at any place: a file, or memory where parsers are tested.</summary>

@@ -1,3 +1,5 @@
+using Bnb.Formats.Primitives;
+
 namespace Bnb.Formats.Torch;
 
 /// <summary>Makes the exceptions of one pickle, with its name in the file and a position in it.</summary>

@@ -1,3 +1,5 @@
+using Bnb.Formats.Primitives;
+
 namespace Bnb.Formats.Torch;
 
 /// <summary>A name on the list of allowed globals. It stands for itself: there is nothing behind it that could be called.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.Torch;
 

@@ -1,4 +1,5 @@
 using System.Numerics;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.Torch;
 

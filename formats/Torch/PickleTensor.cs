@@ -1,3 +1,5 @@
+using Bnb.Formats.Primitives;
+
 namespace Bnb.Formats.Torch;
 
 /// <summary>A tensor as the arguments of its rebuild function describe it. Nothing of it is checked but their kinds.</summary>

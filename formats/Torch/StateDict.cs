@@ -1,3 +1,5 @@
+using Bnb.Formats.Primitives;
+
 namespace Bnb.Formats.Torch;
 
 /// <summary>The names and tensors of a model, found in what a pickle holds.</summary>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Bnb.Formats.IO;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.Torch;
 

@@ -1,4 +1,6 @@
 using Bnb.Formats.IO;
+using Bnb.Formats.Json;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.Torch;
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Numerics;
 using Bnb.Formats.IO;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.Torch;
 
@@ -104,7 +105,7 @@ internal static class TorchStream
             missing += (Int128)count * elementBytes;
         }
 
-        if (missing <= 0) return new StoredRange(key, position + sizeof(long), count * elementBytes, Crc32: null);
+        if (missing <= 0) return new StoredRange(key, position + sizeof(long), count * elementBytes, crc32: null);
         throw errors.Damaged(
             FormatError.TorchTruncated,
             "ends inside of a storage; truncated download?",

@@ -36,16 +36,10 @@ public static partial class HostileFiles
     private const string Basic = """{"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}""";
 
     /// <summary>Every input that must be refused.</summary>
-    public static IReadOnlyList<HostileCase> All { get; } = [.. Prefixes(), .. Json(), .. Entries(), .. Offsets(), .. NotTheFile(), .. Folders()];
+    public static IReadOnlyList<HostileCase> All { get; } = [.. Prefixes(), .. Json(), .. Entries(), .. Offsets(), .. NotTheFile(), .. Folders(), .. TorchContainers(), .. TorchPickles(), .. TorchTensors()];
 
     /// <summary>Every input that must be accepted.</summary>
-    public static IReadOnlyList<AcceptedCase> Accepted { get; } = [.. AcceptedFiles(), .. AcceptedFolders()];
-
-    /// <summary>PyTorch files that must be refused.</summary>
-    public static IReadOnlyList<HostileCase> Torch { get; } = [.. TorchContainers(), .. TorchPickles(), .. TorchTensors()];
-
-    /// <summary>PyTorch files that must be accepted.</summary>
-    public static IReadOnlyList<AcceptedCase> AcceptedTorch { get; } = [.. AcceptedTorchFiles()];
+    public static IReadOnlyList<AcceptedCase> Accepted { get; } = [.. AcceptedFiles(), .. AcceptedFolders(), .. AcceptedTorchFiles()];
 
     /// <summary>Position-dependent bytes.</summary>
     private static byte[] Data(int count) => [.. Enumerable.Range(0, count).Select(i => (byte)((i * 11) + 1))];

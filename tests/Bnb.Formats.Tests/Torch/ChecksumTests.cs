@@ -1,3 +1,4 @@
+using Bnb.Formats.Primitives;
 using Bnb.Formats.Torch;
 using Bnb.TestKit;
 

@@ -9,8 +9,7 @@ internal static class TensorBytes
     public static byte[] Read(IByteSource source, TorchTensor tensor)
     {
         byte[] bytes = new byte[tensor.Info.ByteCount];
-        if (tensor.Strides is { } strides) StridedReader.Read(source, strides, 0, bytes);
-        else source.Read(tensor.Info.Begin, bytes);
+        tensor.Read(source, 0, bytes);
         return bytes;
     }
 }

@@ -1,4 +1,5 @@
 using Bnb.Formats.IO;
+using Bnb.Formats.Primitives;
 using Bnb.Formats.Safetensors;
 using Bnb.Formats.Torch;
 using Bnb.TestKit;
@@ -38,7 +39,6 @@ public sealed class TorchGoldenTests
             byte[] bytes = new byte[info.ByteCount];
             safetensors.Read(header.DataStart + info.Begin, bytes);
             Assert.Equal(bytes, TensorBytes.Read(source, tensor));
-            ChecksummedRange.Require(source, tensor.Storage, new TorchErrors(file));
         }
     }
 
