@@ -24,7 +24,7 @@ internal sealed record StateDict(IReadOnlyList<(string Name, PickleTensor Tensor
             throw errors.Unsupported("holds more than one state dict", ("under", string.Join(", ", wrapped.Select(item => item.Key))));
         if (wrapped is [(string key, PickleDict inner)])
         {
-            notes.Add($"the weights are those under {key}; {TorchErrors.Number(dict.Items.Count - 1)} other entries are left out");
+            notes.Add($"the weights are those under {key}; what is beside them is left out");
             dict = inner;
         }
 
