@@ -1,3 +1,5 @@
+using Bnb.Quant.Search;
+
 namespace Bnb.Quant;
 
 /// <summary>A 4-bit data type as the callers see it: name, table and the code of zero. The instances are in
@@ -7,12 +9,14 @@ public sealed class Code4
     private readonly float[] _values;
     private readonly Func<KernelPath, Quantize4.Kernel> _kernel;
 
-    private Code4(string name, float[] values, byte zeroCode, Func<KernelPath, Quantize4.Kernel> kernel)
+    private Code4(
+        string name, float[] values, byte zeroCode, Func<KernelPath, Quantize4.Kernel> kernel, SearchBlocks4.Kernel searchKernel)
     {
         Name = name;
         _values = values;
         ZeroCode = zeroCode;
         _kernel = kernel;
+        SearchKernel = searchKernel;
     }
 
     /// <summary>The name bitsandbytes uses in <c>quant_type</c> and in key names, <c>nf4</c> or <c>fp4</c>.</summary>
@@ -30,7 +34,10 @@ public sealed class Code4
     /// <summary>Builds the catalogue row of a data type.</summary>
     internal static Code4 Of<TCode>()
         where TCode : struct, ICode4 =>
-        new(TCode.Name, TCode.CreateValues(), TCode.Encode(0f), Quantize4.KernelOf<TCode>);
+        new(TCode.Name, TCode.CreateValues(), TCode.Encode(0f), Quantize4.KernelOf<TCode>, SearchBlocks4.Run<TCode>);
+
+    /// <summary>The quantizer of this type that searches its scales.</summary>
+    internal SearchBlocks4.Kernel SearchKernel { get; }
 
     /// <summary>The quantizer of this type on a path.</summary>
     internal Quantize4.Kernel KernelOn(KernelPath path) => _kernel(path);
