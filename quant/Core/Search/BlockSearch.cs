@@ -20,20 +20,25 @@ internal sealed class BlockSearch<TTable, TKernel, TSet>(TSet set)
     where TKernel : struct, ISearchKernel
     where TSet : IScaleSet
 {
-    /// <summary>2^-9, well above what float32 sums of any block can be off relative to themselves.</summary>
-    private const float Margin = 0.001953125f;
+    // What float32 sums can be off, relative to themselves: 2^-12 for rounding y, values and bounds where the error is at least
+    // 2^-16 of the sum of squares, and 2^-26 per value for adding up; and 2^-28 per value of absmax^2 for smaller errors.
+    private const float Margin = 0.00024414062f;
+    private const float MarginPerValue = 1.4901161e-8f;
+    private const float Least = 3.7252903e-9f;
 
-    /// <summary>2^-32 per value: what rounding y can change where the error is next to nothing.</summary>
-    private const float MarginPerValue = 2.3283064e-10f;
-
-    private readonly List<Interval> _open = [];
-    private readonly List<Interval> _leaves = [];
+    private Interval[] _open = new Interval[128];
+    private Interval[] _leaves = new Interval[32];
+    private int _openCount;
+    private int _leafCount;
     private float[] _values = [];
     private float[] _again = [];
     private float _absmax;
     private float _inverse;
     private float _best;
-    private float _stop;
+    private float _slack;
+    private float _floor;
+    private float _lowest;
+    private float _highest;
 
     /// <summary>The best scale of the set. Exact.</summary>
     /// <param name="x">The block, padded with zeros to a multiple of 16. Finite.</param>
@@ -51,25 +56,39 @@ internal sealed class BlockSearch<TTable, TKernel, TSet>(TSet set)
         _absmax = absmax;
         _inverse = 1f / absmax;
         _best = float.PositiveInfinity;
-        _stop = 0f;
-        _open.Clear();
-        _leaves.Clear();
+        _slack = 1f + Margin + (x.Length * MarginPerValue);
+        _floor = x.Length * Least;
+        _lowest = 0f;
+        _highest = float.PositiveInfinity;
+        _openCount = _leafCount = 0;
         Scan(x, weights, negative: false);
         if (!TTable.Mirrored) Scan(x, weights, negative: true);
 
         // The most promising one is taken first, so that the others meet a good bound.
-        _open.Sort(static (left, right) => right.Bound.CompareTo(left.Bound));
-        while (_open.Count > 0)
+        MoveBestToTop();
+        while (_openCount > 0)
         {
-            Interval interval = _open[^1];
-            _open.RemoveAt(_open.Count - 1);
-            if (interval.Bound < Limit(x.Length)) Split(interval, x, weights);
+            Interval interval = _open[--_openCount];
+            if (interval.Bound < Limit) Split(interval, x, weights);
         }
 
         return Choose(x, weights);
     }
 
-    private float Limit(int count) => _best + (_best * Margin) + (count * MarginPerValue);
+    /// <summary>What is at or above it cannot be the best.</summary>
+    private float Limit => (_best * _slack) + _floor;
+
+    private void MoveBestToTop()
+    {
+        if (_openCount == 0) return;
+        int best = 0;
+        for (int i = 1; i < _openCount; i++)
+        {
+            if (_open[i].Bound < _open[best].Bound) best = i;
+        }
+
+        (_open[best], _open[_openCount - 1]) = (_open[_openCount - 1], _open[best]);
+    }
 
     private Point Evaluate(int index, bool negative, ReadOnlySpan<float> x, ReadOnlySpan<float> weights)
     {
@@ -83,45 +102,55 @@ internal sealed class BlockSearch<TTable, TKernel, TSet>(TSet set)
         return new Point(index, ratio, error, square);
     }
 
-    /// <summary>Evaluates the grid for one sign from the largest scale down to where cutting off costs more than the best one
-    /// known, and opens the intervals between neighbours.</summary>
+    /// <summary>Evaluates the grid for one sign, upwards until what becomes 0 costs more than the best scale known, then
+    /// downwards until cutting off does, and opens the intervals between neighbours. Both limits hold for the other sign too.</summary>
     private void Scan(ReadOnlySpan<float> x, ReadOnlySpan<float> weights, bool negative)
     {
         if (set.Count(negative) == 0) return;
         int low = set.Floor((double)_absmax * SearchGrid<TTable>.Smallest, negative);
         int high = Math.Max(low, set.Floor((double)_absmax * TTable.Largest, negative));
-        Point last = Evaluate(high, negative, x, weights);
-        int first = _open.Count;
-        if (low == high) Open(last, last, negative);
-        foreach (float multiple in SearchGrid<TTable>.Multiples.AsSpan(1))
+        int start = Math.Clamp(set.Floor((double)_absmax * SearchGrid<TTable>.Up[0], negative), low, high);
+        Point first = Evaluate(start, negative, x, weights), last = first;
+        // A set with one number in range has no interval.
+        if (low == high) Open(first, first, negative);
+        for (int i = 1; last.Index < high && last.Ratio < _highest; i++)
         {
-            int index = Math.Max(low, set.Floor((double)_absmax * multiple, negative));
+            float multiple = SearchGrid<TTable>.Up[i];
+            int index = i + 1 == SearchGrid<TTable>.Up.Length ? high : Math.Min(high, set.Floor((double)_absmax * multiple, negative));
+            if (index <= last.Index) continue;
+            Point point = Evaluate(index, negative, x, weights);
+            Open(last, point, negative);
+            last = point;
+            if (multiple < SearchGrid<TTable>.LostFrom || point.Ratio >= _highest) continue;
+            float lost = TKernel.Lost<TTable>(x, weights, 1f / set.At(index, negative)) * point.Ratio * point.Ratio;
+            if (lost > Limit) _highest = point.Ratio;
+        }
+
+        last = first;
+        for (int i = 0; last.Index > low && last.Ratio > _lowest; i++)
+        {
+            float multiple = SearchGrid<TTable>.Down[i];
+            int index = i + 1 == SearchGrid<TTable>.Down.Length ? low : Math.Max(low, set.Floor((double)_absmax * multiple, negative));
             if (index >= last.Index) continue;
             Point point = Evaluate(index, negative, x, weights);
             Open(point, last, negative);
             last = point;
-            if (point.Ratio <= _stop) break;
-            if (_stop > 0 || multiple > SearchGrid<TTable>.ClipFrom) continue;
+            if (multiple > SearchGrid<TTable>.ClippedFrom || point.Ratio <= _lowest) continue;
             float clipped = TKernel.Clipped<TTable>(x, weights, 1f / set.At(index, negative)) * point.Ratio * point.Ratio;
-            if (clipped <= Limit(x.Length)) continue;
-            _stop = point.Ratio;
-            break;
-        }
-
-        // What was open before the best scale was met.
-        for (int i = _open.Count - 1; i >= first; i--)
-        {
-            if (_open[i].Bound >= Limit(x.Length)) _open.RemoveAt(i);
+            if (clipped > Limit) _lowest = point.Ratio;
         }
     }
 
-    private void Open(in Point near, in Point far, bool negative) =>
-        _open.Add(new Interval(near, far, negative, LowerBound(near, far)));
-
-    private void OpenBelow(float limit, in Point near, in Point far, bool negative)
+    private void Open(in Point near, in Point far, bool negative)
     {
         float bound = LowerBound(near, far);
-        if (bound < limit) _open.Add(new Interval(near, far, negative, bound));
+        if (bound < Limit) Push(ref _open, ref _openCount, new Interval(near, far, negative, bound));
+    }
+
+    private static void Push(ref Interval[] stack, ref int count, in Interval interval)
+    {
+        if (count == stack.Length) Array.Resize(ref stack, 2 * count);
+        stack[count++] = interval;
     }
 
     /// <summary>No scale between the two has a smaller error, rounding apart.</summary>
@@ -139,8 +168,8 @@ internal sealed class BlockSearch<TTable, TKernel, TSet>(TSet set)
         bool negative = interval.Negative;
         if (far.Index - near.Index <= 1)
         {
-            _leaves.Add(interval with { Far = near, Bound = near.Error });
-            if (far.Index > near.Index) _leaves.Add(interval with { Near = far, Bound = far.Error });
+            Push(ref _leaves, ref _leafCount, interval with { Far = near, Bound = near.Error });
+            if (far.Index > near.Index) Push(ref _leaves, ref _leafCount, interval with { Near = far, Bound = far.Error });
             return;
         }
 
@@ -149,29 +178,36 @@ internal sealed class BlockSearch<TTable, TKernel, TSet>(TSet set)
             float first = 1f / set.At(near.Index, negative), second = 1f / set.At(far.Index, negative);
             if (TKernel.AreNeighbours<TTable>(x, negative ? -first : first, negative ? -second : second))
             {
-                _leaves.Add(interval);
+                Push(ref _leaves, ref _leafCount, interval);
                 return;
             }
         }
 
         Point middle = Evaluate(near.Index + ((far.Index - near.Index) / 2), negative, x, weights);
-        float limit = Limit(x.Length);
-        OpenBelow(limit, near, middle, negative);
-        OpenBelow(limit, middle, far, negative);
+        Open(near, middle, negative);
+        Open(middle, far, negative);
     }
 
     /// <summary>The best of what is left, by the definition's sums.</summary>
     private ScaleChoice Choose(ReadOnlySpan<float> x, ReadOnlySpan<float> weights)
     {
-        _leaves.Sort(static (left, right) => left.Bound.CompareTo(right.Bound));
         ScaleChoice best = ScaleChoice.None;
-        foreach (Interval leaf in _leaves)
+        for (; _leafCount > 0; _leafCount--)
         {
-            if (leaf.Bound >= Limit(x.Length)) break;
+            // Best first; the others then mostly fail the limit.
+            int first = 0;
+            for (int i = 1; i < _leafCount; i++)
+            {
+                if (_leaves[i].Bound < _leaves[first].Bound) first = i;
+            }
+
+            Interval leaf = _leaves[first];
+            if (leaf.Bound >= Limit) break;
+            _leaves[first] = _leaves[_leafCount - 1];
             if (TSet.Dense)
             {
                 Consider(leaf, leaf.Near.Index, x, weights, ref best);
-                Consider(leaf, leaf.Far.Index, x, weights, ref best);
+                if (leaf.Far.Index > leaf.Near.Index) Consider(leaf, leaf.Far.Index, x, weights, ref best);
             }
             else
             {

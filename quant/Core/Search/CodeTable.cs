@@ -20,6 +20,8 @@ internal readonly struct CodeTable<TCode> : ISearchTable
 
     public static float Top { get; } = Values.Max(MathF.Abs);
 
+    public static float Zero { get; } = 0.999f * TCode.Thresholds.ToArray().Min(MathF.Abs);
+
     public static float Largest { get; } = 1f / TCode.Thresholds.ToArray().Min(MathF.Abs);
 
     public static float LargestStep { get; } = Steps().Max();

@@ -16,6 +16,11 @@ internal interface ISearchKernel
     static abstract float Clipped<TTable>(ReadOnlySpan<float> x, ReadOnlySpan<float> weights, float reciprocal)
         where TTable : struct, ISearchTable;
 
+    /// <summary>Sum of weight * y^2 over the y whose magnitude is below <see cref="ISearchTable.Zero"/>: what is lost to 0
+    /// under this scale is lost under every larger one. Bounded.</summary>
+    static abstract float Lost<TTable>(ReadOnlySpan<float> x, ReadOnlySpan<float> weights, float reciprocal)
+        where TTable : struct, ISearchTable;
+
     /// <summary>Whether two reciprocals give the same values everywhere, or all places that differ hold one and the same x:
     /// then no other choice of values lies between the two. Exact.</summary>
     static abstract bool AreNeighbours<TTable>(ReadOnlySpan<float> x, float first, float second)

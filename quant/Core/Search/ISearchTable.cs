@@ -11,6 +11,9 @@ internal interface ISearchTable
     /// <summary>The largest magnitude of a value.</summary>
     static abstract float Top { get; }
 
+    /// <summary>The smallest magnitude of a decision bound, from below: every y within it has the value 0.</summary>
+    static abstract float Zero { get; }
+
     /// <summary>The largest scale that is searched, in multiples of the block's largest magnitude. Where it is 1 over the
     /// smallest decision bound, all codes are that of 0 from there on.</summary>
     static abstract float Largest { get; }

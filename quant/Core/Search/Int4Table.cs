@@ -11,6 +11,8 @@ internal readonly struct Int4Table : ISearchTable
 
     public static float Top => 8f;
 
+    public static float Zero => 0.499f;
+
     public static float Largest => 2f;
 
     public static float LargestStep => 15f;

@@ -15,6 +15,8 @@ internal readonly struct Int8Table : ISearchTable
 
     public static float Top => 127f * Step;
 
+    public static float Zero => 0.499f / 127f;
+
     // A larger scale only makes the steps larger: with 255 codes there is nothing to gain by it.
     public static float Largest => 1f;
 

@@ -2,9 +2,9 @@ namespace Bnb.Quant.Search;
 
 /// <summary>
 /// What nested codes decode to for one nested absmax and offset 0: value of the code * nested absmax, one float32
-/// multiplication. Zero and what is too small to have a reciprocal are left out.
+/// multiplication. Zero and what is too small to have a reciprocal are left out. Copies share one table.
 /// </summary>
-internal sealed class NestedScales : IScaleSet
+internal readonly struct NestedScales() : IScaleSet
 {
     /// <summary>2^-120.</summary>
     private const float Smallest = 7.52316385e-37f;
@@ -13,37 +13,39 @@ internal sealed class NestedScales : IScaleSet
     private readonly float[] _negative = new float[256];
     private readonly byte[] _positiveCodes = new byte[256];
     private readonly byte[] _negativeCodes = new byte[256];
-    private int _positives;
-    private int _negatives;
+    private readonly int[] _counts = new int[2];
 
     public static bool Dense => false;
 
     /// <summary>The code whose value is 0.</summary>
-    public byte ZeroCode { get; } = (byte)DynamicCode8.Values.IndexOf(0f);
+    public static byte ZeroCode { get; } = (byte)DynamicCode8.Values.IndexOf(0f);
 
     /// <summary>Makes this the set of another nested absmax.</summary>
     public void Fill(float nestedAbsmax)
     {
         ReadOnlySpan<float> values = DynamicCode8.Values;
-        _positives = _negatives = 0;
+        int positives = 0, negatives = 0;
         for (int code = ZeroCode + 1; code < 256; code++)
         {
             float scale = values[code] * nestedAbsmax;
             if (scale < Smallest) continue;
-            _positiveCodes[_positives] = (byte)code;
-            _positive[_positives++] = scale;
+            _positiveCodes[positives] = (byte)code;
+            _positive[positives++] = scale;
         }
 
         for (int code = ZeroCode - 1; code >= 0; code--)
         {
             float scale = -values[code] * nestedAbsmax;
             if (scale < Smallest) continue;
-            _negativeCodes[_negatives] = (byte)code;
-            _negative[_negatives++] = scale;
+            _negativeCodes[negatives] = (byte)code;
+            _negative[negatives++] = scale;
         }
+
+        _counts[0] = positives;
+        _counts[1] = negatives;
     }
 
-    public int Count(bool negative) => negative ? _negatives : _positives;
+    public int Count(bool negative) => _counts[negative ? 1 : 0];
 
     public float At(int index, bool negative) => (negative ? _negative : _positive)[index];
 

@@ -166,7 +166,7 @@ public static class SearchBlocks4
     {
         scale = 0f;
         // All codes decode to next to nothing when every absmax of the group does.
-        if (block.Absmax == 0 || set.Count(negative: false) == 0) return set.ZeroCode;
+        if (block.Absmax == 0 || set.Count(negative: false) == 0) return NestedScales.ZeroCode;
         ScaleChoice choice = block.Search(find, importance, start);
         int index = choice.Index < 0 ? set.Floor(block.Absmax, negative: false) : choice.Index;
         scale = set.At(index, choice.Negative);

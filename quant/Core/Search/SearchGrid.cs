@@ -1,34 +1,45 @@
 namespace Bnb.Quant.Search;
 
-/// <summary>Where a search looks first: scales in multiples of the block's largest magnitude, from the largest down to
-/// <see cref="Smallest"/>. Close where the best one usually is, wide apart elsewhere; the places only decide how long it takes.</summary>
+/// <summary>Where a search looks first: scales in multiples of the block's largest magnitude. Close where the best one usually
+/// is, wide apart elsewhere; the places only decide how long it takes.</summary>
 internal static class SearchGrid<TTable>
     where TTable : struct, ISearchTable
 {
     /// <summary>The smallest scale that is searched.</summary>
     public static readonly float Smallest = 1f / (4096f * TTable.Top);
 
+    /// <summary>From a scale near the usual best one upwards, ending with <see cref="ISearchTable.Largest"/>.</summary>
+    public static readonly float[] Up = CreateUp();
+
+    /// <summary>From just below the first of <see cref="Up"/> downwards, ending with <see cref="Smallest"/>.</summary>
+    public static readonly float[] Down = CreateDown();
+
+    /// <summary>Above this multiple it pays to ask whether what becomes 0 alone costs too much.</summary>
+    public static readonly float LostFrom = 2.6f / TTable.Top;
+
     /// <summary>Below this multiple it pays to ask whether cutting off alone costs too much.</summary>
-    public static readonly float ClipFrom = 0.85f / TTable.Top;
+    public static readonly float ClippedFrom = 0.8f / TTable.Top;
 
-    /// <summary>Descending; the first is <see cref="ISearchTable.Largest"/>, the last <see cref="Smallest"/>.</summary>
-    public static readonly float[] Multiples = Create();
+    private const float Start = 0.95f;
 
-    private static float[] Create()
+    private static float[] CreateUp()
     {
-        const float usual = 1.5f;
-        var multiples = new List<float> { TTable.Largest };
-        var above = new List<float>();
-        for (float multiple = usual; multiple / TTable.Top < TTable.Largest; multiple *= 1f + (0.08f * MathF.Min(multiple, 10f)))
+        var multiples = new List<float>();
+        for (float multiple = Start; multiple / TTable.Top < TTable.Largest; multiple *= 1f + (0.13f * MathF.Max(1f, MathF.Min(multiple, 10f))))
         {
-            above.Add(multiple / TTable.Top);
+            multiples.Add(multiple / TTable.Top);
         }
 
-        above.Reverse();
-        multiples.AddRange(above);
-        for (float multiple = usual / 1.09f; multiple / TTable.Top > Smallest; multiple /= multiple > 0.5f ? 1.09f : 1.25f)
+        multiples.Add(TTable.Largest);
+        return [.. multiples];
+    }
+
+    private static float[] CreateDown()
+    {
+        var multiples = new List<float>();
+        for (float multiple = Start / 1.13f; multiple / TTable.Top > Smallest; multiple /= multiple > 0.5f ? 1.13f : 1.3f)
         {
-            if (multiple / TTable.Top < TTable.Largest) multiples.Add(multiple / TTable.Top);
+            multiples.Add(multiple / TTable.Top);
         }
 
         multiples.Add(Smallest);

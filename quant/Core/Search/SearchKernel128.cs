@@ -59,6 +59,23 @@ internal readonly struct SearchKernel128 : ISearchKernel
         return Vector128.Sum(sum);
     }
 
+    public static float Lost<TTable>(ReadOnlySpan<float> x, ReadOnlySpan<float> weights, float reciprocal)
+        where TTable : struct, ISearchTable
+    {
+        ref float values = ref MemoryMarshal.GetReference(x);
+        ref float factors = ref MemoryMarshal.GetReference(weights);
+        Vector128<float> scale = Vector128.Create(reciprocal), zero = Vector128.Create(TTable.Zero), sum = default;
+        for (int i = 0; i < x.Length; i += 4)
+        {
+            Vector128<float> y = Vector128.Abs(Vector128.LoadUnsafe(ref values, (nuint)i) * scale);
+            Vector128<float> square = (y * y) & Vector128.LessThan(y, zero);
+            if (!weights.IsEmpty) square *= Vector128.LoadUnsafe(ref factors, (nuint)i);
+            sum += square;
+        }
+
+        return Vector128.Sum(sum);
+    }
+
     public static bool AreNeighbours<TTable>(ReadOnlySpan<float> x, float first, float second)
         where TTable : struct, ISearchTable
     {

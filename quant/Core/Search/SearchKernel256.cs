@@ -59,6 +59,23 @@ internal readonly struct SearchKernel256 : ISearchKernel
         return Vector256.Sum(sum);
     }
 
+    public static float Lost<TTable>(ReadOnlySpan<float> x, ReadOnlySpan<float> weights, float reciprocal)
+        where TTable : struct, ISearchTable
+    {
+        ref float values = ref MemoryMarshal.GetReference(x);
+        ref float factors = ref MemoryMarshal.GetReference(weights);
+        Vector256<float> scale = Vector256.Create(reciprocal), zero = Vector256.Create(TTable.Zero), sum = default;
+        for (int i = 0; i < x.Length; i += 8)
+        {
+            Vector256<float> y = Vector256.Abs(Vector256.LoadUnsafe(ref values, (nuint)i) * scale);
+            Vector256<float> square = (y * y) & Vector256.LessThan(y, zero);
+            if (!weights.IsEmpty) square *= Vector256.LoadUnsafe(ref factors, (nuint)i);
+            sum += square;
+        }
+
+        return Vector256.Sum(sum);
+    }
+
     public static bool AreNeighbours<TTable>(ReadOnlySpan<float> x, float first, float second)
         where TTable : struct, ISearchTable
     {

@@ -59,6 +59,23 @@ internal readonly struct SearchKernel512 : ISearchKernel
         return Vector512.Sum(sum);
     }
 
+    public static float Lost<TTable>(ReadOnlySpan<float> x, ReadOnlySpan<float> weights, float reciprocal)
+        where TTable : struct, ISearchTable
+    {
+        ref float values = ref MemoryMarshal.GetReference(x);
+        ref float factors = ref MemoryMarshal.GetReference(weights);
+        Vector512<float> scale = Vector512.Create(reciprocal), zero = Vector512.Create(TTable.Zero), sum = default;
+        for (int i = 0; i < x.Length; i += 16)
+        {
+            Vector512<float> y = Vector512.Abs(Vector512.LoadUnsafe(ref values, (nuint)i) * scale);
+            Vector512<float> square = (y * y) & Vector512.LessThan(y, zero);
+            if (!weights.IsEmpty) square *= Vector512.LoadUnsafe(ref factors, (nuint)i);
+            sum += square;
+        }
+
+        return Vector512.Sum(sum);
+    }
+
     public static bool AreNeighbours<TTable>(ReadOnlySpan<float> x, float first, float second)
         where TTable : struct, ISearchTable
     {
