@@ -1,3 +1,5 @@
+using Bnb.Quant.Numerics;
+
 namespace Bnb.Quant.Search;
 
 /// <summary>The numbers of a 16-bit float type of both signs, subnormal ones included.</summary>

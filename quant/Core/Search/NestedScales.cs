@@ -1,3 +1,5 @@
+using Bnb.Quant.Codes;
+
 namespace Bnb.Quant.Search;
 
 /// <summary>

@@ -1,3 +1,5 @@
+using Bnb.Quant.Backends;
+
 namespace Bnb.Quant.Search;
 
 /// <summary>The search on a kernel path, bound to a set of scales.</summary>

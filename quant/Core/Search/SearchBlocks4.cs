@@ -1,3 +1,9 @@
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
+using Bnb.Quant.Nested;
+using Bnb.Quant.Numerics;
+
 namespace Bnb.Quant.Search;
 
 /// <summary>
@@ -52,7 +58,7 @@ public static class SearchBlocks4
     {
         int count = Check(code, type, blocksize, source, packed, path);
         BlockGrid.CheckLength(nameof(absmax), BlockGrid.BlockCount(count, blocksize), absmax.Length);
-        return code.SearchKernel(type, blocksize, source, importance, absmax, default, default, packed, path);
+        return SearchKernel4.Of(code)(type, blocksize, source, importance, absmax, default, default, packed, path);
     }
 
     /// <summary>
@@ -79,7 +85,7 @@ public static class SearchBlocks4
         long blocks = BlockGrid.BlockCount(count, blocksize);
         BlockGrid.CheckLength(nameof(nestedCodes), blocks, nestedCodes.Length);
         BlockGrid.CheckLength(nameof(nestedAbsmax), BlockGrid.BlockCount(blocks, NestedAbsmax.Blocksize), nestedAbsmax.Length);
-        return code.SearchKernel(type, blocksize, source, importance, default, nestedCodes, nestedAbsmax, packed, path);
+        return SearchKernel4.Of(code)(type, blocksize, source, importance, default, nestedCodes, nestedAbsmax, packed, path);
     }
 
     internal static bool Run<TCode>(

@@ -1,4 +1,8 @@
 using System.Runtime.InteropServices;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Int4;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Quant.Search;
 

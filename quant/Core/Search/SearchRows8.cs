@@ -1,3 +1,8 @@
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Int8;
+using Bnb.Quant.Numerics;
+
 namespace Bnb.Quant.Search;
 
 /// <summary>
