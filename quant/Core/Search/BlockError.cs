@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
-using Bnb.Quant.Numerics;
 
 namespace Bnb.Quant.Search;
 

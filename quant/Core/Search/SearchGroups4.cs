@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using Bnb.Quant.Backends;
-using Bnb.Quant.Blockwise;
 using Bnb.Quant.Int4;
 using Bnb.Quant.Numerics;
 

@@ -1,5 +1,4 @@
 using Bnb.Quant.Backends;
-using Bnb.Quant.Blockwise;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Numerics;
 
