@@ -1,3 +1,5 @@
+using Bnb.Formats.Tensors;
+
 namespace Bnb.Formats.PackedWords;
 
 /// <summary>An AWQ weight in the GEMM layout: <paramref name="Words"/> is I32 [in, out / 8], output features of a word in the

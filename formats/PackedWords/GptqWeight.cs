@@ -1,3 +1,5 @@
+using Bnb.Formats.Tensors;
+
 namespace Bnb.Formats.PackedWords;
 
 /// <summary>A GPTQ weight: <paramref name="Words"/> is I32 [in / per word, out], the first input feature in the lowest bits.</summary>

@@ -1,4 +1,6 @@
 using Bnb.Formats.HuggingFace;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
 
 namespace Bnb.Formats.PackedWords;
 
@@ -20,7 +22,7 @@ internal sealed class PackedWordWeights
     private PackedWordWeights(WeightSearch search)
     {
         _search = search;
-        _settings = search.Source.Config?.Quantization;
+        _settings = search.Config?.Quantization;
     }
 
     public static void Recognize(WeightSearch search)
@@ -71,7 +73,7 @@ internal sealed class PackedWordWeights
         PackedWordWeight? weight = words.Shape[1] == outputs
             ? Gptq(name, words, zeros, scales, index)
             : Awq(name, words, zeros, scales);
-        if (weight is not null) _search.Weights.Add(weight);
+        if (weight is not null) _search.Add(weight);
     }
 
     private GptqWeight? Gptq(string name, CheckpointTensor words, CheckpointTensor zeros, CheckpointTensor scales, CheckpointTensor? index)

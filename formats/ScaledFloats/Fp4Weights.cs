@@ -1,3 +1,6 @@
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
+
 namespace Bnb.Formats.ScaledFloats;
 
 /// <summary>
@@ -55,7 +58,7 @@ internal static class Fp4Weights
         }
 
         bool isExperts = shape.Rank == 4;
-        search.Weights.Add(new ScaledFloatWeight(
+        search.Add(new ScaledFloatWeight(
             name, blocks, scales, "mxfp4", isExperts ? shape[0] : null, shape[shape.Rank - 3], shape[shape.Rank - 2] * MxBlock, 1, MxBlock)
         {
             Form = ScaleForm.WideExponent,
@@ -114,7 +117,7 @@ internal static class Fp4Weights
             return;
         }
 
-        search.Weights.Add(new ScaledFloatWeight(
+        search.Add(new ScaledFloatWeight(
             found.Name, found.Codes, found.Scale, found.Width == NvBlock ? "nvfp4" : "mxfp4",
             grid.Stack, grid.Rows, grid.Columns, 1, found.Width)
         {

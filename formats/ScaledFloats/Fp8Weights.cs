@@ -1,4 +1,6 @@
 using Bnb.Formats.HuggingFace;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
 
 namespace Bnb.Formats.ScaledFloats;
 
@@ -11,7 +13,7 @@ internal static class Fp8Weights
 {
     public static void Recognize(WeightSearch search)
     {
-        QuantizationSettings? settings = search.Source.Config?.Quantization;
+        QuantizationSettings? settings = search.Config?.Quantization;
         foreach (CheckpointTensor codes in search.Remaining)
         {
             bool isFp8 = codes.DType == DType.F8E4M3 && !IsScale(codes.Name);
@@ -52,7 +54,7 @@ internal static class Fp8Weights
         }
 
         bool isExponent = scale.DType is DType.F8E8M0 or DType.U8;
-        search.Weights.Add(new ScaledFloatWeight(
+        search.Add(new ScaledFloatWeight(
             codes.Name, codes, scale, isFourBit ? "mxfp4" : isExponent && block == (1, 32) ? "mxfp8" : "fp8",
             grid.Stack, grid.Rows, grid.Columns, block.Rows, block.Columns)
         {

@@ -1,3 +1,5 @@
+using Bnb.Formats.Primitives;
+
 namespace Bnb.Formats.ScaledFloats;
 
 /// <summary>How many rows and columns share a scale, from the shapes of codes and scales.</summary>

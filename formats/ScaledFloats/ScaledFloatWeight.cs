@@ -1,3 +1,6 @@
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
+
 namespace Bnb.Formats.ScaledFloats;
 
 /// <summary>

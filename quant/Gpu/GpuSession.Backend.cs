@@ -1,3 +1,6 @@
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Numerics;
+
 namespace Bnb.Quant.Gpu;
 
 // What a backend does, with arguments that were checked, and what only tests and benchmarks ask for.

@@ -1,4 +1,8 @@
 using System.Runtime.InteropServices;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Gemm;
+using Bnb.Quant.Int8;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Quant.Gpu;
 

@@ -1,4 +1,10 @@
 using System.Diagnostics.CodeAnalysis;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
+using Bnb.Quant.Int8;
+using Bnb.Quant.Nested;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Quant.Gpu;
 
@@ -47,7 +53,7 @@ public abstract partial class GpuSession : IDisposable
     public int LongestRow(ElementType type) =>
         (int)Math.Min((RowMemory - sizeof(float)) / (type.Size() + 1), (int.MaxValue - 4096) / type.Size());
 
-    /// <inheritdoc cref="Bnb.Quant.Quantize4.Run"/>
+    /// <inheritdoc cref="Bnb.Quant.Blockwise.Quantize4.Run"/>
     /// <exception cref="GpuException">The device failed.</exception>
     public bool Quantize4(
         Code4 code, ElementType type, int blocksize, ReadOnlySpan<byte> source, Span<float> absmax, Span<byte> packed)
@@ -71,7 +77,7 @@ public abstract partial class GpuSession : IDisposable
         }
     }
 
-    /// <inheritdoc cref="Bnb.Quant.Dequantize4.Run(Code4, int, ElementType, ReadOnlySpan{byte}, ReadOnlySpan{float}, Span{byte}, KernelPath)"/>
+    /// <inheritdoc cref="Bnb.Quant.Blockwise.Dequantize4.Run(Code4, int, ElementType, ReadOnlySpan{byte}, ReadOnlySpan{float}, Span{byte}, KernelPath)"/>
     /// <exception cref="GpuException">The device failed.</exception>
     public void Dequantize4(
         Code4 code, int blocksize, ElementType type, ReadOnlySpan<byte> packed, ReadOnlySpan<float> absmax, Span<byte> destination)
@@ -191,7 +197,7 @@ public abstract partial class GpuSession : IDisposable
     /// <exception cref="GpuException">The device failed.</exception>
     public float MeanOfAbsmax(ReadOnlySpan<float> absmax)
     {
-        var sums = new double[BlockGrid.BlockCount(absmax.Length, Bnb.Quant.NestedAbsmax.Blocksize)];
+        var sums = new double[BlockGrid.BlockCount(absmax.Length, Bnb.Quant.Nested.NestedAbsmax.Blocksize)];
         lock (_gate)
         {
             CheckOpen();
@@ -208,17 +214,17 @@ public abstract partial class GpuSession : IDisposable
         return AbsmaxMean.Of(sums, absmax.Length);
     }
 
-    /// <inheritdoc cref="Bnb.Quant.NestedAbsmax.Quantize"/>
+    /// <inheritdoc cref="Bnb.Quant.Nested.NestedAbsmax.Quantize"/>
     /// <exception cref="GpuException">The device failed.</exception>
     public void QuantizeAbsmax(ReadOnlySpan<float> absmax, float offset, Span<byte> codes, Span<float> nestedAbsmax)
     {
-        Check8(absmax.Length, Bnb.Quant.NestedAbsmax.Blocksize, codes.Length, nestedAbsmax.Length);
+        Check8(absmax.Length, Bnb.Quant.Nested.NestedAbsmax.Blocksize, codes.Length, nestedAbsmax.Length);
         lock (_gate)
         {
             CheckOpen();
             try
             {
-                RunQuantize8(absmax, offset, Bnb.Quant.NestedAbsmax.Blocksize, codes, nestedAbsmax);
+                RunQuantize8(absmax, offset, Bnb.Quant.Nested.NestedAbsmax.Blocksize, codes, nestedAbsmax);
             }
             catch (Exception error) when (IsOfDevice(error))
             {
@@ -227,19 +233,19 @@ public abstract partial class GpuSession : IDisposable
         }
     }
 
-    /// <inheritdoc cref="Bnb.Quant.NestedAbsmax.Dequantize(ReadOnlySpan{byte}, ReadOnlySpan{float}, ReadOnlySpan{float}, float, Span{float})"/>
+    /// <inheritdoc cref="Bnb.Quant.Nested.NestedAbsmax.Dequantize(ReadOnlySpan{byte}, ReadOnlySpan{float}, ReadOnlySpan{float}, float, Span{float})"/>
     /// <exception cref="GpuException">The device failed.</exception>
     public void DequantizeAbsmax(
         ReadOnlySpan<byte> codes, ReadOnlySpan<float> map, ReadOnlySpan<float> nestedAbsmax, float offset, Span<float> absmax)
     {
-        Check8(absmax.Length, Bnb.Quant.NestedAbsmax.Blocksize, codes.Length, nestedAbsmax.Length);
+        Check8(absmax.Length, Bnb.Quant.Nested.NestedAbsmax.Blocksize, codes.Length, nestedAbsmax.Length);
         BlockGrid.CheckLength(nameof(map), DynamicCode8.Values.Length, map.Length);
         lock (_gate)
         {
             CheckOpen();
             try
             {
-                RunDequantize8(codes, map, Bnb.Quant.NestedAbsmax.Blocksize, nestedAbsmax, offset, absmax);
+                RunDequantize8(codes, map, Bnb.Quant.Nested.NestedAbsmax.Blocksize, nestedAbsmax, offset, absmax);
             }
             catch (Exception error) when (IsOfDevice(error))
             {

@@ -1,3 +1,6 @@
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Numerics;
+
 namespace Bnb.Quant.Gpu;
 
 /// <summary>How the weights of a product are stored.</summary>

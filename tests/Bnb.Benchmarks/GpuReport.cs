@@ -1,8 +1,10 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
-using Bnb.Quant;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gpu;
+using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 
 namespace Bnb.Benchmarks;

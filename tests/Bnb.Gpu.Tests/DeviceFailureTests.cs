@@ -1,3 +1,7 @@
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Gpu;
+using Bnb.Quant.Numerics;
+
 namespace Bnb.Gpu.Tests;
 
 /// <summary>What becomes of a device that fails while it works, with a stand-in for one; and of rows that do not fit.</summary>

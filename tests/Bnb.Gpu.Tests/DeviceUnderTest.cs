@@ -1,3 +1,5 @@
+using Bnb.Quant.Gpu;
+
 namespace Bnb.Gpu.Tests;
 
 /// <summary>Finds the first device of a kind and opens it once; says in one skip why there is none.</summary>

@@ -1,3 +1,7 @@
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Gpu;
+using Bnb.Quant.Numerics;
+
 namespace Bnb.Gpu.Tests;
 
 /// <summary>A session whose every operation fails with the given exception, of the device when it is of

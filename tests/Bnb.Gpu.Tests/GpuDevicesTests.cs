@@ -1,3 +1,7 @@
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Gpu;
+using Bnb.Quant.Numerics;
+
 namespace Bnb.Gpu.Tests;
 
 /// <summary>What holds with and without the backend, and without any device.</summary>

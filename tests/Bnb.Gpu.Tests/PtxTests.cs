@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Bnb.Quant.Gpu;
 
 namespace Bnb.Gpu.Tests;
 

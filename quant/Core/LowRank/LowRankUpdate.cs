@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Quant.LowRank;
 

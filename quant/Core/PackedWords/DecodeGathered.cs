@@ -1,3 +1,5 @@
+using Bnb.Quant.Numerics;
+
 namespace Bnb.Quant.PackedWords;
 
 /// <summary>Integers whose group depends on their column alone (GPTQ with <c>desc_act</c>, which orders columns by their

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Bnb.Quant.Codes;
 
 namespace Bnb.Quant.PackedWords;
 

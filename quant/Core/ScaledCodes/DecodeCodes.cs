@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Quant.ScaledCodes;
 

@@ -1,3 +1,4 @@
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Quant.ScaledCodes;
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Quant.ScaledCodes;
 

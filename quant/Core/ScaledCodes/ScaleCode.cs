@@ -1,3 +1,4 @@
+
 namespace Bnb.Quant.ScaledCodes;
 
 /// <summary>How the scales of scaled codes are stored.</summary>

@@ -1,3 +1,4 @@
+
 namespace Bnb.Quant.ScaledCodes;
 
 /// <summary>The codes that stand for a value up to a scale, in the formats in which models are published today.</summary>

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Bnb.Quant.Numerics;
 using ILGPU.Runtime.Cuda;
 
 namespace Bnb.Quant.Gpu;

@@ -1,3 +1,6 @@
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
+
 namespace Bnb.Quant.Gpu;
 
 /// <summary>The tables of a 4-bit type as the kernels take them, from those of the CPU.</summary>

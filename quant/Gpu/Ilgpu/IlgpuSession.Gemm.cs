@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Numerics;
 using ILGPU;
 using ILGPU.Runtime;
 

@@ -1,3 +1,4 @@
+using Bnb.Quant.Numerics;
 using ILGPU;
 using ILGPU.Runtime;
 

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Numerics;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;

@@ -1,4 +1,10 @@
 using System.Runtime.InteropServices;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
+using Bnb.Quant.Int8;
+using Bnb.Quant.Nested;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Quant.Gpu;
 
@@ -75,7 +81,7 @@ internal static class SelfCheck
         {
             var expected = new byte[packed.Length * 2 * type.Size()];
             var actual = new byte[expected.Length];
-            Bnb.Quant.Dequantize4.Run(Code4Catalog.Nf4, Blocksize, type, packed, absmax, expected, KernelPath.Reference);
+            Bnb.Quant.Blockwise.Dequantize4.Run(Code4Catalog.Nf4, Blocksize, type, packed, absmax, expected, KernelPath.Reference);
             session.Dequantize4(Code4Catalog.Nf4, Blocksize, type, packed, absmax, actual);
             same &= expected.AsSpan().SequenceEqual(actual);
         }

@@ -1,6 +1,8 @@
+using Bnb.Formats.Checkpoints;
 using Bnb.Formats.HuggingFace;
 using Bnb.Formats.PackedWords;
 using Bnb.Formats.ScaledFloats;
+using Bnb.Formats.Tensors;
 using Bnb.TestKit;
 
 namespace Bnb.Formats.Tests.Sources;

@@ -1,4 +1,7 @@
+using Bnb.Formats.Checkpoints;
+using Bnb.Formats.Primitives;
 using Bnb.Formats.ScaledFloats;
+using Bnb.Formats.Tensors;
 using Bnb.TestKit;
 
 namespace Bnb.Formats.Tests.Sources;

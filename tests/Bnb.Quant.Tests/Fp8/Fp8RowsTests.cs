@@ -1,4 +1,6 @@
+using Bnb.Quant.Backends;
 using Bnb.Quant.Fp8;
+using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 
 namespace Bnb.Quant.Tests.Fp8;

@@ -1,6 +1,6 @@
+using Bnb.Engine.Errors;
 using Bnb.Quant.Gpu;
 using Bnb.TestKit;
-using Bnb.Tool.Errors;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Devices;

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Bnb.Quant;
+using Bnb.Quant.Backends;
 using Bnb.Quant.Gpu;
 using Xunit;
 

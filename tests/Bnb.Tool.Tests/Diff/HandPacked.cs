@@ -1,7 +1,9 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
-using Bnb.Quant;
+using Bnb.Formats.Primitives;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Gpu;
 using Bnb.TestKit;
 
 namespace Bnb.Tool.Tests.Diff;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
-using Bnb.Tool.Errors;
+using Bnb.Engine.Errors;
+using Bnb.Quant.Gpu;
 
 namespace Bnb.Tool.Tests.Docs;
 

@@ -1,3 +1,4 @@
+using Bnb.Quant.Nested;
 using ILGPU;
 
 namespace Bnb.Quant.Gpu;

@@ -1,3 +1,5 @@
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
 using ILGPU;
 
 namespace Bnb.Quant.Gpu;

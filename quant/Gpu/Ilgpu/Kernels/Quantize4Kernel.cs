@@ -1,3 +1,5 @@
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Numerics;
 using ILGPU;
 using ILGPU.Runtime;
 

@@ -1,3 +1,4 @@
+using Bnb.Quant.Int8;
 using ILGPU;
 
 namespace Bnb.Quant.Gpu;

@@ -1,3 +1,4 @@
+using Bnb.Quant.Gemm;
 using ILGPU;
 
 namespace Bnb.Quant.Gpu;

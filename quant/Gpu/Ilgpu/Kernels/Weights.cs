@@ -1,3 +1,4 @@
+using Bnb.Quant.Int8;
 using ILGPU;
 using ILGPU.Runtime;
 

@@ -1,3 +1,5 @@
+using Bnb.Quant.Codes;
+
 namespace Bnb.Quant.Gpu;
 
 /// <summary>Four words of a buffer, which a thread moves in one 16-byte access.</summary>
