@@ -6,7 +6,7 @@ using Bnb.Cli.Commands;
 using Bnb.Cli.Terminal;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Sampling;
-using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Devices;
 using Bnb.TestKit;
 
 namespace Bnb.Benchmarks;

@@ -107,8 +107,8 @@ internal static partial class DeviceChecks
 
     public static void Int8RowsDecoded_ChunksOfRowsAndPiecesOfRows_GiveTheReferencesBytes(GpuSession session)
     {
-        int usual = session.LargestChunk;
-        session.LargestChunk = 4096;
+        int usual = session.Bench.LargestChunk;
+        session.Bench.LargestChunk = 4096;
         try
         {
             AssertDecodedRows(session, ElementType.BF16, 700, rows: 13);
@@ -117,7 +117,7 @@ internal static partial class DeviceChecks
         }
         finally
         {
-            session.LargestChunk = usual;
+            session.Bench.LargestChunk = usual;
         }
     }
 

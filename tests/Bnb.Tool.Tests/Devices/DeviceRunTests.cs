@@ -1,5 +1,4 @@
 using Bnb.Engine.Errors;
-using Bnb.Quant.Gpu;
 using Bnb.TestKit;
 using Xunit;
 
@@ -58,7 +57,7 @@ public sealed class DeviceRunTests : IDisposable
 
         Assert.Equal(ExitCode.DeviceFailed, run.Exit);
         Assert.StartsWith($"error[DEVICE]: --device {device}: ", run.Error, StringComparison.Ordinal);
-        Assert.Contains(GpuDevices.WhyMissing ?? "there is no such device", run.Error, StringComparison.Ordinal);
+        Assert.Contains("there is no such device", run.Error, StringComparison.Ordinal);
         Assert.False(Directory.Exists(_folder["out"]));
     }
 

@@ -2,6 +2,7 @@ using Bnb.Engine.Devices;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Numerics;
 using Bnb.Tool.Tests.Bytes;
 using Xunit;

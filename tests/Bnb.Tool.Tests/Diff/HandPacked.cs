@@ -3,7 +3,6 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Bnb.Formats.Primitives;
 using Bnb.Quant.Blockwise;
-using Bnb.Quant.Gpu;
 using Bnb.TestKit;
 
 namespace Bnb.Tool.Tests.Diff;

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using Bnb.Engine.Errors;
-using Bnb.Quant.Gpu;
 
 namespace Bnb.Tool.Tests.Docs;
 

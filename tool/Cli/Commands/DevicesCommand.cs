@@ -7,6 +7,7 @@ using Bnb.Engine.Text;
 using Bnb.Formats.Primitives;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Devices;
 using Spectre.Console;
 
 namespace Bnb.Cli.Commands;
@@ -47,9 +48,7 @@ internal static class DevicesCommand
             }
 
             console.Write(table);
-            List<(string, string)> facts = [("auto takes", $"{auto.Device?.Id ?? "cpu"}: {DisplayText.Escape(auto.Reason)}")];
-            if (GpuDevices.WhyMissing is { } missing) facts.Insert(0, ("GPU backend", missing));
-            TableConsole.WriteFacts(console, [.. facts]);
+            TableConsole.WriteFacts(console, ("auto takes", $"{auto.Device?.Id ?? "cpu"}: {DisplayText.Escape(auto.Reason)}"));
         });
 
     private static string Json(KernelPath selected, IReadOnlyList<GpuDevice> gpus, AutoDecision auto) => JsonLine.Of(json =>
@@ -60,8 +59,9 @@ internal static class DevicesCommand
         json.WriteEndArray();
         json.WriteString("kernel_path", Name(selected));
         json.WriteNumber("processors", Environment.ProcessorCount);
-        json.WriteBoolean("gpu_backend", GpuDevices.IsBuiltIn);
-        json.WriteString("gpu_backend_missing", GpuDevices.WhyMissing);
+        // Since the backend is always there, these two say the same everywhere; who reads them may go on doing so.
+        json.WriteBoolean("gpu_backend", true);
+        json.WriteNull("gpu_backend_missing");
         json.WriteStartArray("devices");
         foreach (GpuDevice gpu in gpus) WriteDevice(gpu, json);
         json.WriteEndArray();

@@ -2,7 +2,7 @@ using Bnb.Cli.Terminal;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Policy.Names;
 using Bnb.Formats.Primitives;
-using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Devices;
 
 namespace Bnb.Cli.Errors;
 

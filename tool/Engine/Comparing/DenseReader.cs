@@ -4,7 +4,6 @@ using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
-using Bnb.Quant.Gpu;
 using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Comparing;

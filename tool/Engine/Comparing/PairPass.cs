@@ -7,7 +7,6 @@ using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.CompressedTensors;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
-using Bnb.Quant.Gpu;
 
 namespace Bnb.Engine.Comparing;
 

@@ -1,7 +1,6 @@
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Work;
 using Bnb.Formats.Primitives;
-using Bnb.Quant.Gpu;
 
 namespace Bnb.Engine.Comparing;
 

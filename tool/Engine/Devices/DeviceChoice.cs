@@ -1,5 +1,5 @@
 using System.Globalization;
-using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Devices;
 
 namespace Bnb.Engine.Devices;
 

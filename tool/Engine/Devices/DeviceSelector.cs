@@ -3,6 +3,7 @@ using Bnb.Engine.Events;
 using Bnb.Engine.Text;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Devices;
 
 namespace Bnb.Engine.Devices;
 
@@ -44,7 +45,6 @@ internal static class DeviceSelector
     public static AutoDecision Decide(DeviceNeed need, KernelPath path)
     {
         if (need.CpuOnly is { } work && need.IsAllCpu) return new AutoDecision(null, null, $"{work} has no GPU kernel");
-        if (GpuDevices.WhyMissing is { } reason) return new AutoDecision(null, null, reason);
         IReadOnlyList<GpuDevice> found = GpuDevices.Find();
         List<GpuDevice> gpus = [.. found.Where(device => !device.IsCpu)];
         GpuDevice? best = gpus.FirstOrDefault(device => device.Unusable is null);
@@ -74,7 +74,6 @@ internal static class DeviceSelector
 
     private static GpuEngine OpenNamed(DeviceNeed need, KernelPath path)
     {
-        if (GpuDevices.WhyMissing is { } reason) throw Missing(need.Choice, reason, []);
         IReadOnlyList<GpuDevice> found = GpuDevices.Find(need.Choice.IsSimulator);
         List<GpuDevice> matching = [.. found.Where(need.Choice.Matches)];
         List<GpuDevice> usable = [.. matching.Where(device => device.Unusable is null)];

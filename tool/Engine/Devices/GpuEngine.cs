@@ -2,6 +2,7 @@ using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gemm;
 using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Numerics;
 

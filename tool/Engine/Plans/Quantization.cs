@@ -1,6 +1,5 @@
 using Bnb.Engine.Work;
 using Bnb.Formats.Primitives;
-using Bnb.Quant.Gpu;
 using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Plans;

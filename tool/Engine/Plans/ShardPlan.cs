@@ -1,5 +1,5 @@
 using Bnb.Formats.Primitives;
-using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Nested;
 
 namespace Bnb.Engine.Plans;

@@ -5,7 +5,6 @@ using Bnb.Formats.Checkpoints;
 using Bnb.Formats.IO;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
-using Bnb.Quant.Gpu;
 using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Verifying;

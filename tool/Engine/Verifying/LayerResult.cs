@@ -1,5 +1,3 @@
-using Bnb.Quant.Gpu;
-
 namespace Bnb.Engine.Verifying;
 
 /// <summary>What was measured on one quantized weight.</summary>

@@ -4,7 +4,6 @@ using Bnb.Engine.Work;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.CompressedTensors;
 using Bnb.Quant.Backends;
-using Bnb.Quant.Gpu;
 using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Verifying;

@@ -1,6 +1,5 @@
 using Bnb.Quant.Backends;
 using Bnb.Quant.Gemm;
-using Bnb.Quant.Gpu;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Metrics;
 

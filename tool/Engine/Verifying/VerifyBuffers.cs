@@ -4,7 +4,6 @@ using Bnb.Engine.Work;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
-using Bnb.Quant.Gpu;
 using Bnb.Quant.Nested;
 
 namespace Bnb.Engine.Verifying;

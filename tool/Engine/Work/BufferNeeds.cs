@@ -1,6 +1,5 @@
 using Bnb.Engine.Plans;
 using Bnb.Formats.Primitives;
-using Bnb.Quant.Gpu;
 
 namespace Bnb.Engine.Work;
 

@@ -1,6 +1,5 @@
 using Bnb.Engine.Errors;
 using Bnb.Engine.Text;
-using Bnb.Quant.Gpu;
 
 namespace Bnb.Engine.Work;
 

@@ -1,5 +1,4 @@
 using Bnb.Engine.Plans;
-using Bnb.Quant.Gpu;
 using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Work;

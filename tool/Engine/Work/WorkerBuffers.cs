@@ -1,5 +1,3 @@
-using Bnb.Quant.Gpu;
-
 namespace Bnb.Engine.Work;
 
 /// <summary>One worker's buffers, allocated once and pinned so that nothing moves them during I/O.</summary>
