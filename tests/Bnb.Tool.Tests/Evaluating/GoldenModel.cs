@@ -68,7 +68,7 @@ internal sealed class GoldenModel(string name)
 
         int vocabulary = pass.Model.Vocabulary, tokens = Ids.Length;
         var logits = new TokenMatrix(new float[tokens * vocabulary], 0, tokens, vocabulary);
-        pass.Logits(0, vocabulary, logits);
+        pass.Logits(pass.LoadHead(0, vocabulary), 0, logits);
         return logits;
     }
 

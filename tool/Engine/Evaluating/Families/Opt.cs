@@ -22,7 +22,8 @@ internal static class Opt
             {
                 string layer = Blocks.Layer(index, "model.decoder.layers");
                 return new LayerForm(
-                    Blocks.Attention(config, layer + ".self_attn", Blocks.Shape(config), "out_proj"),
+                    // Every query head has a key head of its own, whatever the config inherited.
+                    Blocks.Attention(config, layer + ".self_attn", Blocks.Shape(config) with { KeyHeads = config.Heads }, "out_proj"),
                     Blocks.Plain(config, layer, config.Size("ffn_dim"), ".fc1", ".fc2"))
                 {
                     BeforeAttention = new NormForm(layer + ".self_attn_layer_norm", Epsilon, NormKind.Layer),

@@ -58,27 +58,26 @@ internal sealed class ForwardPass
     /// <summary>Takes all tokens through a stage.</summary>
     public void Run(Stage stage, LoadedWeights weights) => stage.Run(_state, weights, _operations);
 
-    /// <summary>Logits of tokens first to first + count of the vocabulary, for all positions; after the last stage.</summary>
-    /// <param name="logits">[tokens, count], overwritten.</param>
-    public void Logits(int first, int count, TokenMatrix logits)
+    /// <summary>Reads the rows of the head for a run of the vocabulary; may run beside a stage. To be given to
+    /// <see cref="Logits"/> and then to <see cref="Return"/>.</summary>
+    public float[] LoadHead(int first, int count)
     {
-        WeightUse head = Model.Head.Weight;
-        float[] rows = _pool.Rent(count * head.Columns);
-        try
-        {
-            _store.LoadRows(head, first, count, rows);
-            Multiply(rows, first, count, logits);
-        }
-        finally
-        {
-            _pool.Return(rows);
-        }
+        float[] rows = _pool.Rent(count * Model.Hidden);
+        _store.LoadRows(Model.Head.Weight, first, count, rows);
+        return rows;
     }
 
-    private void Multiply(float[] rows, int first, int count, TokenMatrix logits)
+    /// <summary>Takes the memory of <see cref="LoadHead"/> back.</summary>
+    public void Return(float[] rows) => _pool.Return(rows);
+
+    /// <summary>Logits of a run of the vocabulary for all positions; after the last stage.</summary>
+    /// <param name="rows">Of the head, from <see cref="LoadHead"/>.</param>
+    /// <param name="first">The first token of the vocabulary.</param>
+    /// <param name="logits">[tokens, count], overwritten.</param>
+    public void Logits(float[] rows, int first, TokenMatrix logits)
     {
         ForwardOptions options = _operations.Options;
-        Sgemm.Run(_state.Ids.Length, count, Model.Hidden, _state.Hidden.All, rows, logits.All, options.Threads, options.Path);
+        Sgemm.Run(logits.Rows, logits.Width, Model.Hidden, _state.Hidden.All, rows, logits.All, options.Threads, options.Path);
         float[]? bias = null;
         if (_store.Has(Model.Head.Bias))
         {
