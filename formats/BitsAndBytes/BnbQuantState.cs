@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text;
+using Bnb.Formats.Json;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.BitsAndBytes;
 

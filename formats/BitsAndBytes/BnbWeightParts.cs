@@ -1,3 +1,6 @@
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
+
 namespace Bnb.Formats.BitsAndBytes;
 
 /// <summary>Finds and checks the companions of one weight. Every length is compared before anything trusts it.</summary>

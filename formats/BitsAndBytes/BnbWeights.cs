@@ -1,3 +1,6 @@
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
+
 namespace Bnb.Formats.BitsAndBytes;
 
 /// <summary>Recognizes 4-bit weights by their quant_state texts, and companions that have none.</summary>
@@ -7,10 +10,10 @@ internal static class BnbWeights
     public static void Recognize(WeightSearch search)
     {
         Dictionary<string, (BnbQuantState State, CheckpointTensor Blob)> states = ReadStates(search);
-        foreach (CheckpointTensor tensor in search.Source.Tensors)
+        foreach (CheckpointTensor tensor in search.Tensors)
         {
             if (!states.TryGetValue(tensor.Name, out var state)) continue;
-            if (new BnbWeightParts(tensor.Name, state.State, state.Blob, search).Assemble() is { } weight) search.Weights.Add(weight);
+            if (new BnbWeightParts(tensor.Name, state.State, state.Blob, search).Assemble() is { } weight) search.Add(weight);
             search.Take(BnbWeightParts.NamesOf(tensor.Name));
         }
 
@@ -20,14 +23,14 @@ internal static class BnbWeights
             search.Take(BnbWeightParts.NamesOf(owner));
         }
 
-        search.Take(search.Source.Tensors.Where(IsState).Select(tensor => tensor.Name));
+        search.Take(search.Tensors.Where(IsState).Select(tensor => tensor.Name));
         ReportStrays(search, states);
     }
 
     private static Dictionary<string, (BnbQuantState State, CheckpointTensor Blob)> ReadStates(WeightSearch search)
     {
         var states = new Dictionary<string, (BnbQuantState State, CheckpointTensor Blob)>(StringComparer.Ordinal);
-        List<CheckpointTensor> blobs = [.. search.Source.Tensors.Where(IsState)];
+        List<CheckpointTensor> blobs = [.. search.Tensors.Where(IsState)];
         foreach (CheckpointTensor blob in blobs.Where(blob => !IsShortText(blob)))
             search.Fatal("BNB0103", blob.Name, $"a quant_state is short U8 text, this is {blob.DType.Name()} {blob.Shape}");
         // One text at a time: all of them together may be as large as the file.

@@ -1,3 +1,5 @@
+using Bnb.Formats.Tensors;
+
 namespace Bnb.Formats.BitsAndBytes;
 
 /// <summary>

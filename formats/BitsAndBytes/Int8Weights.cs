@@ -1,4 +1,6 @@
 using Bnb.Formats.CompressedTensors;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
 
 namespace Bnb.Formats.BitsAndBytes;
 
@@ -59,7 +61,7 @@ internal static class Int8Weights
         if (search.Problems.Count > problems) return;
 
         var weight = new Int8Weight(codes.Name, codes, scb!, format);
-        search.Weights.Add(weight);
+        search.Add(weight);
         if (weight.Parts.Any(part => !ReferenceEquals(part.File, codes.File)))
             search.Remark("BNB0206", codes.Name, "its SCB or weight_format lies in another file; some loaders do not find it");
     }

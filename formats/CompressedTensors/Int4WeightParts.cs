@@ -1,3 +1,6 @@
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
+
 namespace Bnb.Formats.CompressedTensors;
 
 /// <summary>Finds and checks the tensors of one INT4 weight. Every length is compared before anything trusts it.</summary>

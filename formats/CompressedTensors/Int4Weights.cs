@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
 using Bnb.Formats.HuggingFace;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
 
 namespace Bnb.Formats.CompressedTensors;
 
@@ -20,7 +22,7 @@ internal static class Int4Weights
         IReadOnlyList<CheckpointTensor> remaining = search.Remaining;
         Dictionary<string, byte[]> shapes = WeightSearch.ReadAll(remaining.Where(
             tensor => CompressedTensorsKeys.PrefixOf(tensor.Name, CompressedTensorsKeys.Shape) is not null && IsShape(tensor)));
-        QuantizationSettings? settings = search.Source.Config?.Quantization;
+        QuantizationSettings? settings = search.Config?.Quantization;
         List<CheckpointTensor> packed = [.. remaining.Where(tensor => PackedPrefix(tensor) is not null)];
         List<string> refusals = packed.Count > 0 ? [.. PackedSettings.Refusals(settings)] : [];
         foreach (string text in refusals) search.Fatal("CT0107", "config.json", text);
@@ -35,7 +37,7 @@ internal static class Int4Weights
 
         if (refusals.Count == 0)
         {
-            search.Weights.AddRange(weights);
+            foreach (Int4Weight weight in weights) search.Add(weight);
             foreach ((Int4Weight weight, string text) in PackedSettings.Disagreements(settings, weights))
                 search.Remark("CT0108", weight.Stored.Name, text);
         }

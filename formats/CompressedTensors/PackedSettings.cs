@@ -1,4 +1,5 @@
 using Bnb.Formats.HuggingFace;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.CompressedTensors;
 

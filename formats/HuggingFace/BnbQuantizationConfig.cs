@@ -1,3 +1,5 @@
+using Bnb.Formats.Json;
+
 namespace Bnb.Formats.HuggingFace;
 
 /// <summary>

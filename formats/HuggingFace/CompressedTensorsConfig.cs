@@ -1,4 +1,5 @@
 using System.Globalization;
+using Bnb.Formats.Json;
 
 namespace Bnb.Formats.HuggingFace;
 

@@ -1,5 +1,7 @@
 using System.Text;
 using System.Text.Json;
+using Bnb.Formats.Json;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.HuggingFace;
 

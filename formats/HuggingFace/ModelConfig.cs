@@ -1,7 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
-
 using Bnb.Formats.IO;
+using Bnb.Formats.Json;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.HuggingFace;
 
@@ -117,7 +118,7 @@ public sealed class ModelConfig
     {
         ArgumentNullException.ThrowIfNull(config);
         if (QuantMethod is { } method)
-            throw QuantizedSource.Error(_file, $"config.json has a quantization_config ({DisplayText.Escape(method)})");
+            throw QuantizedRefusal.Error(_file, $"config.json has a quantization_config ({DisplayText.Escape(method)})");
         byte[] edited = ConfigText.Insert(_original, _readable, config);
         ModelConfig check = Parse(edited, _file);
         int added = Has("quantization_config") ? 0 : 1;

@@ -1,3 +1,5 @@
+using Bnb.Formats.Json;
+
 namespace Bnb.Formats.HuggingFace;
 
 /// <summary>A <c>quantization_config</c> that can be written into a config.json.</summary>

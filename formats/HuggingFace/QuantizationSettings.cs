@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Bnb.Formats.Json;
 
 namespace Bnb.Formats.HuggingFace;
 

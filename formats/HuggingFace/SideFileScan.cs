@@ -1,4 +1,5 @@
 using Bnb.Formats.IO;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.HuggingFace;
 

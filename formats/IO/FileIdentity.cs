@@ -1,3 +1,5 @@
+using Bnb.Formats.Primitives;
+
 namespace Bnb.Formats.IO;
 
 /// <summary>

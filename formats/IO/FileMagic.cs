@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Unicode;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.IO;
 

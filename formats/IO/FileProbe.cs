@@ -1,4 +1,5 @@
 using System.Globalization;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.IO;
 

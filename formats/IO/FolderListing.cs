@@ -1,4 +1,5 @@
 using System.Text.Unicode;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.IO;
 

@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Globalization;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.IO;
 

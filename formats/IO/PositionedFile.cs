@@ -1,3 +1,4 @@
+using Bnb.Formats.Primitives;
 using Microsoft.Win32.SafeHandles;
 
 namespace Bnb.Formats.IO;

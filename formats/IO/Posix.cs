@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Bnb.Formats.Primitives;
 using Microsoft.Win32.SafeHandles;
 
 namespace Bnb.Formats.IO;

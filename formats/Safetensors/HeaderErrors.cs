@@ -1,4 +1,6 @@
 using System.Text.Json;
+using Bnb.Formats.Json;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.Safetensors;
 

@@ -3,6 +3,8 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
+using Bnb.Formats.Json;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.Safetensors;
 

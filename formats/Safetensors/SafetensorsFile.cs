@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using Bnb.Formats.IO;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.Safetensors;
 

@@ -1,5 +1,6 @@
 using System.Text;
 using Bnb.Formats.IO;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.Sharded;
 

@@ -1,9 +1,15 @@
 using System.Runtime.InteropServices;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Gemm;
+using Bnb.Quant.Gpu.Devices;
+using Bnb.Quant.Gpu.Operations;
+using Bnb.Quant.Int8;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Quant.Gpu;
 
 // Matrix products.
-public abstract partial class GpuSession
+public sealed partial class GpuSession
 {
     /// <summary>
     /// y[i,j] = sum over p of x[i,p] * round(quant_map[code(j,p)] * absmax) with float32 accumulation, as
@@ -43,15 +49,8 @@ public abstract partial class GpuSession
         int phase = 0)
     {
         ArgumentNullException.ThrowIfNull(code);
-        CheckProduct(m, n, k, type, x.Length, y.Length, product);
-        BlockGrid.CheckBlocksize(blocksize);
-        ArgumentOutOfRangeException.ThrowIfNegative(phase);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(phase, blocksize);
-        long values = phase + (long)n * k, bytes = (values + 1) / 2, blocks = BlockGrid.BlockCount(values, blocksize);
-        CheckAtLeast(nameof(packed), bytes, packed.Length);
-        CheckAtLeast(nameof(absmax), blocks, absmax.Length);
-        Multiply(
-            m, n, k, type, x, new WeightFormat(code, blocksize, phase), packed[..(int)bytes], absmax[..(int)blocks], y, product);
+        var operation = new ProductOperation(m, n, k, type, x, new WeightFormat(code, blocksize, phase), packed, absmax, y, product);
+        Run(ref operation);
     }
 
     /// <summary>
@@ -84,52 +83,8 @@ public abstract partial class GpuSession
         Span<float> y,
         GpuProduct product = GpuProduct.Auto)
     {
-        CheckProduct(m, n, k, type, x.Length, y.Length, product);
-        BlockGrid.CheckLength(nameof(codes), (long)n * k, codes.Length);
-        BlockGrid.CheckLength(nameof(absmax), n, absmax.Length);
-        Multiply(m, n, k, type, x, WeightFormat.Int8Rows, MemoryMarshal.AsBytes(codes), absmax, y, product);
-    }
-
-    private void Multiply(
-        int m,
-        int n,
-        int k,
-        ElementType type,
-        ReadOnlySpan<byte> x,
-        WeightFormat format,
-        ReadOnlySpan<byte> codes,
-        ReadOnlySpan<float> absmax,
-        Span<float> y,
-        GpuProduct product)
-    {
-        y.Clear();
-        if (y.Length == 0 || k == 0) return;
-        lock (_gate)
-        {
-            CheckOpen();
-            try
-            {
-                RunGemm(m, n, k, type, x, format, codes, absmax, y, product);
-            }
-            catch (Exception error) when (IsOfDevice(error))
-            {
-                throw Failed(error);
-            }
-        }
-    }
-
-    private void CheckProduct(int m, int n, int k, ElementType type, int x, int y, GpuProduct product)
-    {
-        GemmShape.CheckDimensions(m, n, k);
-        BlockGrid.CheckLength(nameof(x), (long)m * k * type.Size(), x);
-        BlockGrid.CheckLength(nameof(y), (long)m * n, y);
-        if (product != GpuProduct.TensorCores || (HasTensorCores && type != ElementType.F32)) return;
-        throw new GpuException($"{Device.Id}: no tensor cores for {type}");
-    }
-
-    private static void CheckAtLeast(string name, long expected, int found)
-    {
-        if (found >= expected) return;
-        throw new ArgumentException($"expected length at least {expected}, found {found}", name);
+        var operation = new ProductOperation(
+            m, n, k, type, x, WeightFormat.Int8Rows, MemoryMarshal.AsBytes(codes), absmax, y, product);
+        Run(ref operation);
     }
 }

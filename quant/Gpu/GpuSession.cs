@@ -1,4 +1,12 @@
-using System.Diagnostics.CodeAnalysis;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
+using Bnb.Quant.Gpu.Devices;
+using Bnb.Quant.Gpu.Operations;
+using Bnb.Quant.Gpu.Runtime;
+using Bnb.Quant.Int8;
+using Bnb.Quant.Nested;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Quant.Gpu;
 
@@ -8,91 +16,73 @@ namespace Bnb.Quant.Gpu;
 /// buffers whose sizes the memory limit bounds, while copying in, computing and copying out overlap.
 /// </summary>
 /// <remarks>Thread-safe: one operation runs at a time, further callers wait. A device error leaves the session unusable;
-/// dispose it. Arguments are checked here, before a device is touched.</remarks>
-public abstract partial class GpuSession : IDisposable
+/// dispose it. Every operation is a type of its own, which checks its arguments before a device is touched; here is only
+/// who may run when, and whose fault an error is.</remarks>
+public sealed partial class GpuSession : IDisposable
 {
     /// <summary>The smallest memory limit, 16 MiB.</summary>
     public const long SmallestMemory = 16L << 20;
 
     private readonly Lock _gate = new();
+    private readonly Workbench _bench;
     private bool _disposed;
 
-    private protected GpuSession(GpuDevice device, long maxDeviceMemoryBytes)
-    {
-        Device = device;
-        MaxDeviceMemoryBytes = maxDeviceMemoryBytes;
-    }
+    private GpuSession(Workbench bench) => _bench = bench;
 
     /// <summary>The device.</summary>
-    public GpuDevice Device { get; }
+    public GpuDevice Device => _bench.Device;
 
     /// <summary>The limit given when it was opened.</summary>
-    public long MaxDeviceMemoryBytes { get; }
-
-    /// <summary>The most values of a chunk, where memory allows them: enough to keep a device busy for longer than a launch
-    /// takes, and far from every 32-bit index. A multiple of 4096; tests set it low to cut small data.</summary>
-    internal int LargestChunk { get; set; } = 4 << 20;
+    public long MaxDeviceMemoryBytes => _bench.MaxDeviceMemoryBytes;
 
     /// <summary>Whether <see cref="GpuProduct.TensorCores"/> can be asked for.</summary>
-    public abstract bool HasTensorCores { get; }
+    public bool HasTensorCores => _bench.HasTensorCores;
 
-    /// <summary>Device memory for the rows of a chunk, of which two are under way; the tables and the padding of the buffers
-    /// take far less than the megabyte that is left for them.</summary>
-    internal long RowMemory => (MaxDeviceMemoryBytes - (1 << 20)) / 2;
+    /// <summary>What tests change, and what kernels are timed on.</summary>
+    internal Workbench Bench => _bench;
 
     /// <summary>The most columns that <see cref="QuantizeInt8Rows"/> takes, because a row must be on the device as a whole:
     /// what the memory limit allows, at least 1572863, and a buffer that 32 bits can count. Longer rows are for the
     /// CPU.</summary>
     /// <param name="type">The type of the values.</param>
-    public int LongestRow(ElementType type) =>
-        (int)Math.Min((RowMemory - sizeof(float)) / (type.Size() + 1), (int.MaxValue - 4096) / type.Size());
+    public int LongestRow(ElementType type) => _bench.LongestRow(type);
 
-    /// <inheritdoc cref="Bnb.Quant.Quantize4.Run"/>
+    /// <summary>Opens a device and checks its arithmetic.</summary>
+    internal static GpuSession Open(GpuDevice device, long maxDeviceMemoryBytes)
+    {
+        var (context, accelerator) = DriverDevices.Open(device);
+        var session = new GpuSession(new Workbench(device, context, accelerator, maxDeviceMemoryBytes));
+        try
+        {
+            // The simulator is this CPU, and slow: its tests are the check.
+            if (!device.IsSimulator) SelfCheck.Run(session);
+        }
+        catch
+        {
+            session.Dispose();
+            throw;
+        }
+
+        return session;
+    }
+
+    /// <inheritdoc cref="Bnb.Quant.Blockwise.Quantize4.Run"/>
     /// <exception cref="GpuException">The device failed.</exception>
     public bool Quantize4(
         Code4 code, ElementType type, int blocksize, ReadOnlySpan<byte> source, Span<float> absmax, Span<byte> packed)
     {
-        ArgumentNullException.ThrowIfNull(code);
-        BlockGrid.CheckBlocksize(blocksize);
-        int count = WholeValues(type, source.Length, nameof(source));
-        BlockGrid.CheckLength(nameof(absmax), BlockGrid.BlockCount(count, blocksize), absmax.Length);
-        BlockGrid.CheckLength(nameof(packed), ((long)count + 1) / 2, packed.Length);
-        lock (_gate)
-        {
-            CheckOpen();
-            try
-            {
-                return RunQuantize4(code, type, blocksize, source, absmax, packed);
-            }
-            catch (Exception error) when (IsOfDevice(error))
-            {
-                throw Failed(error);
-            }
-        }
+        var operation = new Quantize4Operation(code, type, blocksize, source, absmax, packed);
+        Run(ref operation);
+        return operation.AllFinite;
     }
 
-    /// <inheritdoc cref="Bnb.Quant.Dequantize4.Run(Code4, int, ElementType, ReadOnlySpan{byte}, ReadOnlySpan{float}, Span{byte}, KernelPath)"/>
+    /// <inheritdoc cref="Bnb.Quant.Blockwise.Dequantize4.Run(Code4, int, ElementType, ReadOnlySpan{byte}, ReadOnlySpan{float}, Span{byte}, KernelPath)"/>
     /// <exception cref="GpuException">The device failed.</exception>
     public void Dequantize4(
         Code4 code, int blocksize, ElementType type, ReadOnlySpan<byte> packed, ReadOnlySpan<float> absmax, Span<byte> destination)
     {
-        ArgumentNullException.ThrowIfNull(code);
-        BlockGrid.CheckBlocksize(blocksize);
-        int count = WholeValues(type, destination.Length, nameof(destination));
-        BlockGrid.CheckLength(nameof(absmax), BlockGrid.BlockCount(count, blocksize), absmax.Length);
-        BlockGrid.CheckLength(nameof(packed), ((long)count + 1) / 2, packed.Length);
-        lock (_gate)
-        {
-            CheckOpen();
-            try
-            {
-                RunDequantize4(code, blocksize, type, packed, absmax, destination);
-            }
-            catch (Exception error) when (IsOfDevice(error))
-            {
-                throw Failed(error);
-            }
-        }
+        var operation = new Dequantize4Operation(code, blocksize, type, packed, absmax, destination);
+        Run(ref operation);
     }
 
     /// <inheritdoc cref="QuantizeRows8.Run"/>
@@ -100,28 +90,9 @@ public abstract partial class GpuSession : IDisposable
     public bool QuantizeInt8Rows(
         ElementType type, int columns, ReadOnlySpan<byte> source, Span<float> absmax, Span<sbyte> codes)
     {
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
-        long count = (long)columns * absmax.Length;
-        BlockGrid.CheckLength(nameof(codes), count, codes.Length);
-        BlockGrid.CheckLength(nameof(source), count * type.Size(), source.Length);
-        if (count > 0 && LongestRow(type) is var longest && columns > longest)
-        {
-            throw new GpuException(
-                $"{Device.Id}: a row of {columns} values exceeds the memory limit of {MaxDeviceMemoryBytes} bytes, which allows {longest}");
-        }
-
-        lock (_gate)
-        {
-            CheckOpen();
-            try
-            {
-                return RunQuantizeRows8(type, columns, source, absmax, codes);
-            }
-            catch (Exception error) when (IsOfDevice(error))
-            {
-                throw Failed(error);
-            }
-        }
+        var operation = new QuantizeRows8Operation(type, columns, source, absmax, codes);
+        Run(ref operation);
+        return operation.AllFinite;
     }
 
     /// <inheritdoc cref="DequantizeRows8.Run(int, ReadOnlySpan{sbyte}, ReadOnlySpan{float}, ElementType, Span{byte}, KernelPath)"/>
@@ -130,40 +101,16 @@ public abstract partial class GpuSession : IDisposable
     public void DequantizeInt8Rows(
         int columns, ReadOnlySpan<sbyte> codes, ReadOnlySpan<float> absmax, ElementType type, Span<byte> destination)
     {
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
-        BlockGrid.CheckLength(nameof(codes), (long)columns * absmax.Length, codes.Length);
-        BlockGrid.CheckLength(nameof(destination), (long)codes.Length * type.Size(), destination.Length);
-        lock (_gate)
-        {
-            CheckOpen();
-            try
-            {
-                RunDequantizeRows8(columns, codes, absmax, type, destination);
-            }
-            catch (Exception error) when (IsOfDevice(error))
-            {
-                throw Failed(error);
-            }
-        }
+        var operation = new DequantizeRows8Operation(columns, codes, absmax, type, destination);
+        Run(ref operation);
     }
 
     /// <inheritdoc cref="Blockwise8.Quantize"/>
     /// <exception cref="GpuException">The device failed.</exception>
     public void QuantizeBlockwise8(ReadOnlySpan<float> source, int blocksize, Span<byte> codes, Span<float> absmax)
     {
-        Check8(source.Length, blocksize, codes.Length, absmax.Length);
-        lock (_gate)
-        {
-            CheckOpen();
-            try
-            {
-                RunQuantize8(source, 0f, blocksize, codes, absmax);
-            }
-            catch (Exception error) when (IsOfDevice(error))
-            {
-                throw Failed(error);
-            }
-        }
+        var operation = new Quantize8Operation(source, offset: 0f, blocksize, codes, absmax);
+        Run(ref operation);
     }
 
     /// <inheritdoc cref="Blockwise8.Dequantize"/>
@@ -171,19 +118,8 @@ public abstract partial class GpuSession : IDisposable
     public void DequantizeBlockwise8(
         ReadOnlySpan<byte> codes, int blocksize, ReadOnlySpan<float> absmax, Span<float> destination)
     {
-        Check8(destination.Length, blocksize, codes.Length, absmax.Length);
-        lock (_gate)
-        {
-            CheckOpen();
-            try
-            {
-                RunDequantize8(codes, DynamicCode8.Values, blocksize, absmax, null, destination);
-            }
-            catch (Exception error) when (IsOfDevice(error))
-            {
-                throw Failed(error);
-            }
-        }
+        var operation = new Dequantize8Operation(codes, DynamicCode8.Values, blocksize, absmax, offset: null, destination);
+        Run(ref operation);
     }
 
     /// <inheritdoc cref="AbsmaxMean.Of(ReadOnlySpan{float})"/>
@@ -191,103 +127,57 @@ public abstract partial class GpuSession : IDisposable
     /// <exception cref="GpuException">The device failed.</exception>
     public float MeanOfAbsmax(ReadOnlySpan<float> absmax)
     {
-        var sums = new double[BlockGrid.BlockCount(absmax.Length, Bnb.Quant.NestedAbsmax.Blocksize)];
-        lock (_gate)
-        {
-            CheckOpen();
-            try
-            {
-                RunBlockSums(absmax, sums);
-            }
-            catch (Exception error) when (IsOfDevice(error))
-            {
-                throw Failed(error);
-            }
-        }
-
-        return AbsmaxMean.Of(sums, absmax.Length);
+        var operation = new MeanOperation(absmax);
+        Run(ref operation);
+        return operation.Mean;
     }
 
-    /// <inheritdoc cref="Bnb.Quant.NestedAbsmax.Quantize"/>
+    /// <inheritdoc cref="Bnb.Quant.Nested.NestedAbsmax.Quantize"/>
     /// <exception cref="GpuException">The device failed.</exception>
     public void QuantizeAbsmax(ReadOnlySpan<float> absmax, float offset, Span<byte> codes, Span<float> nestedAbsmax)
     {
-        Check8(absmax.Length, Bnb.Quant.NestedAbsmax.Blocksize, codes.Length, nestedAbsmax.Length);
-        lock (_gate)
-        {
-            CheckOpen();
-            try
-            {
-                RunQuantize8(absmax, offset, Bnb.Quant.NestedAbsmax.Blocksize, codes, nestedAbsmax);
-            }
-            catch (Exception error) when (IsOfDevice(error))
-            {
-                throw Failed(error);
-            }
-        }
+        var operation = new Quantize8Operation(absmax, offset, NestedAbsmax.Blocksize, codes, nestedAbsmax);
+        Run(ref operation);
     }
 
-    /// <inheritdoc cref="Bnb.Quant.NestedAbsmax.Dequantize(ReadOnlySpan{byte}, ReadOnlySpan{float}, ReadOnlySpan{float}, float, Span{float})"/>
+    /// <inheritdoc cref="Bnb.Quant.Nested.NestedAbsmax.Dequantize(ReadOnlySpan{byte}, ReadOnlySpan{float}, ReadOnlySpan{float}, float, Span{float})"/>
     /// <exception cref="GpuException">The device failed.</exception>
     public void DequantizeAbsmax(
         ReadOnlySpan<byte> codes, ReadOnlySpan<float> map, ReadOnlySpan<float> nestedAbsmax, float offset, Span<float> absmax)
     {
-        Check8(absmax.Length, Bnb.Quant.NestedAbsmax.Blocksize, codes.Length, nestedAbsmax.Length);
-        BlockGrid.CheckLength(nameof(map), DynamicCode8.Values.Length, map.Length);
-        lock (_gate)
-        {
-            CheckOpen();
-            try
-            {
-                RunDequantize8(codes, map, Bnb.Quant.NestedAbsmax.Blocksize, nestedAbsmax, offset, absmax);
-            }
-            catch (Exception error) when (IsOfDevice(error))
-            {
-                throw Failed(error);
-            }
-        }
+        var operation = new Dequantize8Operation(codes, map, NestedAbsmax.Blocksize, nestedAbsmax, offset, absmax);
+        Run(ref operation);
     }
 
     /// <summary>Gives everything back that the device still lets go of. Never throws: after a device error most of the
     /// driver's calls fail, and what they say must not replace the error under way.</summary>
-    [SuppressMessage("Usage", "CA1816", Justification = "No finalizer here or in any derived class.")]
     public void Dispose()
     {
         lock (_gate)
         {
             if (_disposed) return;
             _disposed = true;
-            foreach (Action step in ClosingSteps()) Attempt(step);
+            _bench.Dispose();
         }
     }
 
-    /// <summary>Runs a step of giving something back, whatever becomes of it.</summary>
-    internal static void Attempt(Action step)
+    /// <summary>Runs an operation when those before it are done.</summary>
+    /// <exception cref="GpuException">The device failed, or cannot do it.</exception>
+    /// <exception cref="ObjectDisposedException">The session is closed.</exception>
+    internal void Run<TOperation>(ref TOperation operation)
+        where TOperation : IOperation, allows ref struct
     {
-        try
+        lock (_gate)
         {
-            step();
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            try
+            {
+                operation.Run(_bench);
+            }
+            catch (Exception error) when (DriverErrors.Include(error))
+            {
+                throw new GpuException($"{Device.Id} ({Device.Name}): {error.Message}", error);
+            }
         }
-        catch (Exception)
-        {
-            // What the driver refuses to free it frees with the process.
-        }
-    }
-
-    private GpuException Failed(Exception error) => new($"{Device.Id} ({Device.Name}): {error.Message}", error);
-
-    private void CheckOpen() => ObjectDisposedException.ThrowIf(_disposed, this);
-
-    private static int WholeValues(ElementType type, int bytes, string name)
-    {
-        int size = type.Size();
-        return bytes % size == 0 ? bytes / size : throw new ArgumentException($"{bytes} bytes are not whole values of {type}", name);
-    }
-
-    private static void Check8(int count, int blocksize, int codes, int absmax)
-    {
-        BlockGrid.CheckBlocksize(blocksize);
-        BlockGrid.CheckLength(nameof(codes), count, codes);
-        BlockGrid.CheckLength(nameof(absmax), BlockGrid.BlockCount(count, blocksize), absmax);
     }
 }

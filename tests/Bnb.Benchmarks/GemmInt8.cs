@@ -1,7 +1,10 @@
 using System.Globalization;
 using System.Runtime.Intrinsics.X86;
 using System.Text;
-using Bnb.Quant;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Gemm;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Benchmarks;
 

@@ -1,7 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
-using Bnb.Quant;
+using Bnb.Engine.Plans;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Gemm;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Benchmarks;
 

@@ -2,12 +2,12 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using Bnb.Quant.Gpu;
+using Bnb.Cli.Commands;
+using Bnb.Cli.Terminal;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Sampling;
+using Bnb.Quant.Gpu.Devices;
 using Bnb.TestKit;
-using Bnb.Tool.Commands;
-using Bnb.Tool.Errors;
-using Bnb.Tool.Sample;
-using Bnb.Tool.Terminal;
 
 namespace Bnb.Benchmarks;
 

@@ -1,8 +1,13 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
-using Bnb.Quant;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Devices;
+using Bnb.Quant.Gpu.Inspection;
+using Bnb.Quant.Gpu.Operations;
+using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 
 namespace Bnb.Benchmarks;
@@ -25,7 +30,7 @@ internal static class GpuReport
             : devices.FirstOrDefault(candidate => candidate is { Kind: "cuda", Unusable: null });
         if (device is null)
         {
-            Console.Error.WriteLine(GpuDevices.WhyMissing ?? $"no such device; there are: {string.Join(", ", devices.Select(each => each.Id))}");
+            Console.Error.WriteLine($"no such device; there are: {string.Join(", ", devices.Select(each => each.Id))}");
             return 2;
         }
 
@@ -36,7 +41,7 @@ internal static class GpuReport
         // Less for devices that would take minutes: the simulator, and OpenCL on a CPU.
         long count = device.Kind == "cuda" ? Count : device.IsSimulator ? 1 << 14 : 1 << 24;
         int rounds = device.Kind == "cuda" ? Rounds : 2;
-        double copy = 2.0 * count * 2 / session.TimeCopy(count * 2, rounds);
+        double copy = 2.0 * count * 2 / new KernelTimer(session).Copy(count * 2, rounds);
         Bandwidth(session, text, copy, count, rounds);
         Products(session, text, copy, device.Kind == "cuda" ? 4096 : device.IsSimulator ? 64 : 512, rounds);
         Streaming(session, text, device.IsSimulator ? 1 << 14 : 1 << 27);
@@ -61,8 +66,8 @@ internal static class GpuReport
                 foreach (int blocksize in (int[])[32, 64, 256, 4096])
                 {
                     double bytes = count * (type.Size() + 0.5 + 4.0 / blocksize);
-                    double quantize = bytes / session.TimeQuantize4(code, type, blocksize, count, rounds);
-                    double dequantize = bytes / session.TimeDequantize4(code, type, blocksize, count, rounds);
+                    double quantize = bytes / new KernelTimer(session).Quantize4(code, type, blocksize, count, rounds);
+                    double dequantize = bytes / new KernelTimer(session).Dequantize4(code, type, blocksize, count, rounds);
                     Line(text, $"| quantize {code} | {type} | {blocksize} | {quantize / 1e9:0.0} | {quantize / copy:0.0 %} |");
                     Line(text, $"| dequantize {code} | {type} | {blocksize} | {dequantize / 1e9:0.0} | {dequantize / copy:0.0 %} |");
                 }
@@ -74,7 +79,7 @@ internal static class GpuReport
         foreach (ElementType type in Enum.GetValues<ElementType>())
         {
             double bytes = (double)rows * Columns * (type.Size() + 1) + 4.0 * rows;
-            double dequantize = bytes / session.TimeDequantizeRows8(type, Columns, rows, rounds);
+            double dequantize = bytes / new KernelTimer(session).DequantizeRows8(type, Columns, rows, rounds);
             Line(text, $"| dequantize int8 | {type} | row of {Columns} | {dequantize / 1e9:0.0} | {dequantize / copy:0.0 %} |");
         }
 
@@ -93,7 +98,7 @@ internal static class GpuReport
         {
             foreach (int m in (int[])[1, 16, size])
             {
-                double? vendor = session.TimeVendorGemm(m, size, size, type, rounds);
+                double? vendor = new KernelTimer(session).VendorGemm(m, size, size, type, rounds);
                 GpuProduct[] products = m == 1 ? [GpuProduct.Auto]
                     : session.HasTensorCores ? [GpuProduct.Tiled, GpuProduct.TensorCores] : [GpuProduct.Tiled];
                 foreach ((string name, WeightFormat format) in formats)
@@ -101,7 +106,7 @@ internal static class GpuReport
                     long bytes = format.CodeBytes((long)size * size) + 4 * format.Scales(size, size);
                     foreach (GpuProduct product in products)
                     {
-                        double seconds = session.TimeGemm(m, size, size, type, format, product, rounds);
+                        double seconds = new KernelTimer(session).Gemm(m, size, size, type, format, product, rounds);
                         string share = vendor is { } best ? (best / seconds).ToString("0.0 %", CultureInfo.InvariantCulture) : "no cuBLAS";
                         string kernel = m == 1 ? "one row" : product.ToString();
                         Line(text, $"| {m} | {type} | {name} | {kernel} | {seconds * 1e3:0.000} | {2.0 * m * size * size / seconds / 1e12:0.00} | {share} | {bytes / seconds / 1e9:0.0} | {bytes / seconds / copy:0.0 %} |");

@@ -7,7 +7,7 @@ using BenchmarkDotNet.Loggers;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
-using Bnb.Quant;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Benchmarks;
 

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
-using Bnb.Quant;
+using Bnb.Quant.Backends;
 using Bnb.TestKit;
 
 namespace Bnb.Benchmarks;

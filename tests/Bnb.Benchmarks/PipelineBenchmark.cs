@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
+using Bnb.Engine.Sampling;
 using Bnb.TestKit;
-using Bnb.Tool.Sample;
 
 namespace Bnb.Benchmarks;
 

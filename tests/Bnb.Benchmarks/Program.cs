@@ -1,6 +1,6 @@
+// dotnet run -c Release --project tests/Bnb.Benchmarks -- kernels | gemm [ROUNDS] | gpu [DEVICE] | pipeline [--tool PATH] [--gigabytes 0.5,1.8,2,8]
 using Bnb.Benchmarks;
 
-// dotnet run -c Release --project tests/Bnb.Benchmarks -- kernels | gemm [ROUNDS] | gpu [DEVICE] | pipeline [--tool PATH] [--gigabytes 0.5,1.8,2,8]
 return args switch
 {
     ["kernels", ..] => KernelReport.Run(),

@@ -1,6 +1,10 @@
 using System.Runtime.InteropServices;
 using BenchmarkDotNet.Attributes;
-using Bnb.Quant;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Int4;
+using Bnb.Quant.Int8;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Benchmarks;
 

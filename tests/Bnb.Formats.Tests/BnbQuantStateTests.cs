@@ -1,5 +1,6 @@
 using System.Text;
 using Bnb.Formats.BitsAndBytes;
+using Bnb.Formats.Primitives;
 using FsCheck;
 using FsCheck.Fluent;
 

@@ -1,5 +1,8 @@
 using System.Text;
 using Bnb.Formats.BitsAndBytes;
+using Bnb.Formats.Checkpoints;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
 using Bnb.TestKit;
 
 namespace Bnb.Formats.Tests;

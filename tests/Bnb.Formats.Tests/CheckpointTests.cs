@@ -1,3 +1,6 @@
+using Bnb.Formats.Checkpoints;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
 using Bnb.TestKit;
 
 namespace Bnb.Formats.Tests;

@@ -1,4 +1,5 @@
 using System.Text;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.Tests;
 

@@ -1,6 +1,8 @@
 using System.Text;
 using Bnb.Formats.BitsAndBytes;
+using Bnb.Formats.Checkpoints;
 using Bnb.Formats.IO;
+using Bnb.Formats.Primitives;
 using Bnb.Formats.Safetensors;
 using Bnb.Formats.Sharded;
 using Bnb.TestKit;

@@ -1,4 +1,5 @@
 using System.Numerics;
+using Bnb.Formats.Primitives;
 using Bnb.Formats.Safetensors;
 
 namespace Bnb.Formats.Tests;

@@ -1,4 +1,7 @@
 using Bnb.Formats.BitsAndBytes;
+using Bnb.Formats.Checkpoints;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
 using Bnb.TestKit;
 
 namespace Bnb.Formats.Tests;

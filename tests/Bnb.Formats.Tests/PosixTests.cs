@@ -1,4 +1,7 @@
+using Bnb.Formats.Checkpoints;
 using Bnb.Formats.IO;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
 using Bnb.TestKit;
 using Microsoft.Win32.SafeHandles;
 

@@ -1,5 +1,6 @@
 using System.Text;
 using Bnb.Formats.HuggingFace;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.Tests;
 

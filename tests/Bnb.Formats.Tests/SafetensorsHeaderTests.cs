@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using Bnb.Formats.Primitives;
 using Bnb.Formats.Safetensors;
 using Bnb.TestKit;
 

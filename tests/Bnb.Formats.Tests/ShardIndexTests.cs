@@ -1,4 +1,5 @@
 using System.Text;
+using Bnb.Formats.Primitives;
 using Bnb.Formats.Sharded;
 
 namespace Bnb.Formats.Tests;

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Text;
+using Bnb.Formats.Checkpoints;
 using Bnb.Formats.HuggingFace;
+using Bnb.Formats.Primitives;
 using Bnb.TestKit;
 
 namespace Bnb.Formats.Tests;

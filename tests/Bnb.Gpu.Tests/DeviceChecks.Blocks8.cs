@@ -1,4 +1,12 @@
 using System.Runtime.InteropServices;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
+using Bnb.Quant.Gpu;
+using Bnb.Quant.Int8;
+using Bnb.Quant.Nested;
+using Bnb.Quant.Numerics;
+using Bnb.TestKit;
 
 namespace Bnb.Gpu.Tests;
 
@@ -99,8 +107,8 @@ internal static partial class DeviceChecks
 
     public static void Int8RowsDecoded_ChunksOfRowsAndPiecesOfRows_GiveTheReferencesBytes(GpuSession session)
     {
-        int usual = session.LargestChunk;
-        session.LargestChunk = 4096;
+        int usual = session.Bench.LargestChunk;
+        session.Bench.LargestChunk = 4096;
         try
         {
             AssertDecodedRows(session, ElementType.BF16, 700, rows: 13);
@@ -109,7 +117,7 @@ internal static partial class DeviceChecks
         }
         finally
         {
-            session.LargestChunk = usual;
+            session.Bench.LargestChunk = usual;
         }
     }
 

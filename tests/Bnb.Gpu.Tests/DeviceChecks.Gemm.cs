@@ -1,4 +1,13 @@
 using System.Runtime.InteropServices;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Gemm;
+using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Devices;
+using Bnb.Quant.Gpu.Operations;
+using Bnb.Quant.Int8;
+using Bnb.Quant.Numerics;
+using Bnb.TestKit;
 
 namespace Bnb.Gpu.Tests;
 
@@ -173,7 +182,7 @@ internal static partial class DeviceChecks
         var absmax = new float[BlockGrid.BlockCount(values, blocksize)];
         for (int i = 0; i < absmax.Length; i++) absmax[i] = 0.01f + random.NextSingle();
         float[] y = [.. Enumerable.Repeat(float.NaN, m * n)];
-        if (emulate) y = session.EmulateTensorCores(m, n, k, type, xs, new WeightFormat(code, blocksize, phase), packed, absmax);
+        if (emulate) Emulate(session, new ProductOperation(m, n, k, type, xs, new WeightFormat(code, blocksize, phase), packed, absmax, y, product) { Emulated = true });
         else session.MixedGemm4(m, n, k, type, xs, code, blocksize, packed, absmax, y, product, phase);
 
         var stored = new byte[values * type.Size()];
@@ -192,13 +201,15 @@ internal static partial class DeviceChecks
         var absmax = new float[n];
         for (int i = 0; i < absmax.Length; i++) absmax[i] = 0.01f + random.NextSingle();
         float[] y = [.. Enumerable.Repeat(float.NaN, m * n)];
-        if (emulate) y = session.EmulateTensorCores(m, n, k, type, xs, WeightFormat.Int8Rows, MemoryMarshal.AsBytes<sbyte>(codes), absmax);
+        if (emulate) Emulate(session, new ProductOperation(m, n, k, type, xs, WeightFormat.Int8Rows, MemoryMarshal.AsBytes<sbyte>(codes), absmax, y, product) { Emulated = true });
         else session.MixedGemmInt8(m, n, k, type, xs, codes, absmax, y, product);
 
         var stored = new byte[n * k * type.Size()];
         DequantizeRows8.Run(k, codes, absmax, type, stored, KernelPath.Reference);
         AssertWithinBound(session, type, m, n, k, xs, stored, y, product, fits: true, "int8");
     }
+
+    private static void Emulate(GpuSession session, ProductOperation operation) => session.Run(ref operation);
 
     private static void AssertWithinBound(
         GpuSession session,

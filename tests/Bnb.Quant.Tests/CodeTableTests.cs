@@ -1,3 +1,6 @@
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
+
 namespace Bnb.Quant.Tests;
 
 /// <summary>The derived tables against the published ones, and the decisions against the tables.</summary>

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 
 namespace Bnb.Quant.Tests;

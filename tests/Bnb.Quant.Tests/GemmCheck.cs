@@ -1,3 +1,5 @@
+using Bnb.Quant.Gemm;
+
 namespace Bnb.Quant.Tests;
 
 /// <summary>Compares matrix products with the yardstick.</summary>

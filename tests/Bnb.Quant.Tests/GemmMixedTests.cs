@@ -1,3 +1,7 @@
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Gemm;
+using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 
 namespace Bnb.Quant.Tests;

@@ -1,3 +1,5 @@
+using Bnb.Quant.Backends;
+using Bnb.Quant.Gemm;
 using Bnb.TestKit;
 
 namespace Bnb.Quant.Tests;

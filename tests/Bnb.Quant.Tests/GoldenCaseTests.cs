@@ -1,5 +1,10 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
+using Bnb.Quant.Nested;
+using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 
 namespace Bnb.Quant.Tests;

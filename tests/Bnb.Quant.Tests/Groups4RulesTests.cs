@@ -1,3 +1,7 @@
+using Bnb.Quant.Backends;
+using Bnb.Quant.Int4;
+using Bnb.Quant.Numerics;
+
 namespace Bnb.Quant.Tests;
 
 /// <summary>The rules of INT4 groups at the edges, on every path, each as hand-made numbers.</summary>

@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using Bnb.Quant.Gemm;
+using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 
 namespace Bnb.Quant.Tests;

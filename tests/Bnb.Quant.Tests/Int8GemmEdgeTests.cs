@@ -1,3 +1,6 @@
+using Bnb.Quant.Backends;
+using Bnb.Quant.Gemm;
+using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 
 namespace Bnb.Quant.Tests;

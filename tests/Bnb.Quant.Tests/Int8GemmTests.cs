@@ -1,4 +1,7 @@
 using System.Runtime.Intrinsics;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Gemm;
+using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 
 namespace Bnb.Quant.Tests;

@@ -1,4 +1,7 @@
 using System.Runtime.Intrinsics.X86;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Quant.Tests;
 

@@ -1,4 +1,7 @@
 using System.Runtime.InteropServices;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Quant.Tests;
 

@@ -1,3 +1,4 @@
+using Bnb.Quant.Metrics;
 using Bnb.TestKit;
 
 namespace Bnb.Quant.Tests;

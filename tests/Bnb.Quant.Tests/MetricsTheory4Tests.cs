@@ -1,3 +1,6 @@
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Metrics;
 using Bnb.TestKit;
 
 namespace Bnb.Quant.Tests;

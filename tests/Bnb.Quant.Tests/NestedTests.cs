@@ -1,4 +1,8 @@
 using System.Runtime.InteropServices;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Nested;
+using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 
 namespace Bnb.Quant.Tests;

@@ -1,3 +1,4 @@
+using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 
 namespace Bnb.Quant.Tests;

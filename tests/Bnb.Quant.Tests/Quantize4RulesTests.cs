@@ -1,3 +1,8 @@
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
+using Bnb.Quant.Numerics;
+
 namespace Bnb.Quant.Tests;
 
 /// <summary>The written rules for odd values and shapes, on every path.</summary>

@@ -1,4 +1,7 @@
 using System.Runtime.InteropServices;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Int8;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Quant.Tests;
 

@@ -11,9 +11,9 @@ public sealed class ArchitectureTests
 
     private static readonly string[] ProductFolders = ["formats", "quant", "tool"];
 
-    private static readonly Assembly Formats = typeof(Bnb.Formats.Checkpoint).Assembly;
-    private static readonly Assembly Quant = typeof(Bnb.Quant.Quantize4).Assembly;
-    private static readonly Assembly Tool = typeof(Bnb.Tool.Commands.Application).Assembly;
+    private static readonly Assembly Formats = typeof(Bnb.Formats.Checkpoints.Checkpoint).Assembly;
+    private static readonly Assembly Quant = typeof(Bnb.Quant.Blockwise.Quantize4).Assembly;
+    private static readonly Assembly Tool = typeof(Bnb.Cli.Commands.Application).Assembly;
 
     public static TheoryData<string> ProjectsWithoutPackages => ["formats", "quant/Core"];
 

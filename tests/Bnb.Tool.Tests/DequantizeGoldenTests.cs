@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
+using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 using Xunit;
 

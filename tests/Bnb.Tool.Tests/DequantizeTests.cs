@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
-using Bnb.Formats;
+using Bnb.Engine.Errors;
+using Bnb.Formats.Primitives;
 using Bnb.TestKit;
-using Bnb.Tool.Errors;
 using Bnb.Tool.Tests.Diff;
 using Xunit;
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Bnb.Tool.Terminal;
+using Bnb.Cli.Terminal;
 
 namespace Bnb.Tool.Tests;
 

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
-using Bnb.Formats;
+using Bnb.Formats.Primitives;
 using Bnb.TestKit;
 using Xunit;
 

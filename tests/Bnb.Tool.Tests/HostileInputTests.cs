@@ -1,5 +1,6 @@
+using Bnb.Engine.Errors;
+using Bnb.Formats.Primitives;
 using Bnb.TestKit;
-using Bnb.Tool.Errors;
 using Xunit;
 
 namespace Bnb.Tool.Tests;
@@ -78,10 +79,10 @@ public sealed class HostileInputTests : IDisposable
 
     /// <summary>None of the catalogue's tensors is a linear layer, so all of them must come out as they went in.</summary>
     private static void AssertSameTensors(
-        Dictionary<string, (Formats.TensorInfo Info, byte[] Bytes)> before, Dictionary<string, (Formats.TensorInfo Info, byte[] Bytes)> after)
+        Dictionary<string, (TensorInfo Info, byte[] Bytes)> before, Dictionary<string, (TensorInfo Info, byte[] Bytes)> after)
     {
         Assert.Equal(before.Keys.Order(StringComparer.Ordinal), after.Keys.Order(StringComparer.Ordinal));
-        foreach ((string tensor, (Formats.TensorInfo info, byte[] bytes)) in before)
+        foreach ((string tensor, (TensorInfo info, byte[] bytes)) in before)
         {
             Assert.Equal((info.DType, info.Shape), (after[tensor].Info.DType, after[tensor].Info.Shape));
             Assert.Equal(bytes, after[tensor].Bytes);

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
+using Bnb.Engine.Errors;
 using Bnb.TestKit;
-using Bnb.Tool.Errors;
 using Xunit;
 
 namespace Bnb.Tool.Tests;

@@ -1,8 +1,12 @@
 using System.Runtime.InteropServices;
-using Bnb.Formats;
+using Bnb.Formats.Checkpoints;
 using Bnb.Formats.IO;
+using Bnb.Formats.Primitives;
 using Bnb.Formats.Safetensors;
-using Bnb.Quant;
+using Bnb.Formats.Tensors;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 using Xunit;
 

@@ -1,7 +1,9 @@
 using System.Text.Json;
-using Bnb.Formats;
 using Bnb.Formats.BitsAndBytes;
+using Bnb.Formats.Checkpoints;
+using Bnb.Formats.Primitives;
 using Bnb.Formats.Safetensors;
+using Bnb.Formats.Tensors;
 using Xunit;
 
 namespace Bnb.Tool.Tests;

@@ -1,6 +1,8 @@
 using System.Security.Cryptography;
-using Bnb.Formats;
+using Bnb.Formats.Checkpoints;
 using Bnb.Formats.IO;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
 
 namespace Bnb.Tool.Tests;
 

@@ -1,8 +1,10 @@
-using Bnb.Formats;
-using Bnb.Quant;
+using Bnb.Engine.DataTypes;
+using Bnb.Engine.Plans;
+using Bnb.Engine.Quantizing;
+using Bnb.Formats.Checkpoints;
+using Bnb.Formats.Primitives;
+using Bnb.Quant.Blockwise;
 using Bnb.TestKit;
-using Bnb.Tool.DataTypes;
-using Bnb.Tool.Pipeline;
 using FsCheck;
 using FsCheck.Fluent;
 using Xunit;

@@ -1,5 +1,5 @@
-using Bnb.Tool.Errors;
-using Bnb.Tool.Pipeline;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Output;
 using Xunit;
 
 namespace Bnb.Tool.Tests;

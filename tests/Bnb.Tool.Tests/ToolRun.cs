@@ -1,6 +1,6 @@
-using Bnb.Tool.Commands;
-using Bnb.Tool.Errors;
-using Bnb.Tool.Terminal;
+using Bnb.Cli.Commands;
+using Bnb.Cli.Terminal;
+using Bnb.Engine.Errors;
 using Xunit;
 
 namespace Bnb.Tool.Tests;

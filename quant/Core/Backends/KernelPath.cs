@@ -1,4 +1,4 @@
-namespace Bnb.Quant;
+namespace Bnb.Quant.Backends;
 
 /// <summary>The implementations of one and the same arithmetic. All give the same bytes.</summary>
 public enum KernelPath

@@ -1,7 +1,7 @@
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Backends;
 
 /// <summary>Which kernel paths this machine has and which one is used.</summary>
 public static class KernelPaths

@@ -1,4 +1,4 @@
-namespace Bnb.Quant;
+namespace Bnb.Quant.Blockwise;
 
 /// <summary>
 /// The map of one block's values to [-1, 1]: x = value * (1/absmax), two float32 roundings, never a division per value and

@@ -1,8 +1,11 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Codes;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Blockwise;
 
 /// <summary>Blockwise 8-bit quantization with the dynamic code. Source: bitsandbytes 0.50, <c>kQuantizeBlockwise</c>,
 /// <c>kDequantizeBlockwise</c> with a 256-entry code.</summary>

@@ -1,6 +1,8 @@
 using System.Runtime.InteropServices;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Blockwise;
 
 /// <summary>The inverse of <see cref="Quantize4"/>.</summary>
 /// <remarks>Source: bitsandbytes 0.50, <c>csrc/kernels.cu kDequantizeBlockwise</c>.</remarks>

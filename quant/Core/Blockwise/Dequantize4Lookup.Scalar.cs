@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Blockwise;
 
 /// <summary>One value at a time, no table: the definition in the shape of a look-up.</summary>
 internal readonly struct CodeLookupScalar : ICodeLookup

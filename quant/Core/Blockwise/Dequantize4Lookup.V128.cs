@@ -1,7 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Blockwise;
 
 /// <summary>Portable: the table as rows of bytes, selected by byte shuffles and joined by widening and shifting.</summary>
 internal readonly struct CodeLookup128 : ICodeLookup

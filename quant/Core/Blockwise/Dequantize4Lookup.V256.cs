@@ -1,8 +1,9 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Blockwise;
 
 /// <summary>AVX2. 16-bit results: the table as a row of low and a row of high bytes, selected by byte shuffles. 32-bit
 /// results: two registers of 8 entries, selected by permutations and by bit 3 of the code.</summary>

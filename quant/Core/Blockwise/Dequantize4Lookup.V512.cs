@@ -1,8 +1,9 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Blockwise;
 
 /// <summary>AVX-512 F and BW: 16 bytes become 32 lanes, and one permutation selects from a register of 16 entries.</summary>
 internal readonly struct CodeLookup512 : ICodeLookup

@@ -1,4 +1,6 @@
-namespace Bnb.Quant;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Quant.Blockwise;
 
 /// <summary>
 /// Decodes whole groups of 32 values of one block, for one vector width. The 16 products quant_map[code] * absmax are

@@ -1,6 +1,8 @@
 using System.Runtime.CompilerServices;
+using Bnb.Quant.Codes;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Blockwise;
 
 // The definition. Slow and obvious on purpose; every other path must give these bytes.
 public static partial class Quantize4

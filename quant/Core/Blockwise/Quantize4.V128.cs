@@ -1,8 +1,10 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using Bnb.Quant.Codes;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Blockwise;
 
 // Portable 128-bit vectors, no instruction set named. There is no table look-up of floats at this width, so ranks are counted:
 // one comparison per threshold, which four vectors share to spread the load of the threshold.

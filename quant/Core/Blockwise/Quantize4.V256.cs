@@ -2,8 +2,10 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Bnb.Quant.Codes;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Blockwise;
 
 // AVX2. The layout is that of Quantize4.V512.cs at half the width: 16 values give 8 lanes of one byte each, and two such
 // vectors are narrowed together. The table look-up takes 8 entries, so ranks come from a search by halving.

@@ -2,8 +2,10 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Bnb.Quant.Codes;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Blockwise;
 
 // AVX-512 F and BW. 32 values at a time: one vector of even, one of odd positions, each with a code per 32-bit lane; a byte of
 // the result is then lanewise (even << 4) | odd, narrowed. Blocks are multiples of 32, so there is no remainder inside one.

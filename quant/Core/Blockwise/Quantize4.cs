@@ -1,4 +1,8 @@
-namespace Bnb.Quant;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Codes;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Quant.Blockwise;
 
 /// <summary>
 /// Blockwise 4-bit quantization: absmax per block, the nearest code per value, two codes per byte. Source: bitsandbytes

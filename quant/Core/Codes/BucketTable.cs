@@ -1,4 +1,4 @@
-namespace Bnb.Quant;
+namespace Bnb.Quant.Codes;
 
 /// <summary>
 /// The rank of x in two table look-ups and one comparison. The line is cut into buckets so narrow that each holds at most

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Codes;
 
 /// <summary>
 /// The dynamic 8-bit code of x in two table look-ups and one comparison, as <see cref="BucketTable{TCode}"/> does it for 4

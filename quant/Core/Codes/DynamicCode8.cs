@@ -1,4 +1,4 @@
-namespace Bnb.Quant;
+namespace Bnb.Quant.Codes;
 
 /// <summary>
 /// The signed 8-bit dynamic data type: a decimal exponent of 7 steps whose fraction gets more bits the larger it is

@@ -1,6 +1,6 @@
 using System.Runtime.Intrinsics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Codes;
 
 /// <summary>
 /// The 4-bit float of bitsandbytes: sign, and a magnitude out of 0, 1/192, 1/6, 1/4, 1/3, 1/2, 2/3, 1. Table as

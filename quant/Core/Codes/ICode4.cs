@@ -1,6 +1,6 @@
 using System.Runtime.Intrinsics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Codes;
 
 /// <summary>
 /// A 4-bit data type: its 16 values and the rule that picks one. Besides the rule itself (<see cref="Encode"/>, the

@@ -1,4 +1,4 @@
-namespace Bnb.Quant;
+namespace Bnb.Quant.Codes;
 
 /// <summary>Evenly spaced float32 values with the roundings of <c>torch.linspace</c>, on which the code tables rest.</summary>
 internal static class Linspace

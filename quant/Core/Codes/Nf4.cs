@@ -1,6 +1,7 @@
 using System.Runtime.Intrinsics;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Codes;
 
 /// <summary>
 /// NormalFloat4: values at the quantiles of a normal distribution, 8 above zero, 7 below, and zero (Dettmers et al., QLoRA,

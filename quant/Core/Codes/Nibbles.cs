@@ -1,4 +1,4 @@
-namespace Bnb.Quant;
+namespace Bnb.Quant.Codes;
 
 /// <summary>The order of two 4-bit codes in a byte, for the code that handles one value at a time.</summary>
 internal static class Nibbles

@@ -1,4 +1,4 @@
-namespace Bnb.Quant;
+namespace Bnb.Quant.Codes;
 
 /// <summary>
 /// The rank of x by halving, for machines whose table look-up takes 8 entries: at level n the position so far, below 2^n,

@@ -1,4 +1,6 @@
-namespace Bnb.Quant;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Quant.Gemm;
 
 /// <summary>
 /// A-priori bounds on the error of matrix products, for one element of the result. Derived in docs/numerics.md; they hold for

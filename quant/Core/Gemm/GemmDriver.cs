@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Gemm;
 
 /// <summary>
 /// Cuts a matrix product into tiles and threads. Rows of x are rearranged once so that the lanes of a tile are adjacent;

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Gemm;
 
 /// <summary>Shape, activations and result of one matrix product. Valid while the caller keeps the memory fixed; lengths have
 /// been checked.</summary>

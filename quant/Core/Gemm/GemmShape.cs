@@ -1,4 +1,6 @@
-namespace Bnb.Quant;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Quant.Gemm;
 
 /// <summary>Argument checks that all matrix products share.</summary>
 internal static class GemmShape

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Gemm;
 
 /// <summary>Portable: 6 rows of w by 2 vectors of 4 rows of x, 12 of the 16 registers as sums.</summary>
 internal readonly unsafe struct Tile128 : IGemmTile

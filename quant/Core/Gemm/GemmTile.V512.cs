@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Gemm;
 
 /// <summary>AVX-512: 12 rows of w by 2 vectors of 16 rows of x, 24 of the 32 registers as sums.</summary>
 internal readonly unsafe struct Tile512 : IGemmTile

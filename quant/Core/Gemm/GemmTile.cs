@@ -1,4 +1,4 @@
-namespace Bnb.Quant;
+namespace Bnb.Quant.Gemm;
 
 /// <summary>
 /// The innermost loop of the matrix product for one vector width. Lanes run along rows of x, so that a weight is a scalar

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Gemm;
 
 /// <summary>The product with a single row of x: a dot product per row of w, bound by reading w.</summary>
 /// <remarks>Every sum is made by one thread, so the number of threads does not show in the bits.</remarks>

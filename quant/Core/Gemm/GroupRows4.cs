@@ -1,7 +1,9 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
+using Bnb.Quant.Int4;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Gemm;
 
 /// <summary>INT4 weights [n, k] in groups, decoded to what they are after rounding to the compute type. Rows are whole
 /// groups.</summary>

@@ -1,4 +1,6 @@
-namespace Bnb.Quant;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Quant.Gemm;
 
 /// <summary>
 /// Activations as LLM.int8() multiplies them: int8 codes with one scale per row, and apart from them the columns that hold an

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Gemm;
 
 /// <summary>The int8 product with a few rows of x: dot products, each row of w read from memory once.</summary>
 internal static unsafe class Int8DotDriver

@@ -1,4 +1,6 @@
-namespace Bnb.Quant;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Quant.Gemm;
 
 /// <summary>The yardstick for <see cref="Int8Gemm"/>: its scheme in plain order, with integer sums and float64 scaling.</summary>
 public static class ReferenceInt8Gemm

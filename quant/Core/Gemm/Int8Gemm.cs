@@ -1,6 +1,8 @@
 using System.Runtime.Intrinsics.X86;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Gemm;
 
 /// <summary>
 /// The matrix product of LLM.int8() at inference: 16-bit activations are quantized row by row, codes are multiplied with exact

@@ -1,4 +1,6 @@
-namespace Bnb.Quant;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Quant.Gemm;
 
 /// <summary>The a-priori bound on the error of <see cref="Int8Gemm"/>, for one element of the result. Derived in
 /// docs/numerics.md; notation as in <see cref="GemmBounds"/>.</summary>

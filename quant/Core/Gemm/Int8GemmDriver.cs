@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Gemm;
 
 /// <summary>
 /// Cuts an int8 product into tiles and threads, as <see cref="GemmDriver"/> does the float32 one: the codes of x are

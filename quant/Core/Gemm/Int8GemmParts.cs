@@ -1,4 +1,7 @@
-namespace Bnb.Quant;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Quant.Gemm;
 
 /// <summary>Both parts of an int8 product, the outlier columns' and the integers', for all or some rows of the weight.</summary>
 /// <param name="job">The integer part, for all rows.</param>

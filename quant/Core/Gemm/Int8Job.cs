@@ -1,4 +1,4 @@
-namespace Bnb.Quant;
+namespace Bnb.Quant.Gemm;
 
 /// <summary>Shape, codes, scales and result of one int8 product. Valid while the caller keeps the memory fixed; lengths have
 /// been checked.</summary>

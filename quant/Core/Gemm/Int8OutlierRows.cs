@@ -1,7 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Gemm;
 
 /// <summary>The addresses and layout of int8 weights and the columns wanted of them. Valid while the caller keeps them fixed.</summary>
 internal readonly unsafe struct OutlierWeights8(sbyte* codes, float* scales, int* columns, int k)

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Gemm;
 
 /// <summary>Portable: 4 rows of w by 2 vectors of 4 rows of x, two columns per word.</summary>
 internal readonly unsafe struct Int8Tile128 : IInt8Tile

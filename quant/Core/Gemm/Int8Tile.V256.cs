@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Gemm;
 
 /// <summary>AVX2: 6 rows of w by 2 vectors of 8 rows of x, two columns per word (vpmaddwd on 16 bits, which cannot saturate:
 /// 2 * 128 * 127 is far below 2^31).</summary>

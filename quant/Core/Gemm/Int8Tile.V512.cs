@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Gemm;
 
 /// <summary>AVX-512 F and BW: 12 rows of w by 2 vectors of 16 rows of x, two columns per word (vpmaddwd on 16 bits).</summary>
 internal readonly unsafe struct Int8Tile512 : IInt8Tile

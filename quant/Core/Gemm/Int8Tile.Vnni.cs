@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Gemm;
 
 /// <summary>AVX-VNNI: 6 rows of w by 2 vectors of 8 rows of x, four columns per word. vpdpbusd multiplies unsigned by signed
 /// bytes, so 128 is added to each weight; it does not saturate. (.NET 10 has it for 256 bits only.)</summary>

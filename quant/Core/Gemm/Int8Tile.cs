@@ -1,4 +1,4 @@
-namespace Bnb.Quant;
+namespace Bnb.Quant.Gemm;
 
 /// <summary>
 /// The innermost loop of the int8 product for one instruction set. It works on 32-bit words that hold the codes of a few

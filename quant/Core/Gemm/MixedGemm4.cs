@@ -1,4 +1,8 @@
-namespace Bnb.Quant;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Quant.Gemm;
 
 /// <summary>
 /// The matrix product of 16-bit activations with 4-bit weights, with the arithmetic of bitsandbytes: weights are

@@ -1,4 +1,8 @@
-namespace Bnb.Quant;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Int4;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Quant.Gemm;
 
 /// <summary>
 /// The matrix product of 16-bit activations with INT4 weights in groups: weights are decoded and rounded to the compute type,

@@ -1,4 +1,6 @@
-namespace Bnb.Quant;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Quant.Gemm;
 
 /// <summary>The yardstick for every matrix product: double accumulation in index order.</summary>
 public static class ReferenceGemm

@@ -1,4 +1,7 @@
-namespace Bnb.Quant;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Quant.Gemm;
 
 /// <summary>The float32 matrix product y = x w^T on the CPU.</summary>
 public static unsafe class Sgemm

@@ -1,8 +1,10 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Gemm;
 
 /// <summary>Where the matrix product takes its weights from, a run of one row at a time.</summary>
 internal unsafe interface IWeightRows

@@ -1,4 +1,4 @@
-namespace Bnb.Quant;
+namespace Bnb.Quant.Gemm;
 
 /// <summary>Hands numbered pieces of work to threads, the next piece to whoever is free.</summary>
 internal static class WorkSplit

@@ -1,4 +1,7 @@
-namespace Bnb.Quant;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Quant.Int4;
 
 /// <summary>The inverse of <see cref="QuantizeGroups4"/>.</summary>
 /// <remarks>Source: compressed-tensors 0.18, <c>quantization/lifecycle/forward_helpers.py _dequantize</c>.</remarks>

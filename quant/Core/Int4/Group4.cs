@@ -1,4 +1,6 @@
-namespace Bnb.Quant;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Quant.Int4;
 
 /// <summary>
 /// Scale and zero point of one group, and the arithmetic on its values: every operation is computed in float32 and rounded

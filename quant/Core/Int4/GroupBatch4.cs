@@ -1,8 +1,9 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Int4;
 
 /// <summary>
 /// Scales and zero points of 16 groups at a time, by the rule of <see cref="Group4{TElement}"/> in portable vectors: for small

@@ -1,7 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Int4;
 
 /// <summary>Portable: 16 codes become bytes in order, which are widened, multiplied and rounded one by one.</summary>
 internal readonly unsafe struct GroupLookup128 : IGroupLookup4

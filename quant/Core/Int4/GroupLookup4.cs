@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Int4;
 
 /// <summary>
 /// Decodes INT4 weights for one vector width. A group has only 16 values; the wider paths compute and round those once and

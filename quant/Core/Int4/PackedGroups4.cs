@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Int4;
 
 /// <summary>The addresses and layout of INT4 weights in groups. Valid while the caller keeps them fixed; no zero points (null)
 /// means zeros. Groups are numbered through the whole matrix, whose rows are whole groups.</summary>

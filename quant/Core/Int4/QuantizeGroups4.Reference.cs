@@ -1,7 +1,8 @@
 using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Int4;
 
 // The definition. Slow and obvious on purpose; every other path must give these bytes.
 public static partial class QuantizeGroups4

@@ -1,8 +1,9 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Int4;
 
 // Portable 128-bit vectors, no instruction set named. The arithmetic is that of QuantizeGroups4.V512.cs.
 public static partial class QuantizeGroups4

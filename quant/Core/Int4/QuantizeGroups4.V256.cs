@@ -2,8 +2,9 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Int4;
 
 // AVX2. The arithmetic is that of QuantizeGroups4.V512.cs; 16 values give 8 lanes of one byte each, and two such vectors are
 // narrowed together.

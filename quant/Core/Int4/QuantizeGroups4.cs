@@ -1,4 +1,7 @@
-namespace Bnb.Quant;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Quant.Int4;
 
 /// <summary>
 /// Group-wise round-to-nearest INT4 in the format "pack-quantized": a scale per group, and a zero point when asymmetric.

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Int4;
 
 /// <summary>What group-wise INT4 does to normally distributed weights, by calculation.</summary>
 public static class TheoryGroups4

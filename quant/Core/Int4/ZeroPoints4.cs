@@ -1,4 +1,6 @@
-namespace Bnb.Quant;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Quant.Int4;
 
 /// <summary>
 /// Zero points as stored: int32 words of up to 8 rows each, one word per group. Exact both ways. Source: compressed-tensors

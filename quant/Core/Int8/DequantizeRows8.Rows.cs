@@ -1,7 +1,8 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Int8;
 
 /// <summary>Decodes the codes of one row, for one vector width.</summary>
 internal interface IRowDecoder

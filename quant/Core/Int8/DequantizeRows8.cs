@@ -1,6 +1,8 @@
 using System.Runtime.InteropServices;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Int8;
 
 /// <summary>The inverse of <see cref="QuantizeRows8"/>. Source: bitsandbytes 0.50, <c>_ops.py int8_vectorwise_dequant</c>.</summary>
 public static partial class DequantizeRows8

@@ -1,4 +1,6 @@
-namespace Bnb.Quant;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Quant.Int8;
 
 // The definition. Slow and obvious on purpose; every other path must give these bytes.
 public static partial class QuantizeRows8

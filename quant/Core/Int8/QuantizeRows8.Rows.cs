@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Int8;
 
 /// <summary>The two inner loops of a vector width. Both handle what is no multiple of their step by a last step that
 /// overlaps the one before; a maximum and codes come out the same when values are looked at twice.</summary>

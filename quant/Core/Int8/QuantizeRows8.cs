@@ -1,4 +1,7 @@
-namespace Bnb.Quant;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Quant.Int8;
 
 /// <summary>
 /// Row-wise 8-bit quantization of LLM.int8(): absmax per row (stored as SCB), one signed code per value. Source: bitsandbytes

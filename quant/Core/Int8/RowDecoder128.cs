@@ -1,7 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Int8;
 
 /// <summary>Portable 128-bit vectors, 16 codes at a time.</summary>
 internal readonly struct RowDecoder128 : IRowDecoder

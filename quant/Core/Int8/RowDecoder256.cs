@@ -1,8 +1,9 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Int8;
 
 /// <summary>AVX2, 16 codes at a time, which fill one vector of 16-bit values.</summary>
 internal readonly struct RowDecoder256 : IRowDecoder

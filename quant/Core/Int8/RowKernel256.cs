@@ -1,7 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Int8;
 
 /// <summary>AVX2, 32 values at a time, as two times a vector of even and one of odd positions.</summary>
 internal readonly struct RowKernel256 : IRowKernel

@@ -1,8 +1,9 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Int8;
 
 /// <summary>AVX-512 F and BW, 32 values at a time: one vector of even and one of odd positions, which share a 16-bit half of
 /// each lane in the end.</summary>

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Int8;
 
 /// <summary>What row-wise 8-bit quantization does to normally distributed weights, by calculation.</summary>
 public static class TheoryRows8

@@ -1,4 +1,6 @@
-namespace Bnb.Quant;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Quant.Metrics;
 
 /// <summary>
 /// How far values are from a reference, gathered in any number of pieces. All sums are float64; the same calls in the same

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Metrics;
 
 /// <summary>The sums that <see cref="ErrorStats"/> needs over one stretch of pairs.</summary>
 internal readonly struct ErrorSums

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Numerics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Metrics;
 
 /// <summary>What 4-bit quantization does to normally distributed weights, by calculation.</summary>
 public static class Theory4

@@ -1,4 +1,4 @@
-namespace Bnb.Quant;
+namespace Bnb.Quant.Nested;
 
 /// <summary>
 /// The mean of a tensor's absmax values, which is the offset of the nested quantization. Upstream's sum runs in an order of

@@ -1,4 +1,9 @@
-namespace Bnb.Quant;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Quant.Nested;
 
 /// <summary>
 /// Double quantization: the absmax values of a tensor, less their mean, as 8-bit dynamic codes in blocks of 256. Source:

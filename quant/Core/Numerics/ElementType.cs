@@ -1,4 +1,4 @@
-namespace Bnb.Quant;
+namespace Bnb.Quant.Numerics;
 
 /// <summary>The number formats that can be quantized. Everything else a checkpoint stores is passed
 /// through by the caller.</summary>

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Numerics;
 
 // One value per 32-bit lane. See Elements.Rounding.cs for the rule; the bits are the same.
 internal partial interface IElement

@@ -1,4 +1,4 @@
-namespace Bnb.Quant;
+namespace Bnb.Quant.Numerics;
 
 // Rounding to a stored format: to nearest, ties to even, overflow to infinity, subnormals kept. A NaN becomes the quiet NaN
 // that torch's scalar conversions give: 0x7FC0 for bfloat16, the sign and 0x7E00 for binary16.

@@ -1,6 +1,6 @@
 using System.Runtime.Intrinsics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Numerics;
 
 // Lanes: a stored pair (first value at the lower address) becomes one 32-bit lane in each of two float vectors, so that the
 // two codes of a byte always sit in the same lane and packing needs no movement between lanes.

@@ -1,7 +1,7 @@
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Numerics;
 
 // The lane layout is that of Elements.V128.cs. Only float32 leaves its pairs out of order here, because 256-bit shuffles work
 // within 128-bit halves; InOrder puts the finished bytes right, once for both vectors.

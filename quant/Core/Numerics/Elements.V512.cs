@@ -1,7 +1,7 @@
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Numerics;
 
 // The lane layout is that of Elements.V128.cs.
 internal partial interface IElement

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Numerics;
 
 /// <summary>
 /// What a kernel needs to know about one stored number format. The vector members live beside their instruction set in

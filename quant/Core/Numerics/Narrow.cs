@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Numerics;
 
 /// <summary>Conversions to a narrower stored format.</summary>
 public static partial class Narrow

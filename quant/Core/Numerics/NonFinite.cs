@@ -1,7 +1,7 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Numerics;
 
 /// <summary>Finds NaN and infinities in stored values. Exact: it looks at exponent and fraction bits only.</summary>
 public static class NonFinite

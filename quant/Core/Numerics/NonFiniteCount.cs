@@ -1,4 +1,4 @@
-namespace Bnb.Quant;
+namespace Bnb.Quant.Numerics;
 
 /// <summary>How many values of a run are not finite, and where the first one is.</summary>
 /// <param name="NaN">Number of NaN.</param>

@@ -1,4 +1,4 @@
-namespace Bnb.Quant;
+namespace Bnb.Quant.Numerics;
 
 /// <summary>The inverse of the standard normal distribution function.</summary>
 internal static class NormalQuantile

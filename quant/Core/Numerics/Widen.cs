@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
-namespace Bnb.Quant;
+namespace Bnb.Quant.Numerics;
 
 /// <summary>Conversions from a stored format to float32.</summary>
 public static class Widen

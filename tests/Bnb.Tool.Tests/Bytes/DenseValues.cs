@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
-using Bnb.Quant;
+using Bnb.Engine.Work;
+using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 
 namespace Bnb.Tool.Tests.Bytes;

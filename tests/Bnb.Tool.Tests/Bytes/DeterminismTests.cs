@@ -1,11 +1,9 @@
-using Bnb.Quant;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Events;
+using Bnb.Engine.Quantizing;
+using Bnb.Quant.Backends;
 using Bnb.TestKit;
-using Bnb.Tool.Commands;
-using Bnb.Tool.Errors;
-using Bnb.Tool.Options;
-using Bnb.Tool.Pipeline;
 using Bnb.Tool.Tests.Processes;
-using Serilog.Core;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Bytes;
@@ -49,7 +47,7 @@ public sealed class DeterminismTests(DeterminismTests.Model model) : IClassFixtu
             KernelPath = path,
         };
 
-        QuantizeRun.Execute(request, new CommandContext(new FakeTerminal(), Logger.None, Verbosity.Quiet, Json: false, CancellationToken.None));
+        QuantizeRun.Execute(request, NoEvents.Instance, CancellationToken.None);
 
         Assert.Equal(model.Fingerprint, OutputFolder.Fingerprint(_folder["out"]));
     }

@@ -1,6 +1,6 @@
 using System.Text.Json;
-using Bnb.Formats;
-using Bnb.Quant;
+using Bnb.Formats.Primitives;
+using Bnb.Quant.Blockwise;
 using Bnb.TestKit;
 using Xunit;
 

@@ -1,6 +1,10 @@
 using System.Runtime.InteropServices;
-using Bnb.Formats;
-using Bnb.Quant;
+using Bnb.Formats.Primitives;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
+using Bnb.Quant.Nested;
+using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 
 namespace Bnb.Tool.Tests.Bytes;

@@ -1,5 +1,5 @@
-using Bnb.Tool.Devices;
-using Bnb.Tool.Errors;
+using Bnb.Engine.Devices;
+using Bnb.Engine.Errors;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Devices;

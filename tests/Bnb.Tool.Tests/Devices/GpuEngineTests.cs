@@ -1,6 +1,9 @@
-using Bnb.Quant;
+using Bnb.Engine.Devices;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gpu;
-using Bnb.Tool.Devices;
+using Bnb.Quant.Gpu.Devices;
+using Bnb.Quant.Numerics;
 using Bnb.Tool.Tests.Bytes;
 using Xunit;
 

@@ -1,8 +1,8 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Bnb.Engine.Errors;
 using Bnb.TestKit;
-using Bnb.Tool.Errors;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Diff;

@@ -1,7 +1,8 @@
 using System.Text.Json;
-using Bnb.Formats;
+using Bnb.Engine.Errors;
+using Bnb.Formats.Checkpoints;
+using Bnb.Formats.Tensors;
 using Bnb.TestKit;
-using Bnb.Tool.Errors;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Diff;

@@ -1,6 +1,7 @@
 using System.Text.Json;
+using Bnb.Engine.Errors;
+using Bnb.Formats.Primitives;
 using Bnb.TestKit;
-using Bnb.Tool.Errors;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Diff;

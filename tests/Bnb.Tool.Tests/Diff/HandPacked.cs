@@ -1,7 +1,8 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
-using Bnb.Quant;
+using Bnb.Formats.Primitives;
+using Bnb.Quant.Blockwise;
 using Bnb.TestKit;
 
 namespace Bnb.Tool.Tests.Diff;

@@ -1,4 +1,4 @@
-using Bnb.Tool.Pipeline;
+using Bnb.Engine.Work;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Diff;

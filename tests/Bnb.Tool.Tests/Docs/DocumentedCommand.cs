@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using Bnb.Tool.Errors;
+using Bnb.Engine.Errors;
 
 namespace Bnb.Tool.Tests.Docs;
 

@@ -1,10 +1,10 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Bnb.Quant;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Sampling;
+using Bnb.Quant.Backends;
 using Bnb.TestKit;
-using Bnb.Tool.Errors;
-using Bnb.Tool.Sample;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Docs;

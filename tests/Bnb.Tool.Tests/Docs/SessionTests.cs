@@ -1,8 +1,8 @@
 using System.Buffers.Binary;
-using Bnb.Formats;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Sampling;
+using Bnb.Formats.Checkpoints;
 using Bnb.TestKit;
-using Bnb.Tool.Errors;
-using Bnb.Tool.Sample;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Docs;

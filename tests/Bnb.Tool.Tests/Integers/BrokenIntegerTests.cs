@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
+using Bnb.Engine.Errors;
+using Bnb.Formats.Primitives;
 using Bnb.TestKit;
-using Bnb.Tool.Errors;
 using Xunit;
 using Verified = Bnb.Tool.Tests.Verify.Verification;
 

@@ -1,10 +1,8 @@
-using Bnb.Formats;
-using Bnb.Quant;
+using Bnb.Engine.Dequantizing;
+using Bnb.Engine.Events;
+using Bnb.Formats.Primitives;
+using Bnb.Quant.Backends;
 using Bnb.TestKit;
-using Bnb.Tool.Commands;
-using Bnb.Tool.Options;
-using Bnb.Tool.Pipeline;
-using Serilog.Core;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Integers;
@@ -102,9 +100,10 @@ public sealed class DequantizeIntegerTests : IDisposable
         Write(groups.Tensors(), HandGroups4.Config(64, symmetric: false), "groups");
         foreach (string form in (string[])["rows", "groups"])
         {
-            DequantizeCommand.Execute(
+            DequantizeRun.Execute(
                 new DequantizeRequest { SourcePath = _folder[form], OutputPath = _folder[form + "-out"], KernelPath = path },
-                new CommandContext(new FakeTerminal(), Logger.None, Verbosity.Quiet, Json: false, CancellationToken.None));
+                NoEvents.Instance,
+                CancellationToken.None);
         }
 
         Assert.Equal(Stored.Bytes("BF16", rows.Values("BF16")), OutputFolder.Tensors(_folder["rows-out"])[rows.Key].Bytes);

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Bnb.Formats;
+using Bnb.Formats.Primitives;
 using Bnb.TestKit;
 using Xunit;
 

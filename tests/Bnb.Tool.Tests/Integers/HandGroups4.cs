@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Bnb.Formats.Primitives;
 using Bnb.TestKit;
 
 namespace Bnb.Tool.Tests.Integers;

@@ -1,4 +1,5 @@
-using Bnb.Formats;
+using Bnb.Engine.Work;
+using Bnb.Formats.Primitives;
 using Bnb.TestKit;
 using Bnb.Tool.Tests.Bytes;
 using Xunit;

@@ -1,11 +1,10 @@
-using Bnb.Quant;
+using Bnb.Engine.DataTypes;
+using Bnb.Engine.Events;
+using Bnb.Engine.Plans;
+using Bnb.Engine.Quantizing;
+using Bnb.Quant.Backends;
 using Bnb.TestKit;
-using Bnb.Tool.Commands;
-using Bnb.Tool.DataTypes;
-using Bnb.Tool.Options;
-using Bnb.Tool.Pipeline;
 using Bnb.Tool.Tests.Bytes;
-using Serilog.Core;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Integers;
@@ -48,7 +47,7 @@ public sealed class IntegerDeterminismTests(IntegerDeterminismTests.Model model)
             KernelPath = path,
         };
 
-        QuantizeRun.Execute(request, new CommandContext(new FakeTerminal(), Logger.None, Verbosity.Quiet, Json: false, CancellationToken.None));
+        QuantizeRun.Execute(request, NoEvents.Instance, CancellationToken.None);
 
         Assert.Equal(model.Fingerprints[i], OutputFolder.Fingerprint(_folder[$"out{i}"]));
     });

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text.Json;
+using Bnb.Engine.Errors;
 using Bnb.TestKit;
-using Bnb.Tool.Errors;
 using Bnb.Tool.Tests.Bytes;
 using Xunit;
 

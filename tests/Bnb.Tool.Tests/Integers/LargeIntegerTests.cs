@@ -1,7 +1,9 @@
 using System.Runtime.InteropServices;
-using Bnb.Formats;
+using Bnb.Formats.Checkpoints;
 using Bnb.Formats.IO;
+using Bnb.Formats.Primitives;
 using Bnb.Formats.Safetensors;
+using Bnb.Formats.Tensors;
 using Bnb.TestKit;
 using Xunit;
 

@@ -1,12 +1,14 @@
 using System.Text.Json;
-using Bnb.Quant;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Events;
+using Bnb.Engine.Reports.Verification;
+using Bnb.Engine.Verifying;
+using Bnb.Formats.Primitives;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Int4;
+using Bnb.Quant.Int8;
 using Bnb.TestKit;
-using Bnb.Tool.Commands;
-using Bnb.Tool.Errors;
-using Bnb.Tool.Options;
 using Bnb.Tool.Tests.Verify;
-using Bnb.Tool.Verification;
-using Serilog.Core;
 using Xunit;
 using Verified = Bnb.Tool.Tests.Verify.Verification;
 
@@ -294,12 +296,12 @@ public sealed class VerifyIntegerTests : IDisposable
 
     private static Verified Forced(string quantized, string source, KernelPath path)
     {
-        var terminal = new FakeTerminal();
-        ExitCode exit = VerifyRun.Conclude(
+        VerificationReport report = VerifyRun.Execute(
             new VerifyRequest { QuantizedPath = quantized, SourcePath = source, OutlierChannels = 2, KernelPath = path },
-            new CommandContext(terminal, Logger.None, Verbosity.Quiet, Json: true, CancellationToken.None));
-        Assert.Equal(ExitCode.Done, exit);
-        return new Verified(exit, JsonElement.Parse(terminal.OutText));
+            NoEvents.Instance,
+            CancellationToken.None);
+        Assert.True(report.Passed);
+        return new Verified(ExitCode.Done, JsonElement.Parse(VerificationReportJsonLine.Of(report)));
     }
 
     private static void AssertPerfect(Verified done, string type, bool exact = true)

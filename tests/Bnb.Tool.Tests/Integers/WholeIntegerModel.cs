@@ -1,6 +1,9 @@
 using System.Runtime.InteropServices;
-using Bnb.Formats;
-using Bnb.Quant;
+using Bnb.Formats.Primitives;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Int4;
+using Bnb.Quant.Int8;
+using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 using Bnb.Tool.Tests.Bytes;
 

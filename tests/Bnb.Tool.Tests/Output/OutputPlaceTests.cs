@@ -1,7 +1,8 @@
 using System.Net.Sockets;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Output;
+using Bnb.Quant.Numerics;
 using Bnb.TestKit;
-using Bnb.Tool.Errors;
-using Bnb.Tool.Pipeline;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Output;

@@ -1,6 +1,6 @@
+using Bnb.Engine.Errors;
+using Bnb.Engine.Output;
 using Bnb.TestKit;
-using Bnb.Tool.Errors;
-using Bnb.Tool.Pipeline;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Output;

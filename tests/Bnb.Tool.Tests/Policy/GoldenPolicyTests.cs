@@ -1,7 +1,8 @@
 using System.Buffers.Binary;
 using System.Text.Json;
+using Bnb.Engine.Policy;
+using Bnb.Engine.Policy.Names;
 using Bnb.TestKit;
-using Bnb.Tool.Policy;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Policy;

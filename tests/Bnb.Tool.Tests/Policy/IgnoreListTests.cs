@@ -1,4 +1,4 @@
-using Bnb.Tool.Policy.IgnoreLists;
+using Bnb.Engine.Policy.IgnoreLists;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Policy;

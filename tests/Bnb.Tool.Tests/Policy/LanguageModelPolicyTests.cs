@@ -1,4 +1,5 @@
-using Bnb.Tool.Policy;
+using Bnb.Engine.Policy;
+using Bnb.Engine.Policy.Names;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Policy;

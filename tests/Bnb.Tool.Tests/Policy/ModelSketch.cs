@@ -1,6 +1,7 @@
 using System.Globalization;
-using Bnb.Tool.Policy;
-using Bnb.Tool.Policy.SkipLists;
+using Bnb.Engine.Policy;
+using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Policy.SkipLists;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Policy;

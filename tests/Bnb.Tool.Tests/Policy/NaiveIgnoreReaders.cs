@@ -5,7 +5,7 @@ namespace Bnb.Tool.Tests.Policy;
 
 /// <summary>
 /// The readers of compressed-tensors' <c>ignore</c>, restated as plainly as possible for a layer of the class Linear. Each
-/// answers "quantized", "ignored" or "refused". The yardstick for <see cref="Bnb.Tool.Policy.IgnoreLists.IgnoreList"/>.
+/// answers "quantized", "ignored" or "refused". The yardstick for <see cref="Bnb.Engine.Policy.IgnoreLists.IgnoreList"/>.
 /// </summary>
 internal static class NaiveIgnoreReaders
 {

@@ -5,7 +5,7 @@ namespace Bnb.Tool.Tests.Policy;
 
 /// <summary>
 /// The consumers' rules, restated as plainly as possible: one entry against one name, every entry through a regex. The
-/// yardstick for <see cref="Bnb.Tool.Policy.SkipLists.SkipList"/> and for whole results.
+/// yardstick for <see cref="Bnb.Engine.Policy.SkipLists.SkipList"/> and for whole results.
 /// </summary>
 internal static class NaiveMatchers
 {

@@ -1,5 +1,6 @@
 using System.Diagnostics;
-using Bnb.Tool.Policy;
+using Bnb.Engine.Policy;
+using Bnb.Engine.Policy.Names;
 using FsCheck;
 using FsCheck.Fluent;
 using Xunit;

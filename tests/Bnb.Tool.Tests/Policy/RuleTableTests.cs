@@ -1,6 +1,6 @@
 using System.Reflection;
 using System.Text.RegularExpressions;
-using Bnb.Tool.Policy;
+using Bnb.Engine.Policy.Names;
 using Bnb.Tool.Tests.Docs;
 using Xunit;
 

@@ -1,4 +1,4 @@
-using Bnb.Tool.Policy.SkipLists;
+using Bnb.Engine.Policy.SkipLists;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Policy;
@@ -88,6 +88,6 @@ public class SkipListTests
     {
         var facts = ModelSketch.Facts(name.StartsWith("h.", StringComparison.Ordinal) ? "gpt2" : "llama");
 
-        Assert.Contains(alias, new NameAliases(facts).Of(new Bnb.Tool.Policy.ModuleName(name)));
+        Assert.Contains(alias, new NameAliases(facts).Of(new Bnb.Engine.Policy.Names.ModuleName(name)));
     }
 }

@@ -1,8 +1,8 @@
 using System.Text.RegularExpressions;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Output;
+using Bnb.Engine.Sampling;
 using Bnb.TestKit;
-using Bnb.Tool.Errors;
-using Bnb.Tool.Pipeline;
-using Bnb.Tool.Sample;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Processes;

@@ -1,6 +1,6 @@
+using Bnb.Engine.Errors;
+using Bnb.Engine.Sampling;
 using Bnb.TestKit;
-using Bnb.Tool.Errors;
-using Bnb.Tool.Sample;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Processes;

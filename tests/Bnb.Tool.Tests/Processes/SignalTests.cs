@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Output;
 using Bnb.TestKit;
-using Bnb.Tool.Errors;
-using Bnb.Tool.Pipeline;
 using Bnb.Tool.Tests.Bytes;
 using Xunit;
 

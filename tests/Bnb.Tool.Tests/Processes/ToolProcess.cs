@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Bnb.Tool.Errors;
+using Bnb.Engine.Errors;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Processes;

@@ -1,6 +1,6 @@
 using System.Text.Json;
+using Bnb.Engine.Errors;
 using Bnb.TestKit;
-using Bnb.Tool.Errors;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Selection;

@@ -1,8 +1,8 @@
 using System.Text;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Reports.Verification;
+using Bnb.Engine.Verifying;
 using Bnb.TestKit;
-using Bnb.Tool.Errors;
-using Bnb.Tool.Reports.Verification;
-using Bnb.Tool.Verification;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Verification;

@@ -1,9 +1,10 @@
 using System.Globalization;
 using System.Xml.Linq;
-using Bnb.Tool.Errors;
-using Bnb.Tool.Options;
-using Bnb.Tool.Reports.Verification;
-using Bnb.Tool.Verification;
+using Bnb.Cli.Options;
+using Bnb.Cli.Screens;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Reports.Verification;
+using Bnb.Engine.Verifying;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Verification;
@@ -189,7 +190,7 @@ public class FileReportTests
     private static string Screen(VerificationReport report, Verbosity verbosity = Verbosity.Normal)
     {
         var terminal = new FakeTerminal();
-        VerificationTables.Write(report, terminal, verbosity);
+        VerificationScreen.Write(report, terminal, verbosity);
         return terminal.OutText;
     }
 }

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
-using Bnb.Tool.Reports.Verification;
-using Bnb.Tool.Verification;
+using Bnb.Engine.Reports.Verification;
+using Bnb.Engine.Verifying;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Verification;

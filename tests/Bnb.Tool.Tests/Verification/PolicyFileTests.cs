@@ -1,7 +1,7 @@
 using System.Text;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Verifying;
 using Bnb.TestKit;
-using Bnb.Tool.Errors;
-using Bnb.Tool.Verification;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Verification;

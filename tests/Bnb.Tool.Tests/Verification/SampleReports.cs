@@ -1,5 +1,5 @@
-using Bnb.Quant;
-using Bnb.Tool.Verification;
+using Bnb.Engine.Verifying;
+using Bnb.Quant.Blockwise;
 
 namespace Bnb.Tool.Tests.Verification;
 

@@ -1,8 +1,11 @@
-using Bnb.Formats;
-using Bnb.Quant;
-using Bnb.Tool.Devices;
-using Bnb.Tool.Pipeline;
-using Bnb.Tool.Verification;
+using Bnb.Engine.Devices;
+using Bnb.Engine.Verifying;
+using Bnb.Engine.Work;
+using Bnb.Formats.Tensors;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Gemm;
+using Bnb.Quant.Numerics;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Verify;

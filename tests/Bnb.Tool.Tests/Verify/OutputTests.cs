@@ -1,12 +1,10 @@
 using System.Text.Json;
 using System.Xml.Linq;
-using Bnb.Quant;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Events;
+using Bnb.Engine.Verifying;
+using Bnb.Quant.Backends;
 using Bnb.TestKit;
-using Bnb.Tool.Commands;
-using Bnb.Tool.Errors;
-using Bnb.Tool.Options;
-using Bnb.Tool.Verification;
-using Serilog.Core;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Verify;
@@ -135,7 +133,6 @@ public sealed class OutputTests(LimitTests.Model model) : IClassFixture<LimitTes
 
     private VerificationReport Execute(KernelPath path) => VerifyRun.Execute(
         new VerifyRequest { QuantizedPath = model.Damaged, SourcePath = model.Source, KernelPath = path },
-        _ => Thresholds.FromTheory,
-        new CommandContext(new FakeTerminal(), Logger.None, Verbosity.Quiet, Json: false, CancellationToken.None),
-        out _);
+        NoEvents.Instance,
+        CancellationToken.None);
 }

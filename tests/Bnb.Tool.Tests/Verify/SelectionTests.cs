@@ -1,5 +1,5 @@
+using Bnb.Engine.Errors;
 using Bnb.TestKit;
-using Bnb.Tool.Errors;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Verify;

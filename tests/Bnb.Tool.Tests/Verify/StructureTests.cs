@@ -1,3 +1,4 @@
+using Bnb.Formats.Primitives;
 using Bnb.TestKit;
 using Xunit;
 

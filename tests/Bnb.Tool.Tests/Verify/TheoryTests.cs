@@ -1,4 +1,5 @@
-using Bnb.Quant;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Metrics;
 using Bnb.TestKit;
 using Xunit;
 

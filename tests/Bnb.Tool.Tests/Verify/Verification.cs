@@ -1,5 +1,6 @@
 using System.Text.Json;
-using Bnb.Tool.Errors;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Verifying;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Verify;

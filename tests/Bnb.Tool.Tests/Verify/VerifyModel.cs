@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using Bnb.Formats;
+using Bnb.Formats.Primitives;
 using Bnb.TestKit;
 
 namespace Bnb.Tool.Tests.Verify;

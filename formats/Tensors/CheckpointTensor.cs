@@ -1,0 +1,24 @@
+using Bnb.Formats.Primitives;
+
+namespace Bnb.Formats.Tensors;
+
+/// <summary>One tensor of a checkpoint and the file it is in.</summary>
+/// <param name="Info">Its description in the file's header.</param>
+/// <param name="File">The file.</param>
+public sealed record CheckpointTensor(TensorInfo Info, CheckpointFile File)
+{
+    /// <summary>Its key, unique in the checkpoint.</summary>
+    public string Name => Info.Name;
+
+    /// <summary>How its elements are stored.</summary>
+    public DType DType => Info.DType;
+
+    /// <summary>Its dimensions.</summary>
+    public TensorShape Shape => Info.Shape;
+
+    /// <summary>Bytes it takes.</summary>
+    public long ByteCount => Info.ByteCount;
+
+    /// <summary>Its first byte, counted from the start of the file. Not aligned to anything.</summary>
+    public long FileOffset => File.Header.DataStart + Info.Begin;
+}

@@ -1,0 +1,60 @@
+using System.Reflection;
+using Bnb.Quant.Gpu.Devices;
+using Bnb.Quant.Gpu.Kernels;
+using Bnb.Quant.Gpu.Runtime;
+using ILGPU;
+using ILGPU.Backends.EntryPoints;
+using ILGPU.Backends.PTX;
+using ILGPU.Runtime;
+using ILGPU.Runtime.CPU;
+using ILGPU.Runtime.Cuda;
+
+namespace Bnb.Quant.Gpu.Inspection;
+
+/// <summary>The PTX of every kernel, made without a device, so that what matters in it can be checked anywhere.</summary>
+internal static class PtxListing
+{
+    private static readonly Type[] Stored = [typeof(StoredF32), typeof(StoredF16), typeof(StoredBF16)];
+    private static readonly Type[] Codes = [typeof(RankedNf4), typeof(RankedFp4)];
+    private static readonly Type[] Weights = [typeof(Weights4), typeof(Weights8)];
+
+    /// <summary>Name and text, for compute capability 8.0, which is what ILGPU uses for everything newer.</summary>
+    public static IEnumerable<(string Name, string Ptx)> All()
+    {
+        using Context context = Context.Create(builder => DriverDevices.Translate(builder).CPU());
+        using var backend = new PTXBackend(context, CudaArchitecture.SM_80, CudaInstructionSet.ISA_75, nvvmAPI: null!);
+        foreach ((Type kernel, Type[] arguments) in Kernels())
+        {
+            MethodInfo method = KernelCache.MethodOf(kernel, arguments);
+            var compiled = (PTXCompiledKernel)backend.Compile(
+                EntryPointDescription.FromExplicitlyGroupedKernel(method), new KernelSpecialization());
+            yield return ($"{kernel.Name}<{string.Join(",", arguments.Select(type => type.Name))}>", compiled.PTXAssembly);
+        }
+    }
+
+    private static IEnumerable<(Type Kernel, Type[] Arguments)> Kernels()
+    {
+        foreach (Type stored in Stored)
+        {
+            foreach (Type code in Codes) yield return (typeof(Quantize4Kernel), [stored, code, typeof(ShuffleMax)]);
+            yield return (typeof(Dequantize4Kernel), [stored]);
+            yield return (typeof(QuantizeRows8Kernel), [stored]);
+            yield return (typeof(DequantizeRows8Kernel), [stored]);
+            foreach (Type weights in Weights)
+            {
+                yield return (typeof(TiledGemmKernel), [stored, weights]);
+                yield return (typeof(GemvKernel), [stored, weights]);
+            }
+        }
+
+        foreach (Type weights in Weights)
+        {
+            yield return (typeof(TensorGemmKernel), [typeof(MmaBF16), weights]);
+            yield return (typeof(TensorGemmKernel), [typeof(MmaF16), weights]);
+        }
+
+        yield return (typeof(Quantize8Kernel), []);
+        yield return (typeof(Dequantize8Kernel), []);
+        yield return (typeof(BlockSumsKernel), []);
+    }
+}

@@ -1,0 +1,32 @@
+using Bnb.Quant.Codes;
+using Bnb.Quant.Gpu.Devices;
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace Bnb.Quant.Gpu.Runtime;
+
+/// <summary>The tables of the dynamic 8-bit code on a device, and room for the map that a checkpoint brings.</summary>
+internal sealed class DynamicTables(Accelerator accelerator) : IDisposable
+{
+    private readonly MemoryBuffer1D<float, Stride1D.Dense> _bounds = accelerator.Allocate1D(DynamicBuckets.BoundOfBucket.ToArray());
+    private readonly MemoryBuffer1D<byte, Stride1D.Dense> _ranks = accelerator.Allocate1D(DynamicBuckets.CodeOfBucket.ToArray());
+    private readonly MemoryBuffer1D<float, Stride1D.Dense> _map = accelerator.Allocate1D<float>(256);
+
+    /// <summary><see cref="DynamicBuckets.BoundOfBucket"/>.</summary>
+    public ArrayView<float> Bounds => _bounds.View;
+
+    /// <summary><see cref="DynamicBuckets.CodeOfBucket"/>.</summary>
+    public ArrayView<byte> Ranks => _ranks.View;
+
+    /// <summary>The 256 values that were loaded last.</summary>
+    public ArrayView<float> Map => _map.View;
+
+    /// <summary>Loads the 256 values of codes and waits.</summary>
+    public void LoadMap(ReadOnlySpan<float> values)
+    {
+        _map.CopyFromCPU(values.ToArray());
+        accelerator.Synchronize();
+    }
+
+    public void Dispose() => Closing.AttemptAll([_bounds.Dispose, _ranks.Dispose, _map.Dispose]);
+}

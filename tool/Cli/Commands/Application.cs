@@ -1,0 +1,69 @@
+using System.CommandLine;
+using Bnb.Cli.Errors;
+using Bnb.Cli.Terminal;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Text;
+using Bnb.Formats.Primitives;
+
+namespace Bnb.Cli.Commands;
+
+/// <summary>The whole tool as a function from arguments and terminal to an exit code; tests call it as <c>Main</c> does.</summary>
+internal static class Application
+{
+    public static ExitCode Run(IReadOnlyList<string> args, ITerminal terminal, SignalCancellation signals)
+    {
+        try
+        {
+            // Answered without building the command tree: scripts ask for it often.
+            if (args is ["--version"])
+            {
+                terminal.Out.WriteLine(ToolVersion.Number);
+                return ExitCode.Done;
+            }
+
+            var host = new CommandHost(terminal, signals);
+            ParseResult parsed = CreateRoot(host).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+            if (args.Count == 0)
+            {
+                parsed = CreateRoot(host).Parse(["--help"]);
+                parsed.Invoke(new InvocationConfiguration { Output = terminal.Out, Error = terminal.Error });
+                return ExitCode.Usage;
+            }
+
+            if (parsed.Errors.Count > 0) return host.Usage(parsed, args);
+            return (ExitCode)parsed.Invoke(new InvocationConfiguration
+            {
+                Output = terminal.Out,
+                Error = terminal.Error,
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = null,
+            });
+        }
+        catch (OutputLostException lost)
+        {
+            // Commands report their own errors: what arrives here is help or version text that could not be printed.
+            terminal.Error.WriteLine($"error[STDOUT]: {lost.Message}");
+            return ExitCode.IoError;
+        }
+        catch (Exception failure)
+        {
+            // The report of an error failed itself, as it may without memory or descriptors: end like an error all the same,
+            // not like a crash.
+            UserErrorException? known = ErrorMapping.ToUserError(failure);
+            terminal.Error.WriteLine($"error[{known?.Code ?? "INTERNAL"}]: {failure.GetType().Name}: {DisplayText.Escape(failure.Message)}");
+            return known?.Exit ?? ExitCode.InternalError;
+        }
+    }
+
+    private static RootCommand CreateRoot(CommandHost host) =>
+        new("Quantizes model checkpoints for bitsandbytes and compressed-tensors, and proves the result: offline, without Python")
+        {
+            QuantizeCommand.Create(host),
+            VerifyCommand.Create(host),
+            DequantizeCommand.Create(host),
+            InspectCommand.Create(host),
+            DiffCommand.Create(host),
+            DevicesCommand.Create(host),
+            DemoCommand.Create(host),
+        };
+}

@@ -1,0 +1,127 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using Bnb.Cli.Errors;
+using Bnb.Cli.Options;
+using Bnb.Cli.Terminal;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Events;
+using Bnb.Engine.Text;
+using Serilog.Core;
+
+namespace Bnb.Cli.Commands;
+
+/// <summary>
+/// What all commands share: the common options, the log, cancellation, and turning whatever is thrown into a message and
+/// an exit code. System.CommandLine only parses and prints help; its own error and signal handling is not used.
+/// </summary>
+internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals)
+{
+    private const int MostTypos = 2;
+
+    /// <summary>Adds the common options to <paramref name="command"/> and makes <paramref name="body"/> its action.</summary>
+    public void Attach(Command command, Action<ParseResult, CommandContext> body) => Attach(command, (parsed, context) =>
+    {
+        body(parsed, context);
+        return ExitCode.Done;
+    });
+
+    /// <summary>The same for a command that can end in more than one good way.</summary>
+    public void Attach(Command command, Func<ParseResult, CommandContext, ExitCode> body)
+    {
+        Option<bool> json = CommonOptions.Json();
+        Option<Verbosity> verbosity = CommonOptions.VerbosityLevel();
+        Option<string?> logFile = CommonOptions.LogFile();
+        command.Add(json);
+        command.Add(verbosity);
+        command.Add(logFile);
+        command.SetAction(parsed =>
+            (int)Run(parsed, parsed.GetValue(json), parsed.ValueOr(verbosity, Verbosity.Normal), parsed.GetValue(logFile), body));
+    }
+
+    /// <summary>Reports a mistake in the command line itself: one error, one hint, no page of help.</summary>
+    /// <param name="args">The words as given; with --json among them the error is said as JSON too.</param>
+    public ExitCode Usage(ParseResult parsed, IReadOnlyList<string> args)
+    {
+        // A typo in a command's name also makes the name "missing": the word that was not understood says more.
+        string message = (parsed.Errors.FirstOrDefault(error => error.Message.StartsWith("Unrecognized", StringComparison.Ordinal))
+            ?? parsed.Errors[0]).Message.TrimEnd('.');
+        string help = $"dotnet bnb {string.Join(' ', CommandPath(parsed.CommandResult))}--help";
+        string? meant = args.Select(word => Suggestion(word, parsed.CommandResult.Command)).FirstOrDefault(word => word is not null);
+        var usage = new UserErrorException(ExitCode.Usage, "USAGE", message)
+        {
+            Action = meant is null ? $"see {help}" : $"did you mean {meant}? See {help}",
+        };
+        return Report(usage, args.Contains("--json"), "nothing was written");
+    }
+
+    private ExitCode Run(ParseResult parsed, bool json, Verbosity verbosity, string? logFile, Func<ParseResult, CommandContext, ExitCode> body)
+    {
+        Logger log;
+        try
+        {
+            log = Talk.Create(terminal, verbosity, logFile);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            var denied = new UserErrorException(ExitCode.OutputRefused, "LOG-FILE", "the log file cannot be written", failure) { File = logFile };
+            return Report(denied, json, "nothing was written");
+        }
+
+        using (log)
+        {
+            var context = new CommandContext(terminal, log, verbosity, json, signals.Token);
+            try
+            {
+                ExitCode exit = body(parsed, context);
+                if (json) terminal.Out.Write(ErrorReport.JsonExit(exit, null));
+                return exit;
+            }
+            catch (OperationCanceledException) when (signals.Token.IsCancellationRequested)
+            {
+                var stopped = new UserErrorException(signals.Exit, "STOPPED", "stopped on request");
+                return Report(stopped, json, context.Outcome);
+            }
+            catch (Exception failure)
+            {
+                ExitCode exit = Report(ErrorMapping.ToUserError(failure) ?? Bug(failure), json, context.Outcome);
+                // After the report: without memory or descriptors even a log may fail.
+                log.Debug(failure, "stopped by");
+                return exit;
+            }
+        }
+    }
+
+    private static UserErrorException Bug(Exception failure) =>
+        new(ExitCode.InternalError, "INTERNAL", $"{failure.GetType().Name}: {failure.Message}", failure)
+        {
+            Action = "this is a bug: report it with a --log-file",
+        };
+
+    private ExitCode Report(UserErrorException error, bool json, string outcome)
+    {
+        terminal.Error.Write(ErrorReport.Text(error, outcome));
+        if (!json) return error.Exit;
+        try
+        {
+            terminal.Out.Write(ErrorReport.JsonExit(error.Exit, error));
+        }
+        catch (OutputLostException)
+        {
+            // stdout is gone; the message went to stderr and the exit code stands.
+        }
+
+        return error.Exit;
+    }
+
+    /// <summary>The command or option nearest to a word that is neither, when it is near enough to be a typo.</summary>
+    private static string? Suggestion(string word, Command command)
+    {
+        List<string> known = [.. command.Subcommands.Select(sub => sub.Name), .. command.Options.Select(option => option.Name)];
+        bool looksLikeOne = word.StartsWith('-') || command.Subcommands.Count > 0;
+        if (!looksLikeOne || known.Contains(word) || command.Options.Any(option => option.Aliases.Contains(word))) return null;
+        return NearestNames.Within(word, known, MostTypos);
+    }
+
+    private static IEnumerable<string> CommandPath(CommandResult result) =>
+        result.Parent is CommandResult parent ? [.. CommandPath(parent), result.Command.Name + " "] : [];
+}

@@ -1,0 +1,70 @@
+using System.CommandLine;
+using System.Diagnostics;
+using Bnb.Cli.Options;
+using Bnb.Cli.Screens;
+using Bnb.Engine.Dequantizing;
+using Bnb.Engine.Reports;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Cli.Commands;
+
+/// <summary><c>dotnet bnb dequantize</c>: a quantized checkpoint back to a plain one, streaming.</summary>
+internal static class DequantizeCommand
+{
+    public static Command Create(CommandHost host)
+    {
+        var source = new Argument<string>("QUANTIZED") { Description = "Checkpoint folder or .safetensors file that bitsandbytes, this tool or anyone else quantized to nf4, fp4, int8 or int4", CustomParser = Choice.FilePath };
+        var output = new Option<string>("--output", "-o") { Description = "Folder to create for the plain checkpoint (no default)", HelpName = "DIR", Required = true, CustomParser = Choice.FilePath };
+        var dtype = new Option<ElementType?>("--dtype")
+        {
+            Description = "dtype of the dequantized weights: bfloat16, float16 or float32 (default: the one each was quantized from)",
+            HelpName = "DTYPE",
+            CustomParser = Choice.Parser(new Dictionary<string, ElementType?>
+            {
+                ["bfloat16"] = ElementType.BF16,
+                ["float16"] = ElementType.F16,
+                ["float32"] = ElementType.F32,
+            }),
+        };
+        Option<long> maxShardSize = CommonOptions.MaxShardSize();
+        Option<int> threads = CommonOptions.Threads();
+        Option<long> maxMemory = CommonOptions.MaxMemory();
+        var device = new DeviceOptions();
+        Option<bool> overwrite = CommonOptions.Overwrite();
+        Option<bool> followSymlinks = CommonOptions.FollowSymlinks();
+        var command = new Command("dequantize", "Turn a quantized checkpoint back into a plain one")
+        {
+            source, output, dtype, maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, overwrite, followSymlinks,
+        };
+        command.Validators.Add(device.Validate);
+        host.Attach(command, (parsed, context) =>
+        {
+            var defaults = new DequantizeRequest
+            {
+                SourcePath = parsed.GetRequiredValue(source),
+                OutputPath = parsed.GetRequiredValue(output),
+            };
+            Execute(
+                defaults with
+                {
+                    Type = parsed.GetValue(dtype),
+                    MaxShardBytes = parsed.ValueOr(maxShardSize, defaults.MaxShardBytes),
+                    Device = parsed.ValueOr(device.Choice, defaults.Device),
+                    MaxDeviceMemoryBytes = device.MemoryLimit(parsed),
+                    Threads = parsed.ValueOr(threads, defaults.Threads),
+                    MaxMemoryBytes = parsed.ValueOr(maxMemory, defaults.MaxMemoryBytes),
+                    Overwrite = parsed.GetValue(overwrite),
+                    FollowSymlinks = parsed.GetValue(followSymlinks),
+                },
+                context);
+        });
+        return command;
+    }
+
+    private static void Execute(DequantizeRequest request, CommandContext context)
+    {
+        DequantizeSummary summary = DequantizeRun.Execute(request, context.Events, context.Cancellation);
+        if (context.Json) context.Terminal.Out.Write(DequantizeJson.Of(summary));
+        else if (context.Verbosity != Verbosity.Quiet) DequantizeScreen.Write(summary, context.Terminal, context.Verbosity);
+    }
+}

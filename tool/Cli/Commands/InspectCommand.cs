@@ -1,0 +1,28 @@
+using System.CommandLine;
+using Bnb.Cli.Options;
+using Bnb.Cli.Screens;
+using Bnb.Engine.Inspecting;
+using Bnb.Engine.Reports;
+
+namespace Bnb.Cli.Commands;
+
+/// <summary><c>dotnet bnb inspect PATH</c>: what is in a checkpoint, quantized or not, without reading its weights.</summary>
+internal static class InspectCommand
+{
+    public static Command Create(CommandHost host)
+    {
+        var path = new Argument<string>("PATH") { Description = "Checkpoint folder or one .safetensors file", CustomParser = Choice.FilePath };
+        var command = new Command("inspect", "List tensors, dtypes, shapes, sizes and quantization state of a checkpoint") { path };
+        host.Attach(command, (parsed, context) => Execute(parsed.GetRequiredValue(path), context));
+        return command;
+    }
+
+    public static void Execute(string path, CommandContext context)
+    {
+        InspectSummary summary = InspectRun.Execute(path, context.Events);
+        if (context.Json) context.Terminal.Out.Write(InspectJson.Of(summary));
+        else InspectScreen.Write(summary, context.Terminal, context.Verbosity);
+        // Shown as far as it could be read; a weight that cannot be decoded is an error all the same.
+        summary.ThrowIfMalformed();
+    }
+}

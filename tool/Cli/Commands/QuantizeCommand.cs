@@ -1,0 +1,106 @@
+using System.CommandLine;
+using Bnb.Cli.Options;
+using Bnb.Cli.Screens;
+using Bnb.Engine.Quantizing;
+using Bnb.Engine.Reports;
+
+namespace Bnb.Cli.Commands;
+
+/// <summary>The words of <c>dotnet bnb quantize</c>; <see cref="QuantizeRun"/> does the work.</summary>
+internal static class QuantizeCommand
+{
+    private static readonly string[] ComputeDTypes = ["bfloat16", "float16", "float32"];
+
+    public static Command Create(CommandHost host)
+    {
+        var source = new Argument<string>("SOURCE")
+        {
+            Description = "Checkpoint folder (model.safetensors, or shards with an index), or one .safetensors file",
+            CustomParser = Choice.FilePath,
+        };
+        var output = new Option<string?>("--output", "-o")
+        {
+            Description = "Folder to create for the quantized checkpoint (no default; only a dry run goes without)",
+            HelpName = "DIR",
+            CustomParser = Choice.FilePath,
+        };
+        var recipe = new RecipeOptions();
+        var computeDType = new Option<string?>("--compute-dtype")
+        {
+            Description = "nf4 and fp4: bnb_4bit_compute_dtype in config.json: bfloat16, float16 or float32 (default: the source's dtype)",
+            HelpName = "DTYPE",
+            CustomParser = Choice.Parser(ComputeDTypes.ToDictionary(name => name, name => (string?)name)),
+        };
+        Option<string[]> include = CommonOptions.Glob("--include", "Quantize tensors whose name matches this glob, over the built-in rules; repeatable, the last matching --include or --exclude wins (default: none)");
+        Option<string[]> exclude = CommonOptions.Glob("--exclude", "Leave tensors whose name matches this glob as they are; repeatable, the last match wins (default: none)");
+        var excludeUnaligned = new Option<bool>("--exclude-unaligned")
+        {
+            Description = "nf4 and fp4: leave out layers whose input size is not a multiple of the block size; they load, but bitsandbytes multiplies them by its fallback. int4 always does (default: off)",
+        };
+        var quantizeVision = new Option<bool>("--quantize-vision") { Description = "Quantize vision and audio towers of multimodal models too (default: off)" };
+        Option<long> maxShardSize = CommonOptions.MaxShardSize();
+        var device = new DeviceOptions();
+        Option<int> threads = CommonOptions.Threads();
+        Option<long> maxMemory = CommonOptions.MaxMemory();
+        var dryRun = new Option<bool>("--dry-run")
+        {
+            Description = "Show what would be done and write nothing. With double quantization the weights are read once, because the size is exact to the byte (default: off)",
+        };
+        Option<bool> overwrite = CommonOptions.Overwrite();
+        Option<bool> followSymlinks = CommonOptions.FollowSymlinks();
+        // Not a bool: the parser takes no other word than true and false for one.
+        var nonFinite = new Option<string>("--non-finite")
+        {
+            Description = "What to do with NaN or Inf in a weight to be quantized: error, or keep to do as bitsandbytes does (default: error)",
+            HelpName = "WHAT",
+            CustomParser = Choice.Parser(new Dictionary<string, string> { ["error"] = "error", ["keep"] = "keep" }),
+        };
+
+        var command = new Command("quantize", "Turn a checkpoint into a 4-bit or 8-bit one") { source, output };
+        foreach (Option option in recipe.All) command.Add(option);
+        foreach (Option option in (Option[])[
+            computeDType, include, exclude, excludeUnaligned, quantizeVision,
+            maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, dryRun, overwrite, followSymlinks, nonFinite,
+        ]) command.Add(option);
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(output) is null && !result.GetValue(dryRun)) result.AddError("Option '--output' is required");
+            recipe.Validate(result, computeDType);
+            device.Validate(result);
+        });
+        host.Attach(command, (parsed, context) =>
+        {
+            var defaults = new QuantizeRequest
+            {
+                SourcePath = parsed.GetRequiredValue(source),
+                OutputPath = parsed.GetValue(output),
+            };
+            QuantizeRequest request = defaults with
+            {
+                Recipe = recipe.Recipe(parsed),
+                ComputeDType = parsed.GetValue(computeDType),
+                Patterns = CommonOptions.PatternsInOrder(parsed),
+                ExcludeUnaligned = parsed.GetValue(excludeUnaligned),
+                QuantizeVision = parsed.GetValue(quantizeVision),
+                MaxShardBytes = parsed.ValueOr(maxShardSize, defaults.MaxShardBytes),
+                Device = parsed.ValueOr(device.Choice, defaults.Device),
+                MaxDeviceMemoryBytes = device.MemoryLimit(parsed),
+                Threads = parsed.ValueOr(threads, defaults.Threads),
+                MaxMemoryBytes = parsed.ValueOr(maxMemory, defaults.MaxMemoryBytes),
+                DryRun = parsed.GetValue(dryRun),
+                Overwrite = parsed.GetValue(overwrite),
+                FollowSymlinks = parsed.GetValue(followSymlinks),
+                KeepNonFinite = parsed.GetValue(nonFinite) == "keep",
+            };
+            Execute(request, context);
+        });
+        return command;
+    }
+
+    public static void Execute(QuantizeRequest request, CommandContext context)
+    {
+        QuantizeSummary summary = QuantizeRun.Execute(request, context.Events, context.Cancellation);
+        if (context.Json) context.Terminal.Out.Write(QuantizeJson.Of(summary));
+        else if (context.Verbosity != Verbosity.Quiet || request.DryRun) QuantizeScreen.Write(summary, context.Terminal, context.Verbosity);
+    }
+}

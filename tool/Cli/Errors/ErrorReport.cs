@@ -1,0 +1,48 @@
+using System.Text;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Text;
+using Bnb.Formats.Primitives;
+
+namespace Bnb.Cli.Errors;
+
+/// <summary>Writes an anticipated failure the one way this tool writes them; see docs/cli.md.</summary>
+internal static class ErrorReport
+{
+    private const int MaxFactLines = 24;
+
+    /// <summary>
+    /// <c>error[CODE]: summary</c>, the facts as an aligned block, one <c>do</c> line, and last what is on disk.
+    /// </summary>
+    /// <param name="outcome">What the run left behind, for example "nothing was written".</param>
+    public static string Text(UserErrorException error, string outcome)
+    {
+        var text = new StringBuilder();
+        text.Append("error[").Append(error.Code).Append("]: ").Append(DisplayText.Escape(error.Summary)).Append('\n');
+
+        var facts = new List<(string Label, string Value)>();
+        if (error.File is not null) facts.Add(("file", error.File));
+        if (error.Tensor is not null) facts.Add(("tensor", error.Tensor));
+        facts.AddRange(error.Facts.Where(fact => fact.Label is not "file" and not "tensor"));
+        if (error.Action is not null) facts.Add(("do", error.Action));
+
+        int width = facts.Count == 0 ? 0 : facts.Max(fact => Math.Min(fact.Label.Length, 40));
+        foreach ((string label, string value) in facts.Take(MaxFactLines))
+            text.Append("  ").Append(DisplayText.Escape(label).PadRight(width)).Append("  ").Append(DisplayText.Escape(value)).Append('\n');
+        if (facts.Count > MaxFactLines) text.Append("  ... and ").Append(facts.Count - MaxFactLines).Append(" more\n");
+        text.Append(outcome).Append('\n');
+        return text.ToString();
+    }
+
+    /// <summary>The last JSON line of a <c>--json</c> run: <c>{"type":"exit","code":4,"error":"ST-TRUNC",...}</c>.</summary>
+    public static string JsonExit(ExitCode exit, UserErrorException? error) => JsonLine.Of(json =>
+    {
+        json.WriteString("type", "exit");
+        json.WriteNumber("code", (int)exit);
+        if (error is null) return;
+        json.WriteString("error", error.Code);
+        json.WriteString("message", error.Summary);
+        if (error.File is not null) json.WriteString("file", error.File);
+        if (error.Tensor is not null) json.WriteString("tensor", error.Tensor);
+        if (error.Action is not null) json.WriteString("do", error.Action);
+    });
+}

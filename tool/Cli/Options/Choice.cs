@@ -1,0 +1,81 @@
+using System.CommandLine.Parsing;
+using System.Globalization;
+using Bnb.Engine.Text;
+
+namespace Bnb.Cli.Options;
+
+/// <summary>
+/// Value parsers for options. Each names the option, what was found and what is accepted; System.CommandLine's own
+/// messages name .NET types.
+/// </summary>
+internal static class Choice
+{
+    /// <summary>One word of a fixed list, exactly as written there.</summary>
+    public static Func<ArgumentResult, T> Parser<T>(IReadOnlyDictionary<string, T> choices) => result =>
+    {
+        string text = result.Tokens[^1].Value;
+        if (choices.TryGetValue(text, out T? value)) return value;
+        result.AddError($"{OptionName(result)} does not know '{text}'; it takes {string.Join(", ", choices.Keys)}");
+        return default!;
+    };
+
+    /// <summary>A size such as 5GB or 256MiB, in bytes.</summary>
+    public static long Size(ArgumentResult result)
+    {
+        string text = result.Tokens[^1].Value;
+        if (ByteSize.TryParse(text, out long bytes)) return bytes;
+        result.AddError($"{OptionName(result)} cannot read '{text}' as a size; write for example 5GB, 500MB or 256MiB");
+        return 0;
+    }
+
+    /// <summary>
+    /// A path. An empty one is an unset variable in a script, and one that begins with a dash a misspelt option: taken at
+    /// their word, both would create folders nobody meant.
+    /// </summary>
+    public static string FilePath(ArgumentResult result)
+    {
+        string text = result.Tokens[^1].Value;
+        if (text.Length == 0) result.AddError($"{OptionName(result)} is empty; it takes a path");
+        else if (text[0] == '-') result.AddError($"{OptionName(result)} cannot take '{text}': no such option; if it is a path, write './{text}'");
+        else if (text.Contains('\0', StringComparison.Ordinal)) result.AddError($"{OptionName(result)} holds a NUL character, which no path may");
+        return text;
+    }
+
+    /// <summary>A whole number between two bounds.</summary>
+    public static Func<ArgumentResult, int> Number(int least, int most) => result =>
+    {
+        string text = result.Tokens[^1].Value;
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && value >= least && value <= most) return value;
+        result.AddError($"{OptionName(result)} cannot take '{text}'; it is a whole number from {least} to {most}");
+        return least;
+    };
+
+    /// <summary>Any finite number.</summary>
+    public static double Number(ArgumentResult result)
+    {
+        string text = result.Tokens[^1].Value;
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && double.IsFinite(value)) return value;
+        result.AddError($"{OptionName(result)} cannot take '{text}'; it is a number such as 18.5");
+        return 0;
+    }
+
+    /// <summary>A number above zero, with a decimal point if need be.</summary>
+    public static double PositiveNumber(ArgumentResult result)
+    {
+        string text = result.Tokens[^1].Value;
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && value > 0 && double.IsFinite(value)) return value;
+        result.AddError($"{OptionName(result)} cannot take '{text}'; it is a number above zero such as 0.12");
+        return 1;
+    }
+
+    /// <summary>Zero, or a number above it that a float32 can hold.</summary>
+    public static double NumberFromZero(ArgumentResult result)
+    {
+        string text = result.Tokens[^1].Value;
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && value >= 0 && value <= float.MaxValue) return value;
+        result.AddError($"{OptionName(result)} cannot take '{text}'; it is zero or a number above it such as 6.0");
+        return 0;
+    }
+
+    private static string OptionName(ArgumentResult result) => (result.Parent as OptionResult)?.IdentifierToken?.Value ?? result.Argument.Name;
+}

@@ -1,0 +1,87 @@
+using System.CommandLine;
+using Bnb.Engine.Policy;
+
+namespace Bnb.Cli.Options;
+
+/// <summary>
+/// Options that several commands take, with one meaning. No option has a default of System.CommandLine's own: its help would
+/// print the value as .NET does; the descriptions say the defaults.
+/// </summary>
+internal static class CommonOptions
+{
+    public static Option<bool> Json() => new("--json") { Description = "Print machine-readable JSON lines on stdout instead of tables (default: off)" };
+
+    public static Option<Verbosity> VerbosityLevel()
+    {
+        var option = new Option<Verbosity>("--verbosity", "-v")
+        {
+            Description = "How much to say on stderr: quiet, normal, detailed or diagnostic (default: normal)",
+            HelpName = "LEVEL",
+            CustomParser = Choice.Parser(new Dictionary<string, Verbosity>
+            {
+                ["quiet"] = Verbosity.Quiet,
+                ["normal"] = Verbosity.Normal,
+                ["detailed"] = Verbosity.Detailed,
+                ["diagnostic"] = Verbosity.Diagnostic,
+            }),
+        };
+        return option;
+    }
+
+    public static Option<long> MaxShardSize() => new("--max-shard-size")
+    {
+        Description = "Largest output file, for example 5GB or 500MB (default: 5GB)",
+        HelpName = "SIZE",
+        CustomParser = Choice.Size,
+    };
+
+    public static Option<int> Threads() => new("--threads")
+    {
+        Description = "Worker threads; the result does not depend on it (default: one per processor)",
+        HelpName = "N",
+        CustomParser = Choice.Number(1, 1024),
+    };
+
+    public static Option<long> MaxMemory() => new("--max-memory")
+    {
+        Description = "Ceiling for buffers; large tensors are worked on in pieces (default: 256MiB)",
+        HelpName = "SIZE",
+        CustomParser = Choice.Size,
+    };
+
+    public static Option<bool> Overwrite() => new("--overwrite") { Description = "Replace an existing output folder; it stays as it was until the new one is complete (default: off)" };
+
+    public static Option<bool> FollowSymlinks() => new("--follow-symlinks") { Description = "Copy side files that are links out of the source folder (default: off)" };
+
+    /// <summary>The option's value, or <paramref name="fallback"/> when it is not on the command line.</summary>
+    public static T ValueOr<T>(this ParseResult parsed, Option<T> option, T fallback) =>
+        parsed.GetResult(option) is { Implicit: false } ? parsed.GetRequiredValue(option) : fallback;
+
+    public static Option<string?> LogFile() => new("--log-file")
+    {
+        Description = "Also write a full log with time stamps to this file (default: none)",
+        HelpName = "PATH",
+        CustomParser = Choice.FilePath,
+    };
+
+    public static Option<string[]> Glob(string name, string description) =>
+        new(name) { Description = description, HelpName = "GLOB", Arity = ArgumentArity.OneOrMore };
+
+    /// <summary>--include and --exclude as they stand on the command line: the last match wins, so their order matters.</summary>
+    public static IReadOnlyList<PatternRule> PatternsInOrder(ParseResult parsed)
+    {
+        var patterns = new List<PatternRule>();
+        bool? include = null;
+        foreach (var token in parsed.Tokens)
+        {
+            if (token.Type == System.CommandLine.Parsing.TokenType.Option)
+                include = token.Value switch { "--include" => true, "--exclude" => false, _ => null };
+            else if (token.Type == System.CommandLine.Parsing.TokenType.Argument && include is { } which)
+                patterns.Add(new PatternRule(which, token.Value));
+            // One value each: what follows the value may be SOURCE.
+            if (token.Type == System.CommandLine.Parsing.TokenType.Argument) include = null;
+        }
+
+        return patterns;
+    }
+}

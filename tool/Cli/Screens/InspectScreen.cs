@@ -1,0 +1,42 @@
+using System.Text.Json;
+using Bnb.Cli.Options;
+using Bnb.Cli.Terminal;
+using Bnb.Engine.Inspecting;
+using Bnb.Engine.Reports;
+using Bnb.Formats.Primitives;
+using Spectre.Console;
+
+namespace Bnb.Cli.Screens;
+
+/// <summary>The result of <c>inspect</c> as a table.</summary>
+internal static class InspectScreen
+{
+    public static void Write(InspectSummary summary, ITerminal terminal, Verbosity verbosity) => TableConsole.Print(terminal, console =>
+    {
+        bool everyTensor = verbosity >= Verbosity.Detailed;
+        Table table = TableConsole.NewTable(("tensor", false), ("format", false), ("shape", false), ("count", true), ("bytes", true));
+        var groups = TensorGroups.Fold(
+            summary.Tensors,
+            tensor => tensor.Name,
+            tensor => (tensor.Format, tensor.Shape, everyTensor ? tensor.Name : ""));
+        foreach ((string name, IReadOnlyList<InspectedTensor> members) in groups)
+        {
+            table.AddRow(
+                new Text(DisplayText.Escape(name)),
+                new Text(members[0].Format),
+                new Text(members[0].Shape),
+                new Text(TableConsole.Number(members.Count)),
+                new Text(TableConsole.Number(members.Sum(member => member.ByteCount))));
+        }
+
+        console.Write(table);
+        int quantized = summary.Tensors.Count(tensor => tensor.Weight is not null);
+        TableConsole.WriteFacts(
+            console,
+            ("tensors", $"{TableConsole.Number(summary.Tensors.Count)}, of which {TableConsole.Number(quantized)} quantized"),
+            ("parameters", TableConsole.Number(summary.ParameterCount)),
+            ("bits per parameter", TableConsole.Number(summary.BitsPerParameter, 3)),
+            ("tensor bytes", TableConsole.Number(summary.TensorBytes)),
+            ("files", string.Join(", ", summary.Checkpoint.Files.Select(file => $"{file.Name} ({TableConsole.Number(file.Identity.Length)} bytes)"))));
+    });
+}

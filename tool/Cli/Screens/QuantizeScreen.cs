@@ -1,0 +1,71 @@
+using System.Text.Json;
+using Bnb.Cli.Options;
+using Bnb.Cli.Terminal;
+using Bnb.Engine.DataTypes;
+using Bnb.Engine.Plans;
+using Bnb.Engine.Quantizing;
+using Bnb.Engine.Reports;
+using Bnb.Engine.Text;
+using Bnb.Formats.Primitives;
+using Spectre.Console;
+
+namespace Bnb.Cli.Screens;
+
+/// <summary>The result of <c>quantize</c> and of its dry run: per tensor, and in total.</summary>
+internal static class QuantizeScreen
+{
+    /// <summary>
+    /// A dry run and --verbosity detailed list every tensor; otherwise layers that differ only in their number share a row.
+    /// </summary>
+    public static void Write(QuantizeSummary summary, ITerminal terminal, Verbosity verbosity) => TableConsole.Print(terminal, console =>
+    {
+        bool everyTensor = summary.Request.DryRun || verbosity >= Verbosity.Detailed;
+        Table table = TableConsole.NewTable(("tensor", false), ("action", false), ("shape", false), ("bytes", true), ("becomes", true));
+        var groups = TensorGroups.Fold(
+            summary.Plan.Tensors,
+            tensor => tensor.Source.Name,
+            tensor => (tensor.Source.DType, tensor.Source.Shape, tensor.Decision.Rule, everyTensor ? tensor.Source.Name : ""));
+        Dictionary<string, long> outputBytes = summary.OutputBytesByTensor();
+        foreach ((string name, IReadOnlyList<TensorPlan> members) in groups)
+        {
+            TensorPlan first = members[0];
+            table.AddRow(
+                new Text(DisplayText.Escape(name)),
+                new Text(Action(first, summary.Plan.Recipe)),
+                new Text($"{first.Source.DType.Name()} {first.Source.Shape}"),
+                new Text(TableConsole.Number(members.Sum(member => member.Source.ByteCount))),
+                new Text(TableConsole.Number(members.Sum(member => outputBytes[member.Source.Name]))));
+        }
+
+        console.Write(table);
+        WriteTotals(summary, console);
+    });
+
+    /// <summary>One JSON line: options, every tensor, every file, totals.</summary>
+    private static void WriteTotals(QuantizeSummary summary, IAnsiConsole console)
+    {
+        QuantizePlan plan = summary.Plan;
+        int quantized = plan.Tensors.Count(tensor => tensor.Quantization is not null);
+        (string, string)[] device = summary.Engine.Note is { } note ? [("device", DisplayText.Escape(note))] : [];
+        TableConsole.WriteFacts(
+            console,
+            [("tensors", $"{quantized} quantized, {plan.Tensors.Count - quantized} copied"),
+            ("parameters", $"{TableConsole.Number(plan.ParameterCount)}, {Percent(plan.QuantizedParameterCount, plan.ParameterCount)} quantized"),
+            ("bits per parameter", TableConsole.Number(summary.BitsPerParameter, 3)),
+            ("weight files before", $"{TableConsole.Number(plan.SourceFileBytes)} bytes in {plan.Source.Files.Count}"),
+            ("weight files after", $"{TableConsole.Number(summary.OutputFileBytes)} bytes in {plan.Shards.Count}, {Percent(summary.OutputFileBytes, plan.SourceFileBytes)} of before"),
+            (plan.Recipe is Int4Recipe ? "ignore" : "skip modules", string.Join(", ", plan.Policy.SkipModules)),
+            ("time", $"{TableConsole.Number(summary.Elapsed.TotalSeconds, 2)} s, {ByteSize.Format((long)(plan.SourceTensorBytes / summary.Elapsed.TotalSeconds))}/s"),
+            .. device,
+            ("written to", summary.Request.DryRun ? "nothing, this was a dry run" : summary.Request.OutputPath!)]);
+    }
+
+    private static string Action(TensorPlan tensor, QuantizeRecipe recipe)
+    {
+        if (tensor.Quantization is not { } quantization) return $"copied ({tensor.Decision.Rule})";
+        string flags = (tensor.Decision.Unaligned ? ", unaligned" : "") + (quantization.Transpose ? ", transposed" : "");
+        return recipe.Type + flags;
+    }
+
+    private static string Percent(long part, long whole) => whole == 0 ? "0 %" : TableConsole.Number(100.0 * part / whole, 1) + " %";
+}

@@ -1,0 +1,57 @@
+using System.Globalization;
+using Bnb.Cli.Terminal;
+using Bnb.Formats.Primitives;
+using Spectre.Console;
+
+namespace Bnb.Cli.Screens;
+
+/// <summary>Tables on stdout: coloured on a screen, plain characters when redirected.</summary>
+internal static class TableConsole
+{
+    public static IAnsiConsole Create(ITerminal terminal, TextWriter writer)
+    {
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = terminal.OutIsInteractive ? AnsiSupport.Detect : AnsiSupport.No,
+            ColorSystem = terminal.OutIsInteractive && terminal.Color ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
+            Interactive = InteractionSupport.No,
+            Out = new AnsiConsoleOutput(writer),
+        });
+        console.Profile.Width = terminal.Width;
+        return console;
+    }
+
+    /// <summary>Renders into memory first, so that a full or closed stdout fails in one place and not mid-table.</summary>
+    public static void Print(ITerminal terminal, Action<IAnsiConsole> draw)
+    {
+        using var text = new StringWriter(CultureInfo.InvariantCulture);
+        draw(Create(terminal, text));
+        // Tables pad every cell to the column's width; trailing blanks only wrap on narrow screens.
+        string[] lines = [.. text.ToString().Split('\n').Select(line => line.TrimEnd())];
+        terminal.Out.Write(string.Join('\n', lines));
+    }
+
+    public static Table NewTable(params (string Title, bool Right)[] columns)
+    {
+        var table = new Table { Border = TableBorder.Simple };
+        foreach ((string title, bool right) in columns)
+        {
+            var column = new TableColumn(new Text(title, new Style(decoration: Decoration.Bold))) { NoWrap = right };
+            table.AddColumn(right ? column.RightAligned() : column);
+        }
+
+        return table;
+    }
+
+    /// <summary>Labelled facts below a table, labels aligned.</summary>
+    public static void WriteFacts(IAnsiConsole console, params ReadOnlySpan<(string Label, string Value)> facts)
+    {
+        Grid grid = new Grid().AddColumn(new GridColumn().NoWrap().PadRight(3)).AddColumn();
+        foreach ((string label, string value) in facts) grid.AddRow(new Text(label), new Text(DisplayText.Escape(value)));
+        console.Write(grid);
+    }
+
+    public static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
+
+    public static string Number(double value, int digits) => value.ToString("F" + digits, CultureInfo.InvariantCulture);
+}

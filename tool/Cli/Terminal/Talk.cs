@@ -1,0 +1,62 @@
+using Bnb.Cli.Options;
+using Bnb.Engine.Events;
+using Serilog;
+using Serilog.Core;
+using Serilog.Events;
+
+namespace Bnb.Cli.Terminal;
+
+/// <summary>
+/// The log of one command: short lines on stderr by <c>--verbosity</c>, everything with time stamps in <c>--log-file</c>.
+/// </summary>
+internal static class Talk
+{
+    /// <exception cref="IOException">The log file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be written.</exception>
+    public static Logger Create(ITerminal terminal, Verbosity verbosity, string? logFile)
+    {
+        LogEventLevel console = verbosity switch
+        {
+            Verbosity.Quiet => LogEventLevel.Fatal,
+            Verbosity.Normal => LogEventLevel.Warning,
+            Verbosity.Detailed => LogEventLevel.Information,
+            _ => LogEventLevel.Debug,
+        };
+        LoggerConfiguration configuration = new LoggerConfiguration().MinimumLevel.Debug();
+        configuration = terminal is SystemTerminal
+            ? configuration.WriteTo.Console(
+                console,
+                outputTemplate: "{Level:w}: {Message:l}{NewLine}",
+                standardErrorFromLevel: LogEventLevel.Verbose,
+                theme: Serilog.Sinks.SystemConsole.Themes.ConsoleTheme.None)
+            : configuration.WriteTo.Sink(new TerminalSink(terminal), console);
+        if (logFile is not null)
+        {
+            ThrowIfUnwritable(logFile);
+            configuration = configuration.WriteTo.File(
+                logFile,
+                LogEventLevel.Debug,
+                outputTemplate: "{Timestamp:yyyy-MM-ddTHH:mm:ss.fffzzz} {Level:u3} {Message:l}{NewLine}{Exception}",
+                formatProvider: System.Globalization.CultureInfo.InvariantCulture,
+                fileSizeLimitBytes: null);
+        }
+
+        return configuration.CreateLogger();
+    }
+
+    /// <summary>Serilog goes on without a file it cannot open; a user who asked for one wants to know.</summary>
+    private static void ThrowIfUnwritable(string path)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        File.OpenHandle(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite).Dispose();
+    }
+
+    private sealed class TerminalSink(ITerminal terminal) : ILogEventSink
+    {
+        public void Emit(LogEvent logEvent)
+        {
+            string level = logEvent.Level.ToString().ToLowerInvariant();
+            terminal.Error.WriteLine($"{level}: {logEvent.RenderMessage(System.Globalization.CultureInfo.InvariantCulture)}");
+        }
+    }
+}

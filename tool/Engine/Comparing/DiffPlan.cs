@@ -1,0 +1,83 @@
+using Bnb.Engine.DataTypes;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Policy;
+using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Text;
+using Bnb.Engine.Work;
+using Bnb.Formats.Checkpoints;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
+
+namespace Bnb.Engine.Comparing;
+
+/// <summary>What will be compared with what, and everything that headers, quant_states and configs already tell.</summary>
+/// <param name="Single">Weights that only one side has.</param>
+internal sealed record DiffPlan(
+    Checkpoint A, Checkpoint B, IReadOnlyList<DiffPair> Pairs, IReadOnlyList<WeightDiff> Single, TextDiff Config, TextDiff Metadata)
+{
+    /// <exception cref="CheckpointFormatException">A file breaks a rule of its format.</exception>
+    /// <exception cref="UserErrorException">A pattern matches nothing.</exception>
+    public static DiffPlan Make(DiffRequest request)
+    {
+        Checkpoint a = Checkpoint.Open(request.PathA, requireConfig: false, followSymlinks: true);
+        Checkpoint b = Checkpoint.Open(request.PathB, requireConfig: false, followSymlinks: true);
+        SortedDictionary<string, DiffWeight> weightsA = DiffWeight.AllOf(DataTypeCatalog.Read(a)), weightsB = DiffWeight.AllOf(DataTypeCatalog.Read(b));
+        ModelFacts facts = ModelFactsReader.Read(a.Config ?? b.Config);
+
+        var pairs = new List<DiffPair>();
+        var single = new List<WeightDiff>();
+        foreach (string name in Chosen([.. weightsA.Keys.Union(weightsB.Keys).Order(StringComparer.Ordinal)], request.Patterns))
+        {
+            DiffWeight? inA = weightsA.GetValueOrDefault(name), inB = weightsB.GetValueOrDefault(name);
+            if (inA is not null && inB is not null) pairs.Add(DiffPair.Of(inA, inB, facts));
+            else if (inA is not null) single.Add(new WeightDiff(name, DiffStatus.Removed, inA, null, [], inA.Shape));
+            else single.Add(new WeightDiff(name, DiffStatus.Added, null, inB, [], inB!.Shape));
+        }
+
+        // One file given by itself has no config to speak of.
+        bool bothFolders = Directory.Exists(request.PathA) && Directory.Exists(request.PathB);
+        TextDiff config = bothFolders || (a.Config is not null && b.Config is not null) ? TextDiff.OfConfigs(a.Config, b.Config) : TextDiff.None;
+        return new DiffPlan(a, b, pairs, single, config, TextDiff.OfMetadata(a, b));
+    }
+
+    /// <summary>What a worker's buffers must hold for any pair.</summary>
+    public BufferNeeds Needs()
+    {
+        var compared = Pairs.Where(pair => pair.Content != PairContent.Nothing).ToList();
+        List<DiffWeight> weights = [.. compared.Select(pair => pair.A), .. compared.Select(pair => pair.B)];
+        return BufferNeeds.Of(
+            weights.Select(weight => weight.Packed).OfType<QuantizedWeight>().Select(DataTypeCatalog.BuffersOf),
+            weights.Select(Width),
+            Pairs.Any(pair => pair.Transposed),
+            denseReaders: 2);
+
+        static int Width(DiffWeight weight) => weight.Packed is null ? Math.Max(1, weight.Stored.DType.BitSize() / 8) : sizeof(float);
+    }
+
+    /// <summary>Names after --include and --exclude: with an --include first nothing else is wanted, else everything is.</summary>
+    private static IEnumerable<string> Chosen(IReadOnlyList<string> names, IReadOnlyList<PatternRule> patterns)
+    {
+        var rules = patterns.Select(pattern => (pattern.Include, Glob: new Glob(pattern.Glob))).ToList();
+        for (int i = 0; i < rules.Count; i++)
+        {
+            if (!names.Any(name => Matches(rules[i].Glob, name))) throw Unmatched(patterns[i], names);
+        }
+
+        bool wanted = rules.Count == 0 || !rules[0].Include;
+        return names.Where(name => rules.Aggregate(wanted, (keep, rule) => Matches(rule.Glob, name) ? rule.Include : keep));
+    }
+
+    private static bool Matches(Glob glob, string name) =>
+        glob.IsMatch(name) || (ModuleName.PathOfWeight(name) is { } module && glob.IsMatch(module));
+
+    private static UserErrorException Unmatched(PatternRule pattern, IReadOnlyList<string> names) =>
+        new(ExitCode.Usage, PolicyException.PatternUnmatched, "a pattern matches no tensor of either checkpoint")
+        {
+            Facts =
+            [
+                (pattern.Include ? "--include" : "--exclude", PolicyException.Shorten(pattern.Glob)),
+                .. NearestNames.Find(pattern.Glob, names, 3).Select(name => ("nearest", name)),
+            ],
+            Action = "correct the pattern; it must fit the whole tensor or module name, * stands for any run of characters",
+        };
+}

@@ -1,0 +1,43 @@
+using Bnb.Engine.DataTypes;
+using Bnb.Formats.Checkpoints;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Engine.Comparing;
+
+/// <summary>One weight of one checkpoint: a plain tensor, or a quantized one with its companions.</summary>
+/// <param name="Stored">The plain tensor, or the packed codes.</param>
+/// <param name="Packed">Null for a plain tensor.</param>
+/// <param name="DecodedType">The dtype that decoding gives; of no meaning for a plain tensor.</param>
+internal sealed record DiffWeight(CheckpointTensor Stored, QuantizedWeight? Packed, ElementType DecodedType)
+{
+    public string Name => Packed?.Name ?? Stored.Name;
+
+    /// <summary>Shape of the dense weight.</summary>
+    public IReadOnlyList<long> Shape => Packed is null ? Stored.Shape.Dimensions : [Packed.Rows, Packed.Columns];
+
+    public long ValueCount => Packed?.ValueCount ?? Stored.Shape.ElementCount;
+
+    /// <summary>True when it has values that can be subtracted; other tensors are only bytes.</summary>
+    public bool HasValues => Packed is not null || DenseReader.CanRead(Stored.DType);
+
+    public IEnumerable<CheckpointTensor> Parts => Packed?.Parts ?? [Stored];
+
+    public string ShapeText => $"[{string.Join(", ", Shape)}]";
+
+    /// <summary><c>BF16</c>, or <c>nf4 b64 double bfloat16</c>.</summary>
+    public string Format => Packed is null ? Stored.DType.Name() : WeightText.Full(Packed);
+
+    /// <summary>A checkpoint's weights by name, those with a broken layout refused; of formats that are not read, tensors as stored.</summary>
+    /// <exception cref="CheckpointFormatException">A weight is broken.</exception>
+    public static SortedDictionary<string, DiffWeight> AllOf(QuantizedCheckpoint checkpoint)
+    {
+        checkpoint.ThrowIfMalformed();
+        var weights = new SortedDictionary<string, DiffWeight>(StringComparer.Ordinal);
+        foreach (QuantizedWeight packed in checkpoint.Weights)
+            weights[packed.Name] = new DiffWeight(packed.Stored, packed, DataTypeCatalog.DenseTypeOf(packed, checkpoint.Source.Config));
+        foreach (CheckpointTensor plain in checkpoint.Plain.Concat(checkpoint.Unread)) weights[plain.Name] = new DiffWeight(plain, null, ElementType.F32);
+        return weights;
+    }
+}

@@ -1,0 +1,105 @@
+using System.Runtime.InteropServices;
+using Bnb.Engine.Plans;
+using Bnb.Engine.Work;
+using Bnb.Formats.Primitives;
+using Bnb.Quant.Codes;
+using Bnb.Quant.Nested;
+
+namespace Bnb.Engine.DataTypes;
+
+/// <summary>
+/// Quantizes a tensor to nf4 or fp4. Codes are written as they come; with double quantization absmax waits until all of it, and so its
+/// mean, is known.
+/// </summary>
+internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quantization, ShardRun shard, PipelineContext context)
+    : TensorRun(plan, shard, context, quantization.ValueCount, context.Budget.ChunkValues)
+{
+    private readonly Blockwise4Recipe _recipe = quantization.Recipe;
+    private AbsmaxStore? _absmax;
+    private double[] _absmaxSums = [];
+
+    public override void Dispose()
+    {
+        _absmax?.Dispose();
+        _absmax = null;
+        base.Dispose();
+    }
+
+    protected override void Begin()
+    {
+        if (_recipe.DoubleQuant)
+        {
+            _absmaxSums = new double[quantization.NestedBlockCount];
+            // A dry run needs the mean only.
+            if (Context.Writes) _absmax = AbsmaxStore.Create(quantization.BlockCount, Context.Budget, Context.ScratchPath);
+        }
+
+        if (quantization.Transpose) Preload();
+    }
+
+    protected override void ProcessChunk(long chunk, WorkerBuffers buffers)
+    {
+        long first = chunk * Context.Budget.ChunkValues;
+        int count = (int)Math.Min(Context.Budget.ChunkValues, quantization.ValueCount - first);
+        long firstBlock = first / _recipe.Blocksize;
+
+        ReadOnlySpan<byte> values = Context.Source.ReadValues(Plan, first, count, buffers, Preloaded);
+        Span<float> absmax = buffers.Scales.AsSpan(0, (int)DivideUp(count, _recipe.Blocksize));
+        Span<byte> packed = buffers.Codes.AsSpan(0, (count + 1) / 2);
+        bool finite = Context.Engine.Quantize4(_recipe.Code, quantization.ElementType, _recipe.Blocksize, values, absmax, packed);
+        if (!finite && !Context.KeepNonFinite) throw NonFiniteScan.Error(Plan, Context.Source, buffers, quantization.ElementType);
+
+        Shard.Write(Plan, OutputRole.Codes, first / 2, packed);
+        if (_recipe.DoubleQuant)
+        {
+            AbsmaxMean.BlockSums(absmax, _absmaxSums.AsSpan((int)(firstBlock / Blockwise4Quantization.NestedBlocksize)));
+            _absmax?.Write(firstBlock, absmax);
+        }
+        else
+        {
+            Shard.Write(Plan, OutputRole.Scale, firstBlock * sizeof(float), MemoryMarshal.AsBytes(absmax));
+        }
+
+        Context.Progress.Add((long)count * (quantization.SourceType.BitSize() / 8));
+    }
+
+    /// <summary>Nested absmax, maps, the quant_state blob.</summary>
+    protected override void FinishTensor(WorkerBuffers buffers)
+    {
+        float? offset = null;
+        if (_recipe.DoubleQuant)
+        {
+            offset = AbsmaxMean.Of(_absmaxSums, quantization.BlockCount);
+            // Only reached with --non-finite keep. No reader takes such an offset: every weight would decode to NaN.
+            if (!float.IsFinite(offset.Value)) throw NonFiniteScan.OffsetError(Plan);
+            if (Context.Writes) QuantizeAbsmax(offset.Value, buffers);
+            WriteFloats(OutputRole.NestedQuantMap, DynamicCode8.Values);
+        }
+
+        WriteFloats(OutputRole.QuantMap, _recipe.Code.Values.Span);
+        Shard.SetState(Plan, quantization.State(offset).ToUtf8());
+    }
+
+    /// <summary>Second level of double quantization, piecewise: reads absmax back, writes 8-bit codes and nested absmax.</summary>
+    private void QuantizeAbsmax(float offset, WorkerBuffers buffers)
+    {
+        int nestedPerPiece = Math.Max(1, buffers.Scales.Length / Blockwise4Quantization.NestedBlocksize);
+        int piece = nestedPerPiece * Blockwise4Quantization.NestedBlocksize;
+        Span<float> nestedAbsmax = new float[nestedPerPiece];
+        for (long first = 0; first < quantization.BlockCount; first += piece)
+        {
+            int count = (int)Math.Min(piece, quantization.BlockCount - first);
+            Span<float> absmax = buffers.Scales.AsSpan(0, count);
+            Span<byte> codes = buffers.Codes.AsSpan(0, count);
+            Span<float> nested = nestedAbsmax[..(int)DivideUp(count, Blockwise4Quantization.NestedBlocksize)];
+            _absmax!.Read(first, absmax);
+            Context.Engine.QuantizeAbsmax(absmax, offset, codes, nested);
+            Shard.Write(Plan, OutputRole.Scale, first, codes);
+            Shard.Write(
+                Plan, OutputRole.NestedAbsmax, first / Blockwise4Quantization.NestedBlocksize * sizeof(float), MemoryMarshal.AsBytes(nested));
+        }
+    }
+
+    private void WriteFloats(OutputRole role, ReadOnlySpan<float> values) =>
+        Shard.Write(Plan, role, 0, MemoryMarshal.AsBytes(values));
+}

@@ -1,0 +1,65 @@
+using System.Collections.Immutable;
+using Bnb.Engine.Devices;
+using Bnb.Engine.Plans;
+using Bnb.Engine.Work;
+using Bnb.Formats.Checkpoints;
+using Bnb.Formats.HuggingFace;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Engine.DataTypes;
+
+/// <summary>The families of data types, one row each: whoever has a plan or a weight asks here what belongs to it.</summary>
+internal static class DataTypeCatalog
+{
+    private static ImmutableList<DataType> _all = [new Blockwise4Type(), new Int8Type(), new Int4Type()];
+
+    public static IReadOnlyList<DataType> All => _all;
+
+    /// <summary>Adds a family; before the first job, by whoever brings one of its own.</summary>
+    /// <exception cref="ArgumentException">There is a type of that name.</exception>
+    public static void Register(DataType family)
+    {
+        if (family.Names.FirstOrDefault(name => All.Any(known => known.Names.Contains(name))) is { } taken)
+            throw new ArgumentException($"there is a data type {taken} already", nameof(family));
+        ImmutableInterlocked.Update(ref _all, rows => rows.Add(family));
+    }
+
+    /// <summary>The checkpoint as weights of all families.</summary>
+    /// <exception cref="CheckpointFormatException">BNB-STATE: a quant_state blob is malformed.</exception>
+    public static QuantizedCheckpoint Read(Checkpoint source) =>
+        QuantizedCheckpoint.Read(source, All.Select<DataType, Action<WeightSearch>>(family => family.Recognize));
+
+    /// <summary>The work on one tensor: quantizing, dequantizing or copying it.</summary>
+    public static TensorRun RunOf(TensorPlan plan, ShardRun shard, PipelineContext context) => plan switch
+    {
+        { Quantization: { } quantization } => FamilyOf(quantization).Run(quantization, plan, shard, context),
+        { Dequantization: { } packed } => new DequantizeTensorRun(
+            plan, packed, () => DecoderOf(packed.Weight, context.Source, context.Engine), shard, context),
+        _ => new CopyTensorRun(plan, shard, context),
+    };
+
+    /// <summary>A decoder of the weight.</summary>
+    public static WeightDecoder DecoderOf(QuantizedWeight weight, TensorSource source, ComputeEngine engine) =>
+        FamilyOf(weight).Decoder(weight, source, engine);
+
+    /// <summary>What a worker's buffers must hold to decode it.</summary>
+    public static BufferShape BuffersOf(QuantizedWeight weight) => FamilyOf(weight).Buffers(weight);
+
+    /// <summary>
+    /// The dtype that decoding yields when nobody asks for another: the one the weight was quantized from where the file says
+    /// it, else the model's, else float16, which LLM.int8() rounds to first.
+    /// </summary>
+    public static ElementType DenseTypeOf(QuantizedWeight weight, ModelConfig? config) =>
+        FamilyOf(weight).DenseType(weight) ?? FloatTypes.Named(config?.TorchDType) ?? ElementType.F16;
+
+    /// <summary>The recipe that would give this form.</summary>
+    public static QuantizeRecipe RecipeOf(QuantizedWeight weight) => FamilyOf(weight).Recipe(weight);
+
+    private static DataType FamilyOf(QuantizedWeight weight) => All.FirstOrDefault(family => family.Owns(weight))
+        ?? throw new ArgumentException($"no data type has weights of {weight.Type}", nameof(weight));
+
+    private static DataType FamilyOf(Quantization quantization) => All.FirstOrDefault(family => family.Owns(quantization))
+        ?? throw new ArgumentException($"no data type has a {quantization.GetType().Name}", nameof(quantization));
+}

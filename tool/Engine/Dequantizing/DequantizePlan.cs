@@ -1,0 +1,79 @@
+using Bnb.Engine.DataTypes;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Plans;
+using Bnb.Engine.Policy;
+using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Work;
+using Bnb.Formats.Checkpoints;
+using Bnb.Formats.HuggingFace;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Engine.Dequantizing;
+
+/// <summary>Everything a dequantization will do, decided from headers and quant_state blobs; nothing has been created yet.</summary>
+internal sealed record DequantizePlan(
+    Checkpoint Source, IReadOnlyList<TensorPlan> Tensors, IReadOnlyList<ShardPlan> Shards, byte[]? ConfigBytes)
+    : OutputPlan(Source, Tensors, Shards, ConfigBytes)
+{
+    /// <summary>What its tensors ask of a worker's buffers.</summary>
+    public BufferNeeds Needs
+    {
+        get
+        {
+            List<Dequantization> packed = [.. Tensors.Select(tensor => tensor.Dequantization).OfType<Dequantization>()];
+            return BufferNeeds.Of(
+                packed.Select(one => DataTypeCatalog.BuffersOf(one.Weight)), packed.Select(one => one.Type.Size()), packed.Any(one => one.Transpose));
+        }
+    }
+
+    /// <exception cref="CheckpointFormatException">The layout of a weight is broken.</exception>
+    /// <exception cref="UserErrorException">Nothing in the source is quantized in a known form.</exception>
+    public static DequantizePlan Make(DequantizeRequest request, Checkpoint source)
+    {
+        QuantizedCheckpoint packed = DataTypeCatalog.Read(source);
+        packed.ThrowIfBroken();
+        if (packed.Weights.Count == 0)
+        {
+            throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "the source holds no nf4, fp4, int8 or int4 weight")
+            {
+                File = source.Folder,
+                Facts = source.Config?.QuantMethod is { } method ? [("quant_method", method)] : [],
+            };
+        }
+
+        byte[]? config = source.Config?.RemoveQuantizationConfig();
+        if (config is not null && ModelConfig.Parse(config, source.ConfigPath!).QuantMethod is not null)
+        {
+            throw new UserErrorException(ExitCode.InputUnsupported, "CFG-QUANTIZED", "config.json has a second quantization_config, inside another member")
+            {
+                File = source.ConfigPath,
+                Action = "remove the inner one: the result would still call itself quantized",
+            };
+        }
+
+        ModelFacts facts = ModelFactsReader.Read(source.Config);
+        List<TensorPlan> tensors =
+        [
+            .. packed.Weights.Select(weight => Dense(weight, request.Type ?? DataTypeCatalog.DenseTypeOf(weight, source.Config), facts)),
+            .. packed.Plain.Select(tensor => new TensorPlan(tensor, Decision(tensor, "plain", "not quantized"), null)),
+        ];
+        // As they lie in the source, so that reading goes forward.
+        tensors = [.. tensors.OrderBy(plan => plan.Source.File.Name, StringComparer.Ordinal).ThenBy(plan => plan.Source.FileOffset)];
+        return new DequantizePlan(
+            source,
+            tensors,
+            ShardLayout.Build(tensors, source.WeightsBaseName, request.MaxShardBytes),
+            config);
+    }
+
+    private static TensorPlan Dense(QuantizedWeight weight, ElementType type, ModelFacts facts)
+    {
+        bool transpose = WeightLayout.WasConv1D(weight, facts);
+        return new TensorPlan(weight.Stored, Decision(weight.Stored, weight.Type, "dequantized"), null, new Dequantization(weight, type, transpose));
+    }
+
+    private static TensorDecision Decision(CheckpointTensor tensor, string rule, string reason) => new(
+        new PolicyTensor(tensor.Name, tensor.Shape.Dimensions, false, tensor.ByteCount), TensorAction.Copy, rule, reason, false, false);
+}

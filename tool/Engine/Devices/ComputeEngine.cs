@@ -1,0 +1,56 @@
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Gemm;
+using Bnb.Quant.Int8;
+using Bnb.Quant.Nested;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Engine.Devices;
+
+/// <summary>
+/// What runs a command's kernels: the CPU, or GPUs with the CPU beside them for what has no GPU kernel. Every operation but
+/// the matrix product gives the same bytes on each; all may be called from several threads.
+/// </summary>
+internal abstract class ComputeEngine(KernelPath path) : IDisposable
+{
+    /// <summary>The CPU path, for everything that runs there.</summary>
+    public KernelPath Path { get; } = path;
+
+    /// <summary>As reports name it: <c>v512</c>, <c>cuda:0</c>.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>What reports say about the choice; null when the user did not choose.</summary>
+    public string? Note { get; init; }
+
+    /// <summary>Values per unit of work that keep the device busy.</summary>
+    public abstract int PreferredChunkValues { get; }
+
+    /// <inheritdoc cref="Bnb.Quant.Blockwise.Quantize4.Run"/>
+    public abstract bool Quantize4(
+        Code4 code, ElementType type, int blocksize, ReadOnlySpan<byte> source, Span<float> absmax, Span<byte> packed);
+
+    /// <inheritdoc cref="NestedAbsmax.Quantize"/>
+    public abstract void QuantizeAbsmax(ReadOnlySpan<float> absmax, float offset, Span<byte> codes, Span<float> nestedAbsmax);
+
+    /// <inheritdoc cref="Bnb.Quant.Blockwise.Dequantize4.Run(Code4, int, ElementType, ReadOnlySpan{byte}, ReadOnlySpan{float}, Span{byte}, KernelPath)"/>
+    public abstract void Dequantize4(
+        Code4 code, int blocksize, ElementType type, ReadOnlySpan<byte> packed, ReadOnlySpan<float> absmax, Span<byte> destination);
+
+    /// <inheritdoc cref="QuantizeRows8.Run"/>
+    public abstract bool QuantizeInt8Rows(
+        ElementType type, int columns, ReadOnlySpan<byte> source, Span<float> absmax, Span<sbyte> codes);
+
+    /// <inheritdoc cref="DequantizeRows8.Run(int, ReadOnlySpan{sbyte}, ReadOnlySpan{float}, ElementType, Span{byte}, KernelPath)"/>
+    public abstract void DequantizeInt8Rows(
+        int columns, ReadOnlySpan<sbyte> codes, ReadOnlySpan<float> absmax, ElementType type, Span<byte> destination);
+
+    /// <summary>y = x w^T as <see cref="MixedGemm4"/> computes it, for one caller's thread.</summary>
+    /// <returns>The bound of |y - exact| for k products whose magnitudes sum to S.</returns>
+    public abstract Func<int, double, double> Multiply4(
+        int m, int n, int k, ElementType type, ReadOnlySpan<byte> x, Code4 code, int blocksize, int phase,
+        ReadOnlySpan<byte> packed, ReadOnlySpan<float> absmax, Span<float> y);
+
+    public virtual void Dispose()
+    {
+    }
+}

@@ -1,0 +1,102 @@
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Gemm;
+using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Operations;
+using Bnb.Quant.Int8;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Engine.Devices;
+
+/// <summary>One or more open GPUs. Each operation goes to the one with the fewest callers, so that several share the work.</summary>
+/// <param name="isMixed">Whether some of the work stays on the CPU.</param>
+internal sealed class GpuEngine(IReadOnlyList<GpuSession> sessions, KernelPath path, bool isMixed) : ComputeEngine(path)
+{
+    private readonly IReadOnlyList<GpuSession> _sessions = sessions;
+    private readonly int[] _callers = new int[sessions.Count];
+    private readonly Lock _lock = new();
+
+    public override string Name => string.Join("+", _sessions.Select(session => session.Device.Id)) + (isMixed ? "+" + Path.ToString().ToLowerInvariant() : "");
+
+    // Copies and launches have a price of their own that small pieces would pay often.
+    public override int PreferredChunkValues => _sessions[0].Device.IsSimulator ? CpuEngine.ChunkValues : 1 << 22;
+
+    public override bool Quantize4(
+        Code4 code, ElementType type, int blocksize, ReadOnlySpan<byte> source, Span<float> absmax, Span<byte> packed)
+    {
+        using Lease lease = new(this);
+        return lease.Session.Quantize4(code, type, blocksize, source, absmax, packed);
+    }
+
+    public override void QuantizeAbsmax(ReadOnlySpan<float> absmax, float offset, Span<byte> codes, Span<float> nestedAbsmax)
+    {
+        using Lease lease = new(this);
+        lease.Session.QuantizeAbsmax(absmax, offset, codes, nestedAbsmax);
+    }
+
+    public override void Dequantize4(
+        Code4 code, int blocksize, ElementType type, ReadOnlySpan<byte> packed, ReadOnlySpan<float> absmax, Span<byte> destination)
+    {
+        using Lease lease = new(this);
+        lease.Session.Dequantize4(code, blocksize, type, packed, absmax, destination);
+    }
+
+    public override bool QuantizeInt8Rows(
+        ElementType type, int columns, ReadOnlySpan<byte> source, Span<float> absmax, Span<sbyte> codes)
+    {
+        // A row is one unit there; longer ones than its buffers hold give the same bytes here.
+        if (columns > _sessions.Min(session => session.LongestRow(type))) return QuantizeRows8.Run(type, columns, source, absmax, codes, Path);
+        using Lease lease = new(this);
+        return lease.Session.QuantizeInt8Rows(type, columns, source, absmax, codes);
+    }
+
+    public override void DequantizeInt8Rows(
+        int columns, ReadOnlySpan<sbyte> codes, ReadOnlySpan<float> absmax, ElementType type, Span<byte> destination)
+    {
+        using Lease lease = new(this);
+        lease.Session.DequantizeInt8Rows(columns, codes, absmax, type, destination);
+    }
+
+    public override Func<int, double, double> Multiply4(
+        int m, int n, int k, ElementType type, ReadOnlySpan<byte> x, Code4 code, int blocksize, int phase,
+        ReadOnlySpan<byte> packed, ReadOnlySpan<float> absmax, Span<float> y)
+    {
+        using Lease lease = new(this);
+        lease.Session.MixedGemm4(m, n, k, type, x, code, blocksize, packed, absmax, y, phase: phase);
+        return lease.Session.HasTensorCores ? BoundOnTensorCores : GemmBounds.ForFp32;
+    }
+
+    public override void Dispose()
+    {
+        foreach (GpuSession session in _sessions) session.Dispose();
+        base.Dispose();
+    }
+
+    // A single row takes another kernel, with the smaller bound of the two.
+    private static double BoundOnTensorCores(int k, double magnitude) =>
+        Math.Max(GpuProducts.TensorCoreBound(k, magnitude), GemmBounds.ForFp32(k, magnitude));
+
+    /// <summary>The session with the fewest callers, for the length of one operation.</summary>
+    private readonly ref struct Lease
+    {
+        private readonly GpuEngine _engine;
+        private readonly int _index;
+
+        public Lease(GpuEngine engine)
+        {
+            _engine = engine;
+            lock (engine._lock)
+            {
+                _index = Array.IndexOf(engine._callers, engine._callers.Min());
+                engine._callers[_index]++;
+            }
+        }
+
+        public GpuSession Session => _engine._sessions[_index];
+
+        public void Dispose()
+        {
+            lock (_engine._lock) _engine._callers[_index]--;
+        }
+    }
+}

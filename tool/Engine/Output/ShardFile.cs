@@ -1,0 +1,107 @@
+using Bnb.Engine.Errors;
+using Bnb.Engine.Plans;
+using Bnb.Engine.Work;
+using Bnb.Formats.IO;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Safetensors;
+using Microsoft.Win32.SafeHandles;
+
+namespace Bnb.Engine.Output;
+
+/// <summary>
+/// One shard being written into the staging folder: a temp name, space reserved up front, positional writes, fsync, read
+/// back, and only then its final name.
+/// </summary>
+internal sealed class ShardFile : IShardSink
+{
+    private const long BytesBetweenHints = 16 << 20;
+    private const long WholeFile = 0;
+    private const int ENOSPC = 28, HResultWithoutErrno = unchecked((int)0x80131620);
+
+    private readonly ShardPlan _plan;
+    private readonly StagingFolder _staging;
+    private readonly string _tempPath;
+    private readonly SafeFileHandle _handle;
+    private long _writtenSinceHint;
+
+    public ShardFile(ShardPlan plan, int index, StagingFolder staging)
+    {
+        _plan = plan;
+        _staging = staging;
+        _tempPath = staging.TempPath(index);
+        try
+        {
+            _handle = File.OpenHandle(
+                _tempPath, FileMode.CreateNew, FileAccess.Write, FileShare.Read, FileOptions.None, preallocationSize: plan.MaximumLength);
+        }
+        catch (IOException full) when (full.HResult == HResultWithoutErrno)
+        {
+            // Only a failed preallocation arrives like this, so the disk has no room for the whole shard.
+            throw new IOException(full.Message, ENOSPC);
+        }
+    }
+
+    public void Write(long dataOffset, ReadOnlySpan<byte> bytes)
+    {
+        long offset = _plan.HeaderLength + dataOffset;
+        RandomAccess.Write(_handle, bytes, offset);
+        // Starts the disk while there is still work to do; otherwise fsync at the end waits for all of it at once. Once in
+        // a while, because the call walks the file's dirty pages: once per chunk was slower than not at all.
+        if (Interlocked.Add(ref _writtenSinceHint, bytes.Length) < BytesBetweenHints) return;
+        Interlocked.Exchange(ref _writtenSinceHint, 0);
+        Posix.SyncFileRangeStart(_handle, 0, WholeFile);
+    }
+
+    public ShardResult Complete(IReadOnlyList<byte[]> states)
+    {
+        long position = _plan.FixedLength;
+        foreach (byte[] state in states)
+        {
+            RandomAccess.Write(_handle, state, _plan.HeaderLength + position);
+            position += state.Length;
+        }
+
+        byte[] header = ShardLayout.Header(_plan, [.. states.Select(state => state.Length)]);
+        RandomAccess.Write(_handle, header, 0);
+        long length = _plan.HeaderLength + position;
+        RandomAccess.SetLength(_handle, length);
+        // A failed fsync is final: the kernel may have dropped the pages, so it is never tried twice.
+        Posix.Fsync(_handle);
+        _handle.Dispose();
+
+        CheckReadsBack(length);
+        _staging.Publish(_tempPath, _plan.FileName);
+        return new ShardResult(length, position, [.. states.Select(state => state.Length)]);
+    }
+
+    public void Dispose() => _handle.Dispose();
+
+    /// <summary>Reads the header back from the file system with the strict reader and compares it with the plan.</summary>
+    private void CheckReadsBack(long length)
+    {
+        try
+        {
+            SafetensorsHeader written = SafetensorsFile.ReadHeader(_tempPath);
+            if (written.Tensors.Count == _plan.Outputs.Count && written.DataStart == _plan.HeaderLength
+                && new FileInfo(_tempPath).Length == length)
+                return;
+        }
+        catch (CheckpointFormatException gone) when (gone.Error == FormatError.FileMissing)
+        {
+            throw new IOException($"the staging folder was changed by somebody else: {gone.Summary}", gone);
+        }
+        catch (CheckpointFormatException damaged)
+        {
+            throw NotWhatWasWritten(damaged);
+        }
+
+        throw NotWhatWasWritten(null);
+    }
+
+    private UserErrorException NotWhatWasWritten(Exception? cause) => new(
+        ExitCode.VerificationFailed, "WRITE-VERIFY", $"{_plan.FileName} does not read back as it was written", cause)
+    {
+        File = _tempPath,
+        Action = "check the disk and run the same command again",
+    };
+}

@@ -1,0 +1,33 @@
+using Bnb.Formats.Checkpoints;
+using Bnb.Formats.Sharded;
+
+namespace Bnb.Engine.Plans;
+
+/// <summary>
+/// A folder that will be written, decided from headers and options alone: which tensor goes where in which file, the config,
+/// the side files. Nothing has been created yet.
+/// </summary>
+/// <param name="ConfigBytes">Null when the source has no config.json.</param>
+internal abstract record OutputPlan(
+    Checkpoint Source, IReadOnlyList<TensorPlan> Tensors, IReadOnlyList<ShardPlan> Shards, byte[]? ConfigBytes)
+{
+    /// <summary>Bytes of the source's tensors, which are all read once.</summary>
+    public long SourceTensorBytes => Tensors.Sum(tensor => tensor.SourceBytes);
+
+    /// <summary>Bytes of the source's weight files, headers included.</summary>
+    public long SourceFileBytes => Source.Files.Sum(file => file.Identity.Length);
+
+    /// <summary>Upper bound of what the output folder takes; what must be free before the run begins.</summary>
+    public long MaximumOutputBytes =>
+        Shards.Sum(shard => shard.MaximumLength) + IndexBytes(Shards.Sum(shard => shard.MaximumLength)).Length
+        + (ConfigBytes?.Length ?? 0) + Source.SideFiles.Copied.Sum(file => file.Length);
+
+    public string IndexName => Source.WeightsBaseName + ".safetensors.index.json";
+
+    /// <summary>The index file, empty when one shard holds everything and none is written.</summary>
+    public byte[] IndexBytes(long tensorBytes) => Shards.Count == 1
+        ? []
+        : ShardIndex.Write(
+            Shards.SelectMany(shard => shard.Outputs.Select(output => KeyValuePair.Create(output.Info.Name, shard.FileName))),
+            tensorBytes);
+}

@@ -1,0 +1,55 @@
+using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Work;
+
+namespace Bnb.Engine.Policy;
+
+/// <summary>Finds out whether a checkpoint's <c>c_attn</c>, <c>c_fc</c> … are Conv1D ([in, out]) or linear ([out, in]).</summary>
+internal static class Conv1DLayout
+{
+    /// <summary>
+    /// The bias has one value per output, so next to a non-square weight it tells the layout and outvotes the model type
+    /// (GPTBigCode has the names but not the layout). Without such a witness the family decides.
+    /// </summary>
+    public static bool IsUsed(IReadOnlyList<PolicyTensor> tensors, bool familyUsesIt)
+    {
+        Dictionary<string, long> biases = new(StringComparer.Ordinal);
+        List<(string Module, long Rows, long Columns)> weights = [];
+        foreach (PolicyTensor tensor in tensors)
+        {
+            int dot = tensor.Name.LastIndexOf('.');
+            if (dot < 0 || !FamilyCatalog.Conv1DLeaves.Contains(Leaf(tensor.Name.AsSpan(0, dot)))) continue;
+            string module = tensor.Name[..dot];
+            ReadOnlySpan<char> kind = tensor.Name.AsSpan(dot + 1);
+            if (kind is "bias" && tensor.Shape.Count == 1) biases[module] = tensor.Shape[0];
+            if (kind is "weight" && tensor.Shape.Count == 2) weights.Add((module, tensor.Shape[0], tensor.Shape[1]));
+        }
+
+        int votes = 0;
+        foreach ((string module, long rows, long columns) in weights)
+        {
+            if (rows == columns || !biases.TryGetValue(module, out long outputs)) continue;
+            if (outputs == columns) votes++;
+            if (outputs == rows) votes--;
+        }
+
+        return votes == 0 ? familyUsesIt : votes > 0;
+    }
+
+    /// <summary>
+    /// Whether a weight that is stored quantized, and so already as [out, in], was a Conv1D. The bias is no witness any more
+    /// there; the family alone decides.
+    /// </summary>
+    public static bool WasUsed(string weightName, ModelFacts facts)
+    {
+        int dot = weightName.LastIndexOf('.');
+        return dot > 0 && FamilyCatalog.Conv1DLeaves.Contains(Leaf(weightName.AsSpan(0, dot)))
+            && facts.SubModelTypes.Append(facts.ModelType).Append(facts.DecoderModelType)
+                .OfType<string>().Any(FamilyCatalog.Conv1D.Contains);
+    }
+
+    private static string Leaf(ReadOnlySpan<char> module)
+    {
+        ReadOnlySpan<char> leaf = module[(module.LastIndexOf('.') + 1)..];
+        return leaf.Length > 8 ? "" : leaf.ToString();
+    }
+}

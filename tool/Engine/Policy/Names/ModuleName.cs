@@ -1,0 +1,52 @@
+namespace Bnb.Engine.Policy.Names;
+
+/// <summary>A dotted module path, split once. Components may be empty: names come from untrusted files.</summary>
+internal sealed class ModuleName
+{
+    /// <summary>
+    /// Far beyond any real model, in characters. It bounds the work that a hostile header can cause in the skip list's searches.
+    /// </summary>
+    public const int LongestPath = 512;
+
+    private const int MostComponents = 64;
+    private const string WeightSuffix = ".weight";
+
+    /// <summary>Splits <paramref name="path"/>.</summary>
+    public ModuleName(string path)
+    {
+        Path = path;
+        Components = path.Split('.');
+    }
+
+    /// <summary>Full dotted path.</summary>
+    public string Path { get; }
+
+    /// <summary>Path split at the dots; never empty.</summary>
+    public IReadOnlyList<string> Components { get; }
+
+    /// <summary>Last component.</summary>
+    public string Leaf => Components[^1];
+
+    /// <summary>Path without the leaf and its dot; empty for a top-level module.</summary>
+    public string Parent => Path.Length == Leaf.Length ? "" : Path[..(Path.Length - Leaf.Length - 1)];
+
+    /// <summary>Position of <paramref name="component"/> or -1.</summary>
+    public int IndexOf(string component)
+    {
+        for (int i = 0; i < Components.Count; i++)
+            if (Components[i] == component) return i;
+
+        return -1;
+    }
+
+    /// <summary>
+    /// The module a <c>.weight</c> belongs to; null for other tensors, for a weight of the root module, and for names that
+    /// are too long or too deep to be a module's.
+    /// </summary>
+    public static string? PathOfWeight(string tensorName)
+    {
+        int length = tensorName.Length - WeightSuffix.Length;
+        if (length is <= 0 or > LongestPath || !tensorName.EndsWith(WeightSuffix, StringComparison.Ordinal)) return null;
+        return tensorName.AsSpan(0, length).Count('.') < MostComponents ? tensorName[..length] : null;
+    }
+}

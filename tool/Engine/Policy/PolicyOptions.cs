@@ -1,0 +1,19 @@
+namespace Bnb.Engine.Policy;
+
+/// <summary>The user's choices.</summary>
+/// <param name="Blocksize">
+/// Values per absmax, or group_size for compressed-tensors; a layer whose input width is no multiple of it is called
+/// unaligned. LLM.int8() has no blocks and does not read it.
+/// </param>
+/// <param name="ExcludeUnaligned">
+/// Leave unaligned layers in their source type. Of no effect for LLM.int8(); compressed-tensors always does.
+/// </param>
+/// <param name="QuantizeVision">Also quantize vision and audio towers and their projectors.</param>
+/// <param name="Patterns">User rules in command-line order.</param>
+/// <param name="Target">The form of the output.</param>
+internal sealed record PolicyOptions(
+    int Blocksize,
+    bool ExcludeUnaligned,
+    bool QuantizeVision,
+    IReadOnlyList<PatternRule> Patterns,
+    PolicyTarget Target = PolicyTarget.Bnb4);

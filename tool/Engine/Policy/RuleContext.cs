@@ -1,0 +1,64 @@
+using System.Globalization;
+using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Work;
+
+namespace Bnb.Engine.Policy;
+
+/// <summary>Facts about the whole checkpoint that a rule about one module needs.</summary>
+internal sealed class RuleContext
+{
+    private const string PackedProjection = ".in_proj_weight";
+    private readonly HashSet<string> _types;
+    private readonly HashSet<string> _attentionParents = new(StringComparer.Ordinal);
+    private readonly bool _innerProjOut;
+
+    /// <summary>Scans the names once.</summary>
+    public RuleContext(IReadOnlyList<PolicyTensor> tensors, ModelFacts facts, PolicyOptions options)
+    {
+        Facts = facts;
+        Options = options;
+        _types = new HashSet<string>(facts.SubModelTypes, StringComparer.Ordinal);
+        if (facts.ModelType is not null) _types.Add(facts.ModelType);
+        if (facts.DecoderModelType is not null) _types.Add(facts.DecoderModelType);
+        ExcludesTowers = FamilyCatalog.IsMultimodal(facts) && !options.QuantizeVision;
+        IsDiffusion = FamilyCatalog.IsDiffusion(facts);
+        HasConv1D = Conv1DLayout.IsUsed(tensors, IsFamily(FamilyCatalog.Conv1D));
+        foreach (PolicyTensor tensor in tensors)
+        {
+            if (tensor.Name.EndsWith(PackedProjection, StringComparison.Ordinal))
+                _attentionParents.Add(tensor.Name[..^PackedProjection.Length]);
+            _innerProjOut |= tensor.Name.EndsWith(".proj_out.weight", StringComparison.Ordinal) && tensor.Shape.Count == 2;
+        }
+    }
+
+    /// <summary>The model.</summary>
+    public ModelFacts Facts { get; }
+
+    /// <summary>The user's choices.</summary>
+    public PolicyOptions Options { get; }
+
+    /// <summary>Towers and projectors stay in their source type.</summary>
+    public bool ExcludesTowers { get; }
+
+    /// <summary>A diffusers model.</summary>
+    public bool IsDiffusion { get; }
+
+    /// <summary>Weights named like Conv1D are stored [in, out].</summary>
+    public bool HasConv1D { get; }
+
+    /// <summary>
+    /// A top-level <c>proj_out</c> can only be skipped together with every other module of that leaf name. Flux has large
+    /// ones inside its blocks, so there the outer one is quantized like stock diffusers does.
+    /// </summary>
+    public bool CanSkipProjOut => !_innerProjOut;
+
+    /// <summary>Whether the model, or a model inside it, is of one of these types.</summary>
+    public bool IsFamily(IReadOnlySet<string> types) => _types.Overlaps(types);
+
+    /// <summary>Whether the module is an <c>nn.MultiheadAttention</c>, which packs q, k and v into one parameter.</summary>
+    public bool IsMultiheadAttention(string path) => _attentionParents.Contains(path);
+
+    /// <summary>Dimensions as text, for reasons.</summary>
+    public static string Describe(IReadOnlyList<long> shape) =>
+        "[" + string.Join(", ", shape.Take(8).Select(static size => size.ToString(CultureInfo.InvariantCulture))) + "]";
+}

@@ -1,0 +1,117 @@
+using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Policy.SkipLists;
+
+namespace Bnb.Engine.Policy;
+
+/// <summary>
+/// Brings decisions and skip list into agreement: no consumer skips a quantized module, every consumer skips each copied
+/// module that may be a linear layer, under the checkpoint's names and under the consumers' own.
+/// </summary>
+internal sealed class SkipClosure
+{
+    private const int MostRounds = 16;
+    private readonly ModuleName?[] _modules;
+    private readonly Verdict[] _verdicts;
+    private readonly ModelFacts _facts;
+    private readonly IReadOnlyList<string>?[] _names;
+
+    /// <summary>Takes the decisions; <paramref name="verdicts"/> is changed in place.</summary>
+    public SkipClosure(ModuleName?[] modules, Verdict[] verdicts, ModelFacts facts)
+    {
+        _modules = modules;
+        _verdicts = verdicts;
+        _facts = facts;
+        _names = new IReadOnlyList<string>?[modules.Length];
+        var aliases = new NameAliases(facts);
+        for (int i = 0; i < modules.Length; i++)
+            if (IsQuantized(i) || IsNeeded(i)) _names[i] = aliases.Of(modules[i]!);
+    }
+
+    /// <summary>
+    /// Builds the list. Where a copied module cannot be skipped without skipping a quantized one as well (transformers 5
+    /// reads entries as unanchored prefixes: <c>mlp.gate</c> takes <c>mlp.gate_proj</c> along), the quantized one is copied
+    /// and the list is built anew. Each round copies at least one module, so it ends; a bound keeps hostile names short.
+    /// </summary>
+    /// <exception cref="PolicyException">It does not converge, or a name cannot be written into the list.</exception>
+    public IReadOnlyList<string> Close()
+    {
+        for (int round = 0; round < MostRounds; round++)
+        {
+            var builder = new SkipListBuilder(new NameTree(Indices(IsQuantized).SelectMany(i => _names[i]!)));
+            List<string> unsolved = AddStandingEntries(builder);
+            foreach (int i in Indices(IsNeeded).OrderBy(i => _modules[i]!.Path, StringComparer.Ordinal))
+                foreach (string name in _names[i]!)
+                    if (!builder.TryCover(name, _verdicts[i].Hint)) unsolved.Add(name);
+
+            if (unsolved.Count == 0)
+            {
+                IReadOnlyList<string> entries = builder.Entries;
+                Audit(entries);
+                return entries;
+            }
+
+            CopyWhatIsTouched(unsolved);
+            FusedGroups.Equalize(_modules, _verdicts);
+        }
+
+        PolicyException.ThrowSkipConflict($"no skip list fits the decisions after {MostRounds} rounds", []);
+        return [];
+    }
+
+    // An explicit list turns the loaders' own detection of heads off, so heads are listed even when the file has none:
+    // they may be tied, or created fresh for a classification task.
+    private List<string> AddStandingEntries(SkipListBuilder builder)
+    {
+        List<string> unsolved = [];
+        foreach (string head in FamilyCatalog.UnseenHeads(_facts).Prepend("lm_head"))
+            if (!builder.TryAdd(head) && !IsAskedFor(head)) unsolved.Add(head);
+
+        if (_facts.ModelType is null || FamilyCatalog.IsDiffusion(_facts)) return unsolved;
+        foreach (string head in FamilyCatalog.TaskHeads) builder.TryAdd(head);
+        return unsolved;
+    }
+
+    // The user may quantize a head knowingly; then the list must not name it.
+    private bool IsAskedFor(string head)
+    {
+        var only = new SkipList([head]);
+        return Indices(IsQuantized).Any(i =>
+            _verdicts[i].Rule == RuleIds.UserInclude && _names[i]!.Any(only.MatchesAny));
+    }
+
+    private void CopyWhatIsTouched(List<string> unsolved)
+    {
+        List<string> unwritable = [.. unsolved.Where(static name => !SkipEntry.IsUsable(name))];
+        if (unwritable.Count > 0)
+            PolicyException.ThrowSkipConflict("a module that must be skipped has a name no skip list can hold", unwritable);
+
+        var touching = new SkipList(unsolved);
+        foreach (int i in Indices(IsQuantized).ToList())
+        {
+            if (!_names[i]!.Any(touching.MatchesAny)) continue;
+            _verdicts[i] = _verdicts[i].CopyInstead(
+                RuleIds.Closure, "some loader could not skip a neighbour without skipping this one too");
+        }
+    }
+
+    // The builder chose each entry with an index over names; this asks the matchers themselves, name by name.
+    private void Audit(IReadOnlyList<string> entries)
+    {
+        var list = new SkipList(entries);
+        List<string> wrong = [];
+        for (int i = 0; i < _modules.Length && wrong.Count < 5; i++)
+        {
+            if (_names[i] is not { } names) continue;
+            foreach (string name in names)
+                if (IsQuantized(i) ? list.MatchesAny(name) : !list.MatchesAll(name)) wrong.Add(name);
+        }
+
+        if (wrong.Count > 0) PolicyException.ThrowSkipConflict("loaders disagree about the skip list", wrong);
+    }
+
+    private IEnumerable<int> Indices(Func<int, bool> condition) => Enumerable.Range(0, _modules.Length).Where(condition);
+
+    private bool IsQuantized(int i) => _verdicts[i].Action == TensorAction.Quantize;
+
+    private bool IsNeeded(int i) => _modules[i] is not null && _verdicts[i] is { Action: TensorAction.Copy, NeedsCover: true };
+}

@@ -1,0 +1,83 @@
+using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Text;
+
+namespace Bnb.Engine.Policy;
+
+/// <summary>Applies the user's include and exclude rules on top of the built-in ones.</summary>
+internal static class UserPatterns
+{
+    /// <summary>
+    /// Overrides <paramref name="verdicts"/> in place; for each tensor the last matching rule wins. An include never turns
+    /// an embedding, a norm or anything but a matrix into a quantized tensor: such matches are passed over, so that
+    /// <c>--include "*"</c> means every linear layer.
+    /// </summary>
+    /// <exception cref="PolicyException">A pattern matches nothing, or an include only what cannot be quantized.</exception>
+    public static void Apply(
+        IReadOnlyList<PolicyTensor> tensors, ModuleName?[] modules, Verdict[] verdicts, IReadOnlyList<PatternRule> patterns)
+    {
+        for (int p = 0; p < patterns.Count; p++)
+        {
+            PatternRule pattern = patterns[p];
+            var glob = new Glob(pattern.Glob);
+            int matched = 0;
+            int able = 0;
+            int example = -1;
+            for (int i = 0; i < tensors.Count; i++)
+            {
+                if (!glob.IsMatch(tensors[i].Name) && !(modules[i] is { } module && glob.IsMatch(module.Path))) continue;
+                if (matched++ == 0) example = i;
+                if (verdicts[i].Forced) continue;
+                able++;
+                verdicts[i] = pattern.Include ? Include(verdicts[i], pattern) : Exclude(verdicts[i], pattern);
+            }
+
+            if (matched == 0) ThrowUnmatched(pattern, tensors);
+            if (pattern.Include && able == 0) ThrowImpossible(pattern, tensors[example], verdicts[example]);
+        }
+    }
+
+    private static Verdict Include(Verdict verdict, PatternRule pattern) => verdict with
+    {
+        Action = TensorAction.Quantize,
+        Rule = RuleIds.UserInclude,
+        Reason = "included by " + PolicyException.Shorten(pattern.Glob),
+        NeedsCover = false,
+        Hint = null,
+    };
+
+    private static Verdict Exclude(Verdict verdict, PatternRule pattern)
+    {
+        // A module that a rule already copies keeps that rule's reason and its well-tried skip entry.
+        bool alreadyCopied = verdict.Action == TensorAction.Copy;
+        return alreadyCopied
+            ? verdict
+            : verdict.CopyInstead(RuleIds.UserExclude, "excluded by " + PolicyException.Shorten(pattern.Glob));
+    }
+
+    private static void ThrowUnmatched(PatternRule pattern, IReadOnlyList<PolicyTensor> tensors)
+    {
+        IEnumerable<string> names = tensors.Select(static tensor => ModuleName.PathOfWeight(tensor.Name) ?? tensor.Name);
+        List<KeyValuePair<string, string>> facts = [Option(pattern)];
+        facts.AddRange(NearestNames.Find(pattern.Glob, names, 3).Select(static name => KeyValuePair.Create("nearest", name)));
+        throw new PolicyException(
+            PolicyException.PatternUnmatched,
+            "a pattern matches no tensor of the checkpoint",
+            facts,
+            "correct the pattern; it must fit the whole tensor or module name, * stands for any run of characters");
+    }
+
+    private static void ThrowImpossible(PatternRule pattern, PolicyTensor tensor, Verdict verdict) =>
+        throw new PolicyException(
+            PolicyException.PatternImpossible,
+            "an include matches only tensors that cannot be quantized",
+            [
+                Option(pattern),
+                KeyValuePair.Create("tensor", PolicyException.Shorten(tensor.Name)),
+                KeyValuePair.Create("shape", RuleContext.Describe(tensor.Shape)),
+                KeyValuePair.Create("reason", verdict.Reason),
+            ],
+            "include the two-dimensional .weight of a linear layer, or drop the pattern");
+
+    private static KeyValuePair<string, string> Option(PatternRule pattern) =>
+        KeyValuePair.Create(pattern.Include ? "--include" : "--exclude", PolicyException.Shorten(pattern.Glob));
+}

@@ -1,0 +1,53 @@
+using Bnb.Engine.DataTypes;
+using Bnb.Engine.Devices;
+using Bnb.Engine.Plans;
+using Bnb.Engine.Policy;
+using Bnb.Formats.Primitives;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+
+namespace Bnb.Engine.Quantizing;
+
+/// <summary>The options of <c>quantize</c> as values, checked one by one but not yet against the source.</summary>
+internal sealed record QuantizeRequest
+{
+    public required string SourcePath { get; init; }
+
+    /// <summary>Null only in a dry run.</summary>
+    public required string? OutputPath { get; init; }
+
+    public QuantizeRecipe Recipe { get; init; } = new Blockwise4Recipe(Code4Catalog.Nf4, 64, DoubleQuant: true, DType.U8);
+
+    /// <summary>Null: the dtype that most quantized parameters have in the source.</summary>
+    public string? ComputeDType { get; init; }
+
+    /// <summary>--include and --exclude in command-line order.</summary>
+    public IReadOnlyList<PatternRule> Patterns { get; init; } = [];
+
+    public bool ExcludeUnaligned { get; init; }
+
+    public bool QuantizeVision { get; init; }
+
+    public long MaxShardBytes { get; init; } = 5_000_000_000;
+
+    public int Threads { get; init; } = Environment.ProcessorCount;
+
+    public long MaxMemoryBytes { get; init; } = 256L << 20;
+
+    public bool DryRun { get; init; }
+
+    public bool Overwrite { get; init; }
+
+    public bool FollowSymlinks { get; init; }
+
+    public bool KeepNonFinite { get; init; }
+
+    /// <summary>What runs the kernels.</summary>
+    public DeviceChoice Device { get; init; } = DeviceChoice.Cpu;
+
+    /// <summary>Null: what <see cref="DeviceSelector"/> takes.</summary>
+    public long? MaxDeviceMemoryBytes { get; init; }
+
+    /// <summary>Null: the best one, or what the environment forces.</summary>
+    public KernelPath? KernelPath { get; init; }
+}

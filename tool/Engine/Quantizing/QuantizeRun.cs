@@ -1,0 +1,97 @@
+using System.Diagnostics;
+using Bnb.Engine.DataTypes;
+using Bnb.Engine.Devices;
+using Bnb.Engine.Events;
+using Bnb.Engine.Output;
+using Bnb.Engine.Plans;
+using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Text;
+using Bnb.Engine.Work;
+using Bnb.Formats.Checkpoints;
+using Bnb.Formats.Primitives;
+using Bnb.Quant.Backends;
+using static System.FormattableString;
+
+namespace Bnb.Engine.Quantizing;
+
+/// <summary>
+/// One quantization from start to end: plan, check the output place, say what is notable, write or rehearse
+/// (<see cref="OutputRun"/>).
+/// </summary>
+internal static class QuantizeRun
+{
+    /// <returns>What was done, or in a dry run would be.</returns>
+    public static QuantizeSummary Execute(QuantizeRequest request, IRunEvents events, CancellationToken cancellation)
+    {
+        var watch = Stopwatch.StartNew();
+        OutputPlace? place = request.DryRun ? null : OutputPlace.Of(request.OutputPath!);
+        KernelPath kernelPath = request.KernelPath ?? KernelChoice.Selected();
+        Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
+        QuantizePlan plan = QuantizePlan.Make(request, source);
+        if (place is not null) OutputRun.CheckPlace(plan, place, request.SourcePath, request.Overwrite);
+        long work = plan.Tensors.Where(tensor => tensor.Quantization is not null).Sum(tensor => tensor.Source.ByteCount);
+        bool computes = !request.DryRun || plan.Recipe.SizeDependsOnWeights;
+        using ComputeEngine engine = computes
+            ? DeviceSelector.Open(
+                new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, CpuOnly(plan.Recipe), plan.Recipe is Int4Recipe),
+                kernelPath,
+                events)
+            : new CpuEngine(kernelPath);
+        MemoryBudget budget = MemoryBudget.Divide(
+            BufferNeeds.OfQuantize(plan.Tensors), request.Threads, request.MaxMemoryBytes, engine.PreferredChunkValues);
+        Announce(plan, request, budget, engine, events);
+
+        var options = new OutputOptions(budget, engine, request.KeepNonFinite);
+        PipelineResult result = place is not null
+            ? OutputRun.Write(plan, options, place, request.Overwrite, events, cancellation)
+            // Without double quantization the headers already say everything about sizes.
+            : computes ? OutputRun.Rehearse(plan, options, events, cancellation) : SizesOnly(plan);
+        return new QuantizeSummary(plan, request, engine, result.Shards, watch.Elapsed);
+    }
+
+    private static string? CpuOnly(QuantizeRecipe recipe) => recipe is Int4Recipe ? "quantizing to int4" : null;
+
+    private static PipelineResult SizesOnly(QuantizePlan plan) => new(
+        [.. plan.Shards.Select(shard => new ShardResult(
+            shard.MaximumLength,
+            shard.MaximumLength - shard.HeaderLength,
+            [.. shard.Outputs.Where(output => output.Role == OutputRole.QuantState).Select(output => (int)output.Info.ByteCount)]))],
+        []);
+
+    private static void Announce(QuantizePlan plan, QuantizeRequest request, MemoryBudget budget, ComputeEngine engine, IRunEvents events)
+    {
+        foreach (string note in plan.Source.Notes.Concat(plan.Policy.Notes)) events.Warning(DisplayText.Escape(note));
+        if (plan.Policy.FusedExperts.Count > 0)
+        {
+            long bytes = plan.Policy.FusedExperts.Sum(expert => expert.ByteCount);
+            events.Warning(Invariant(
+                $"{plan.Policy.FusedExperts.Count} fused 3-D expert tensors stay unquantized: there is no quantized form for them. They are {(double)bytes / plan.SourceTensorBytes:P1} of the source ({ByteSize.Format(bytes)}), first {DisplayText.Escape(plan.Policy.FusedExperts[0].Name)}"));
+        }
+
+        var unaligned = plan.Policy.Decisions.Where(decision => decision.Unaligned && decision.Action == TensorAction.Quantize).ToList();
+        if (unaligned.Count > 0)
+        {
+            events.Warning(Invariant(
+                $"{unaligned.Count} layers have an input size that is not a multiple of {plan.Recipe.Blocksize}: they load, but bitsandbytes multiplies them by its fallback; --exclude-unaligned leaves them out. First {DisplayText.Escape(unaligned[0].Tensor.Name)}"));
+        }
+
+        WarnOfLayouts(plan, events);
+        if (plan.QuantizedParameterCount == 0) events.Warning("no tensor of this checkpoint is quantized");
+        if (plan.ConfigBytes is null) events.Warning("no config.json beside the source: loaders need one with a quantization_config");
+        events.Debug(Invariant(
+            $"kernel path {engine.Path}, {budget.Workers} workers, {budget.ChunkValues} values per chunk, output {request.OutputPath}"));
+        foreach (string name in plan.Source.SideFiles.LeftOut) events.Information($"not copied: {DisplayText.Escape(name)}");
+        foreach (TensorPlan tensor in plan.Tensors)
+            events.Debug($"{DisplayText.Escape(tensor.Source.Name)}: {tensor.Decision.Rule}, {tensor.Decision.Reason}");
+    }
+
+    /// <summary>INT4 forms that are right and that vLLM does not take.</summary>
+    private static void WarnOfLayouts(QuantizePlan plan, IRunEvents events)
+    {
+        if (plan.Recipe is not Int4Recipe { Symmetric: false }) return;
+        var cut = plan.Tensors.Where(tensor => tensor.Quantization?.Rows % Int4Quantization.PerWord > 0).ToList();
+        if (cut.Count == 0) return;
+        events.Warning(Invariant(
+            $"{cut.Count} layers have an output size that is not a multiple of 8, for which vLLM allocates one word of zero points too few; --symmetric true has none. First {DisplayText.Escape(cut[0].Source.Name)}"));
+    }
+}

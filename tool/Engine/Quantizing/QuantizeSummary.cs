@@ -1,0 +1,37 @@
+using Bnb.Engine.Devices;
+using Bnb.Engine.Plans;
+using Bnb.Engine.Work;
+
+namespace Bnb.Engine.Quantizing;
+
+/// <summary>What a run did, or in a dry run would do. All sizes are those on disk, exact to the byte.</summary>
+/// <param name="Engine">What ran the kernels.</param>
+/// <param name="Shards">The output's weight files, in the order of the plan's shards.</param>
+internal sealed record QuantizeSummary(QuantizePlan Plan, QuantizeRequest Request, ComputeEngine Engine, IReadOnlyList<ShardResult> Shards, TimeSpan Elapsed)
+{
+    /// <summary>Bytes of the output's weight files, headers included.</summary>
+    public long OutputFileBytes => Shards.Sum(shard => shard.FileLength);
+
+    public long OutputTensorBytes => Shards.Sum(shard => shard.TensorBytes);
+
+    /// <summary>Tensor bytes of the output per parameter, in bits.</summary>
+    public double BitsPerParameter => Plan.ParameterCount == 0 ? 0 : OutputTensorBytes * 8.0 / Plan.ParameterCount;
+
+    /// <summary>Output bytes of each source tensor, companions included, by its name.</summary>
+    public Dictionary<string, long> OutputBytesByTensor()
+    {
+        var bytes = new Dictionary<string, long>(StringComparer.Ordinal);
+        for (int i = 0; i < Shards.Count; i++)
+        {
+            int state = 0;
+            foreach (OutputTensor output in Plan.Shards[i].Outputs)
+            {
+                string name = output.Plan.Source.Name;
+                long length = output.Role == OutputRole.QuantState ? Shards[i].StateLengths[state++] : output.Info.ByteCount;
+                bytes[name] = bytes.GetValueOrDefault(name) + length;
+            }
+        }
+
+        return bytes;
+    }
+}

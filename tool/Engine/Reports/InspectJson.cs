@@ -1,0 +1,49 @@
+using System.Text.Json;
+using Bnb.Engine.DataTypes;
+using Bnb.Engine.Inspecting;
+using Bnb.Engine.Text;
+using Bnb.Formats.Primitives;
+
+namespace Bnb.Engine.Reports;
+
+/// <summary>The result of <c>inspect</c> as one JSON line.</summary>
+internal static class InspectJson
+{
+    public static string Of(InspectSummary summary) => JsonLine.Of(json =>
+    {
+        json.WriteString("type", "checkpoint");
+        json.WriteString("path", summary.Checkpoint.Folder);
+        json.WriteStartArray("tensors");
+        foreach (InspectedTensor tensor in summary.Tensors) WriteTensor(tensor, json);
+        json.WriteEndArray();
+        json.WriteNumber("parameters", summary.ParameterCount);
+        json.WriteNumber("bytes", summary.TensorBytes);
+        json.WriteNumber("bits_per_parameter", Math.Round(summary.BitsPerParameter, 4));
+    });
+
+    private static void WriteTensor(InspectedTensor tensor, Utf8JsonWriter json)
+    {
+        json.WriteStartObject();
+        json.WriteString("name", tensor.Name);
+        json.WriteString("file", tensor.Tensor.File.Name);
+        json.WriteString("dtype", tensor.Tensor.DType.Name());
+        WriteShape(json, "shape", tensor.Tensor.Shape.Dimensions);
+        json.WriteNumber("bytes", tensor.ByteCount);
+        json.WriteNumber("parameters", tensor.ParameterCount);
+        if (tensor.Weight is { } weight)
+        {
+            json.WriteStartObject("quant_state");
+            WeightText.WriteMembers(weight, json);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static void WriteShape(Utf8JsonWriter json, string name, IReadOnlyList<long> shape)
+    {
+        json.WriteStartArray(name);
+        foreach (long dimension in shape) json.WriteNumberValue(dimension);
+        json.WriteEndArray();
+    }
+}

@@ -1,0 +1,86 @@
+using System.Text.Json;
+using Bnb.Engine.DataTypes;
+using Bnb.Engine.Plans;
+using Bnb.Engine.Quantizing;
+using Bnb.Engine.Text;
+using Bnb.Formats.Primitives;
+
+namespace Bnb.Engine.Reports;
+
+/// <summary>The result of <c>quantize</c>, or of its dry run, as one JSON line.</summary>
+internal static class QuantizeJson
+{
+    public static string Of(QuantizeSummary summary) => JsonLine.Of(json =>
+    {
+        json.WriteString("type", summary.Request.DryRun ? "plan" : "quantized");
+        json.WriteString("tool", ToolVersion.Name);
+        json.WriteString("source", summary.Plan.Source.Folder);
+        json.WriteString("output", summary.Request.OutputPath);
+        WriteRecipe(summary.Plan.Recipe, json);
+        json.WriteString("kernels", summary.Engine.Name);
+        json.WriteString("device_note", summary.Engine.Note);
+        WriteTensors(summary, json);
+        json.WriteStartArray("skip_modules");
+        foreach (string module in summary.Plan.Policy.SkipModules) json.WriteStringValue(module);
+        json.WriteEndArray();
+        json.WriteStartArray("files");
+        for (int i = 0; i < summary.Shards.Count; i++)
+        {
+            json.WriteStartObject();
+            json.WriteString("name", summary.Plan.Shards[i].FileName);
+            json.WriteNumber("bytes", summary.Shards[i].FileLength);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteNumber("parameters", summary.Plan.ParameterCount);
+        json.WriteNumber("quantized_parameters", summary.Plan.QuantizedParameterCount);
+        json.WriteNumber("bytes_before", summary.Plan.SourceFileBytes);
+        json.WriteNumber("bytes_after", summary.OutputFileBytes);
+        json.WriteNumber("bits_per_parameter", Math.Round(summary.BitsPerParameter, 4));
+        json.WriteNumber("seconds", Math.Round(summary.Elapsed.TotalSeconds, 3));
+    });
+
+    private static void WriteRecipe(QuantizeRecipe recipe, Utf8JsonWriter json)
+    {
+        json.WriteString("quant_type", recipe.Type);
+        switch (recipe)
+        {
+            case Blockwise4Recipe blockwise:
+                json.WriteNumber("blocksize", blockwise.Blocksize);
+                json.WriteBoolean("double_quant", blockwise.DoubleQuant);
+                break;
+            case Int8Recipe rows:
+                json.WriteNumber("int8_threshold", rows.Threshold);
+                break;
+            case Int4Recipe groups:
+                json.WriteNumber("group_size", groups.GroupSize);
+                json.WriteBoolean("symmetric", groups.Symmetric);
+                break;
+        }
+    }
+
+    private static void WriteTensors(QuantizeSummary summary, Utf8JsonWriter json)
+    {
+        Dictionary<string, long> outputBytes = summary.OutputBytesByTensor();
+        json.WriteStartArray("tensors");
+        foreach (TensorPlan tensor in summary.Plan.Tensors)
+        {
+            json.WriteStartObject();
+            json.WriteString("name", tensor.Source.Name);
+            json.WriteString("action", tensor.Quantization is null ? "copied" : "quantized");
+            json.WriteString("rule", tensor.Decision.Rule);
+            json.WriteString("dtype", tensor.Source.DType.Name());
+            json.WriteStartArray("shape");
+            foreach (long dimension in tensor.Source.Shape.Dimensions) json.WriteNumberValue(dimension);
+            json.WriteEndArray();
+            json.WriteNumber("bytes_before", tensor.Source.ByteCount);
+            json.WriteNumber("bytes_after", outputBytes[tensor.Source.Name]);
+            if (tensor.Decision.Unaligned) json.WriteBoolean("unaligned", true);
+            if (tensor.Decision.Transpose) json.WriteBoolean("transposed", true);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+}

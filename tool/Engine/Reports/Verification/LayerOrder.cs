@@ -1,0 +1,14 @@
+using Bnb.Engine.Verifying;
+
+namespace Bnb.Engine.Reports.Verification;
+
+/// <summary>The order in which readers want layers: what needs attention first.</summary>
+internal static class LayerOrder
+{
+    /// <summary>Failed layers first, each part by falling weight error; equal ones stay in the order of the checkpoint.</summary>
+    public static IReadOnlyList<LayerResult> WorstFirst(IEnumerable<LayerResult> layers) =>
+        [.. layers.OrderBy(static layer => layer.Passed).ThenByDescending(static layer => Badness(layer.Weight.RelativeRmse))];
+
+    /// <summary>An error that is not a number is worse than any other; the default order would call it the best.</summary>
+    public static double Badness(double error) => double.IsNaN(error) ? double.PositiveInfinity : error;
+}

@@ -1,0 +1,122 @@
+using System.Text.Json;
+using Bnb.Engine.Policy;
+using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Policy.SkipLists;
+using Bnb.Formats.BitsAndBytes;
+using Bnb.Formats.Checkpoints;
+using Bnb.Formats.CompressedTensors;
+using Bnb.Formats.HuggingFace;
+using Bnb.Formats.Primitives;
+
+namespace Bnb.Engine.Verifying;
+
+/// <summary>
+/// Whether config.json says what the tensors are: loaders decide by it, and some load the wrong thing without a word.
+/// </summary>
+internal static class ConfigAudit
+{
+    private const string Rule = "config";
+
+    public static IEnumerable<Finding> Run(QuantizedCheckpoint quantized, ModelFacts facts)
+    {
+        if (quantized.Source.Config is not { } config)
+        {
+            yield return new Finding(Rule, "there is no config.json beside the weights", Fails: false);
+            yield break;
+        }
+
+        if (config.Quantization is not { } settings || !config.Has("quantization_config"))
+        {
+            yield return new Finding(Rule, "config.json has no quantization_config: loaders take the packed bytes for weights", Fails: true);
+            yield break;
+        }
+
+        bool isInt4 = quantized.Weights.Any(weight => weight is Int4Weight);
+        string method = isInt4 ? "compressed-tensors" : "bitsandbytes";
+        if (config.QuantMethod != method)
+            yield return new Finding(Rule, $"quant_method is {DisplayText.Escape(config.QuantMethod ?? "missing")}, not {method}", Fails: true);
+        if (isInt4 && quantized.Weights.Any(weight => weight is not Int4Weight))
+            yield return new Finding(Rule, "there are weights of bitsandbytes and of compressed-tensors: no loader takes both", Fails: true);
+        IEnumerable<Finding> findings = isInt4
+            ? Int4ConfigAudit.Run(quantized, settings, facts)
+            : BitsAndBytes(quantized, config.Root.GetProperty("quantization_config"), settings).Concat(SkipListFindings(quantized, settings, facts));
+        foreach (Finding finding in findings) yield return finding;
+    }
+
+    private static IEnumerable<Finding> BitsAndBytes(QuantizedCheckpoint quantized, JsonElement json, QuantizationSettings settings)
+    {
+        List<BnbWeight> blockwise = [.. quantized.Weights.OfType<BnbWeight>()];
+        foreach (string type in blockwise.Select(weight => weight.Type).Distinct())
+        {
+            if (json.TryGetProperty("bnb_4bit_quant_type", out JsonElement said) && said.ValueKind == JsonValueKind.String && said.GetString() != type)
+                yield return new Finding(Rule, $"bnb_4bit_quant_type is {DisplayText.Escape(said.GetString()!)}, tensors are {type}", Fails: true);
+        }
+
+        foreach (bool nested in blockwise.Select(weight => weight.IsNested).Distinct())
+        {
+            if (json.TryGetProperty("bnb_4bit_use_double_quant", out JsonElement said) && said.ValueKind is JsonValueKind.True or JsonValueKind.False
+                && said.GetBoolean() != nested)
+                yield return new Finding(Rule, $"bnb_4bit_use_double_quant is {said.GetRawText()}, tensors are {(nested ? "" : "not ")}double-quantized", Fails: true);
+        }
+
+        bool has8 = quantized.Weights.Any(weight => weight is Int8Weight);
+        if (blockwise.Count > 0 && has8)
+            yield return new Finding(Rule, "there are 4-bit and 8-bit weights: a config can only say one of them", Fails: true);
+        if (blockwise.Count > 0 && settings.LoadIn4Bit != true)
+            yield return new Finding(Rule, "load_in_4bit is not true, tensors are 4-bit", Fails: true);
+        if (!has8) yield break;
+        if (settings.LoadIn8Bit != true) yield return new Finding(Rule, "load_in_8bit is not true, tensors are 8-bit", Fails: true);
+        if (settings.IsInt8ThresholdFloat == false)
+            yield return new Finding(Rule, "llm_int8_threshold is written without a decimal point: transformers refuses it", Fails: true);
+    }
+
+    /// <summary>No matcher of any loader may skip a quantized module; every matcher should skip the float matrices.</summary>
+    private static IEnumerable<Finding> SkipListFindings(QuantizedCheckpoint quantized, QuantizationSettings settings, ModelFacts facts)
+    {
+        if (settings.SkipModules is not { } list)
+        {
+            yield return new Finding(Rule, "llm_int8_skip_modules is not given: each loader version makes its own list", Fails: false);
+            yield break;
+        }
+
+        List<string> unreadable = [.. list.Where(entry => !SkipList.IsReadable(entry))];
+        if (unreadable.Count > 0)
+        {
+            yield return new Finding(
+                Rule, $"{unreadable.Count} entries of llm_int8_skip_modules cannot be read as a regular expression, first {DisplayText.Escape(unreadable[0])}", Fails: false);
+        }
+
+        var skips = new SkipList(list.Except(unreadable, StringComparer.Ordinal));
+        List<string> hit = [.. quantized.Weights.Select(weight => Module(weight.Name)).Where(skips.MatchesAny)];
+        if (hit.Count > 0)
+        {
+            yield return new Finding(
+                Rule, $"llm_int8_skip_modules skips {hit.Count} quantized modules in some loader, first {DisplayText.Escape(hit[0])}", Fails: true);
+        }
+
+        List<string> missed = [.. PlainLinears(quantized, facts, PolicyTarget.Bnb4, 64).Where(name => !skips.MatchesAll(name))];
+        if (missed.Count > 0)
+        {
+            yield return new Finding(
+                Rule, $"llm_int8_skip_modules misses {missed.Count} unquantized linear modules in some loader, first {DisplayText.Escape(missed[0])}", Fails: false);
+        }
+    }
+
+    /// <summary>Modules that are not quantized here and that are linear layers by the rules.</summary>
+    public static IEnumerable<string> PlainLinears(QuantizedCheckpoint quantized, ModelFacts facts, PolicyTarget target, int blocksize)
+    {
+        var options = new PolicyOptions(blocksize, false, true, [], target);
+        IReadOnlyList<PolicyTensor> plain =
+        [
+            .. quantized.Plain.Select(tensor => new PolicyTensor(
+                tensor.Name, tensor.Shape.Dimensions, tensor.DType is DType.F16 or DType.BF16 or DType.F32, tensor.ByteCount)),
+        ];
+        return plain.Count == 0
+            ? []
+            : QuantizationPolicy.Decide(plain, facts, options).Decisions
+                .Where(decision => decision.Action == TensorAction.Quantize)
+                .Select(decision => Module(decision.Tensor.Name));
+    }
+
+    public static string Module(string name) => name.EndsWith(".weight", StringComparison.Ordinal) ? name[..^".weight".Length] : name;
+}

@@ -1,0 +1,109 @@
+using System.Runtime.InteropServices;
+using Bnb.Engine.Work;
+using Bnb.Formats.CompressedTensors;
+using Bnb.Quant.Gemm;
+using Bnb.Quant.Int4;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Engine.Verifying;
+
+/// <summary>INT4 of compressed-tensors.</summary>
+internal sealed class Int4Layer(LayerPlan layer, Int4Weight weight, LayerContext context) : RowLayer(layer, context)
+{
+    private readonly int _groupSize = (int)weight.GroupSize;
+    private readonly ElementType _scaleType = layer.Source.Quantization!.ElementType;
+
+    public override long ScaleCount => weight.Rows * weight.GroupCount;
+
+    public override double ExpectedError => TheoryGroups4.RelativeRmse(_groupSize, weight.IsSymmetric);
+
+    public override bool LooksTransposed()
+    {
+        int groups = Math.Max(1, 4096 / _groupSize), count = (int)Math.Min(groups * (long)_groupSize, weight.ValueCount);
+        groups = count / _groupSize;
+        var buffers = new WorkerBuffers(count * 8, count * 8, count / 2, groups);
+        ReadOnlySpan<byte> values = Context.Source.ReadValues(TransposedSource(), 0, count, buffers, null);
+        Derive(values, groups, buffers);
+        var found = new byte[count / 2];
+        Context.Source.ReadBytes(weight.Packed, 0, found);
+        return MostlyEqual(found, buffers.Codes);
+    }
+
+    protected override void CompareStored(
+        PanelResult result, long first, int rows, ReadOnlySpan<byte> stored, ReadOnlySpan<float> source, VerifyBuffers buffers)
+    {
+        int groups = source.Length / _groupSize;
+        Derive(stored, groups, buffers.Source);
+        ReadOnlySpan<byte> right = buffers.Source.Codes.AsSpan(0, source.Length / 2), found = buffers.Found.Codes.AsSpan(0, source.Length / 2);
+        if (!right.SequenceEqual(found))
+        {
+            // Every path of the library does the same arithmetic, so there is nothing to excuse.
+            result.Codes = IntegerCodes.Compare(Unpack(right), Unpack(found), _groupSize, [], [], isTie: null);
+            if (result.Codes.First >= 0) result.Codes = result.Codes with { First = first + result.Codes.First };
+        }
+
+        result.Compared = source.Length;
+        result.Absmax = new AbsmaxComparison.Counts(DifferingScales(groups, buffers), 0, 0);
+    }
+
+    protected override void Multiply(
+        PanelResult result, int rows, int columns, int checkedRow, ReadOnlySpan<float> source, Span<float> decoded, VerifyBuffers buffers)
+    {
+        ActivationMatrix x = Context.Activations!.For(weight.Name, columns);
+        int groups = rows * (int)weight.GroupCount;
+        MixedGemmGroups4.Run(
+            x.Tokens, rows, columns, Context.ComputeType, x.Stored, _groupSize, _scaleType, buffers.Found.Codes.AsSpan(0, rows * columns / 2),
+            Scales(groups, buffers.Found), ZeroPoints(groups, buffers.Found), buffers.Packed.AsSpan(0, x.Tokens * rows), threads: 1, Context.Path);
+        PanelProducts.Measure(result, x, rows, columns, source, decoded, checkedRow, GemmBounds.ForFp32, buffers, Context);
+    }
+
+    protected override void CountCodes(
+        PanelResult result, int rows, ReadOnlySpan<float> source, ReadOnlySpan<float> decoded, VerifyBuffers buffers)
+    {
+        int groups = source.Length / _groupSize;
+        var scales = new float[groups];
+        Widen.ToSingle(_scaleType, Scales(groups, buffers.Found), scales);
+        for (int group = 0, i = 0; group < groups; group++)
+        {
+            // Half of the codes' range, which is absmax where groups are symmetric.
+            float bins = BinsPer(scales[group] * 7.5f);
+            for (int end = i + _groupSize; i < end; i++)
+            {
+                result.CodeUse[(buffers.Found.Codes[i >> 1] >> ((i & 1) == 0 ? 0 : 4)) & 15]++;
+                CountError(result, decoded[i] - source[i], bins);
+            }
+        }
+    }
+
+    private void Derive(ReadOnlySpan<byte> stored, int groups, WorkerBuffers own) => QuantizeGroups4.Run(
+        _scaleType, _groupSize, weight.IsSymmetric, stored, Scales(groups, own), ZeroPoints(groups, own),
+        own.Codes.AsSpan(0, groups * _groupSize / 2), Context.Path);
+
+    private long DifferingScales(int groups, VerifyBuffers buffers)
+    {
+        int size = _scaleType.Size();
+        ReadOnlySpan<byte> right = Scales(groups, buffers.Source), found = Scales(groups, buffers.Found);
+        ReadOnlySpan<sbyte> rightZero = ZeroPoints(groups, buffers.Source), foundZero = ZeroPoints(groups, buffers.Found);
+        if (right.SequenceEqual(found) && rightZero.SequenceEqual(foundZero)) return 0;
+        long differing = 0;
+        for (int group = 0; group < groups; group++)
+        {
+            bool isSame = right.Slice(group * size, size).SequenceEqual(found.Slice(group * size, size))
+                && (weight.IsSymmetric || rightZero[group] == foundZero[group]);
+            if (!isSame) differing++;
+        }
+
+        return differing;
+    }
+
+    private Span<byte> Scales(int groups, WorkerBuffers buffers) => MemoryMarshal.AsBytes(buffers.Scales.AsSpan())[..(groups * _scaleType.Size())];
+
+    private Span<sbyte> ZeroPoints(int groups, WorkerBuffers buffers) => weight.IsSymmetric ? [] : buffers.ZeroPoints.AsSpan(0, groups);
+
+    private static sbyte[] Unpack(ReadOnlySpan<byte> packed)
+    {
+        var codes = new sbyte[packed.Length * 2];
+        for (int i = 0; i < packed.Length; i++) (codes[2 * i], codes[(2 * i) + 1]) = ((sbyte)((packed[i] & 15) - 8), (sbyte)((packed[i] >> 4) - 8));
+        return codes;
+    }
+}

@@ -1,0 +1,132 @@
+using Bnb.Engine.DataTypes;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Plans;
+using Bnb.Engine.Policy;
+using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Work;
+using Bnb.Formats.Checkpoints;
+using Bnb.Formats.CompressedTensors;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
+using Bnb.Quant.Int4;
+
+namespace Bnb.Engine.Verifying;
+
+/// <summary>One weight to verify and the source it should have come from.</summary>
+/// <param name="Source">The source tensor with the quantization that the weight's form claims.</param>
+internal sealed record LayerPlan(QuantizedWeight Weight, TensorPlan Source);
+
+/// <summary>
+/// What will be compared with what, and everything that headers, quant_states and config already tell.
+/// </summary>
+/// <param name="Layers">Weights to verify, after --include, --exclude and --sample.</param>
+/// <param name="Plain">Unquantized tensors and their counterparts in the source.</param>
+internal sealed record VerifyPlan(
+    QuantizedCheckpoint Quantized,
+    Checkpoint Source,
+    IReadOnlyList<LayerPlan> Layers,
+    IReadOnlyList<(CheckpointTensor Quantized, CheckpointTensor Source)> Plain,
+    IReadOnlyList<Finding> Findings)
+{
+    // A panel is at least one row, in arrays of up to 8 bytes a value.
+    private const long LongestRow = 1 << 27;
+
+    public static VerifyPlan Make(VerifyRequest request)
+    {
+        QuantizedCheckpoint quantized = DataTypeCatalog.Read(Checkpoint.Open(request.QuantizedPath, requireConfig: false, followSymlinks: true));
+        Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: false, followSymlinks: true);
+        if (quantized.Weights.Count == 0 && !quantized.Problems.Any(problem => problem.IsFatal))
+        {
+            throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "there is no nf4, fp4, int8 or int4 weight to verify")
+            {
+                File = quantized.Source.Folder,
+            };
+        }
+
+        var originals = source.Tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+        ModelFacts facts = ModelFactsReader.Read(source.Config ?? quantized.Source.Config);
+        var findings = new List<Finding>();
+        findings.AddRange(quantized.Problems.Select(problem =>
+            new Finding(problem.Rule, $"{DisplayText.Escape(problem.Tensor)}: {problem.Text}", problem.IsFatal)));
+
+        var layers = new List<LayerPlan>();
+        foreach (QuantizedWeight weight in quantized.Weights)
+        {
+            if (Match(weight, originals, facts, findings) is { } layer) layers.Add(layer);
+        }
+
+        var plain = new List<(CheckpointTensor, CheckpointTensor)>();
+        foreach (CheckpointTensor tensor in quantized.Plain)
+        {
+            if (originals.TryGetValue(tensor.Name, out CheckpointTensor? original)) plain.Add((tensor, original));
+            else findings.Add(new Finding("structure", $"{DisplayText.Escape(tensor.Name)} is not in the source", Fails: true));
+        }
+
+        var present = quantized.Source.Tensors.Select(tensor => tensor.Name)
+            .Concat(quantized.Weights.Select(weight => weight.Name))
+            .ToHashSet(StringComparer.Ordinal);
+        foreach (string missing in originals.Keys.Where(name => !present.Contains(name)).Order(StringComparer.Ordinal))
+            findings.Add(new Finding("structure", $"{DisplayText.Escape(missing)} of the source is missing", Fails: true));
+        findings.AddRange(ConfigAudit.Run(quantized, facts));
+        return new VerifyPlan(quantized, source, LayerSelection.Apply(layers, request), plain, findings);
+    }
+
+    private static LayerPlan? Match(
+        QuantizedWeight weight, Dictionary<string, CheckpointTensor> originals, ModelFacts facts, List<Finding> findings)
+    {
+        string name = DisplayText.Escape(weight.Name);
+        if (!originals.TryGetValue(weight.Name, out CheckpointTensor? original))
+        {
+            findings.Add(new Finding("structure", $"{name} is not in the source", Fails: true));
+            return null;
+        }
+
+        if (original.DType is not (DType.F16 or DType.BF16 or DType.F32 or DType.F64) || original.Shape.Rank != 2)
+        {
+            findings.Add(new Finding("structure", $"{name} is {original.DType.Name()} {original.Shape} in the source, not a float matrix", Fails: true));
+            return null;
+        }
+
+        if (weight.Columns > LongestRow)
+        {
+            findings.Add(new Finding("structure", $"{name} cannot be verified: its rows of {weight.Columns} values are too long to multiply", Fails: true));
+            return null;
+        }
+
+        (long first, long second) = (original.Shape.Dimensions[0], original.Shape.Dimensions[1]);
+        bool conv1D = WeightLayout.WasConv1D(weight, facts);
+        bool transposed = (first, second) == (weight.Columns, weight.Rows) && ((first, second) != (weight.Rows, weight.Columns) || conv1D);
+        if (!transposed && (first, second) != (weight.Rows, weight.Columns))
+        {
+            findings.Add(new Finding("structure", $"{name} is {original.Shape} in the source, [{weight.Rows}, {weight.Columns}] here", Fails: true));
+            return null;
+        }
+
+        if (transposed && !conv1D)
+        {
+            findings.Add(new Finding(
+                "structure", $"{name} is stored transposed: {original.Shape} in the source, [{weight.Rows}, {weight.Columns}] here, and this model has no Conv1D", Fails: true));
+            // The others have a transposed form to compare with.
+            if (weight is Int4Weight) return null;
+        }
+
+        Quantization quantization = DataTypeCatalog.RecipeOf(weight).For(original.DType, weight.Rows, weight.Columns, transposed);
+        if (weight is Int4Weight groups && Unverifiable(groups, quantization) is { } reason)
+        {
+            findings.Add(new Finding("structure", $"{name} cannot be verified: {reason}", Fails: true));
+            return null;
+        }
+
+        var decision = new TensorDecision(
+            new PolicyTensor(original.Name, original.Shape.Dimensions, true, original.ByteCount), TensorAction.Copy, "verify", "compared", false, transposed);
+        return new LayerPlan(weight, new TensorPlan(original, decision, quantization));
+    }
+
+    /// <summary>Its arithmetic depends on the weights' dtype, which the scales show, and is defined for three group sizes.</summary>
+    private static string? Unverifiable(Int4Weight weight, Quantization quantization)
+    {
+        if (!QuantizeGroups4.IsGroupSize((int)Math.Min(weight.GroupSize, int.MaxValue))) return $"its groups are of {weight.GroupSize} values, not 32, 64 or 128";
+        DType expected = FloatTypes.Stored(quantization.ElementType);
+        return weight.Scale.DType == expected ? null : $"its scales are {weight.Scale.DType.Name()}, the source gives {expected.Name()} ones";
+    }
+}

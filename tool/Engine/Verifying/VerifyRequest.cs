@@ -1,0 +1,53 @@
+using Bnb.Engine.Devices;
+using Bnb.Engine.Policy;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Engine.Verifying;
+
+/// <summary>The options of <c>verify</c> as values.</summary>
+internal sealed record VerifyRequest
+{
+    public required string QuantizedPath { get; init; }
+
+    public required string SourcePath { get; init; }
+
+    /// <summary>Rows of X in the products; 0 leaves them out.</summary>
+    public int Tokens { get; init; } = 32;
+
+    public ulong Seed { get; init; } = 20231027;
+
+    /// <summary>Channels of X that are 20 times as large as the others, as in real transformers.</summary>
+    public int OutlierChannels { get; init; }
+
+    /// <summary>A safetensors file of real activations by layer name, or null.</summary>
+    public string? ActivationsPath { get; init; }
+
+    /// <summary>bfloat16 or float16; null: the config's, or bfloat16.</summary>
+    public ElementType? ComputeType { get; init; }
+
+    /// <summary>Limits of the command line; they go before those of a policy file.</summary>
+    public Thresholds Limits { get; init; } = Thresholds.FromTheory;
+
+    public string? PolicyPath { get; init; }
+
+    /// <summary>As given: a number of layers, or a percentage.</summary>
+    public string? Sample { get; init; }
+
+    public IReadOnlyList<PatternRule> Patterns { get; init; } = [];
+
+    public string? BaselinePath { get; init; }
+
+    /// <summary>What runs the kernels.</summary>
+    public DeviceChoice Device { get; init; } = DeviceChoice.Cpu;
+
+    /// <summary>Null: what <see cref="DeviceSelector"/> takes.</summary>
+    public long? MaxDeviceMemoryBytes { get; init; }
+
+    /// <summary>Null: the selected one.</summary>
+    public KernelPath? KernelPath { get; init; }
+
+    public int Threads { get; init; } = Environment.ProcessorCount;
+
+    public long MaxMemoryBytes { get; init; } = 256L << 20;
+}

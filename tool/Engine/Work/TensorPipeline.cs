@@ -1,0 +1,115 @@
+using System.Collections.Concurrent;
+using Bnb.Engine.Plans;
+
+namespace Bnb.Engine.Work;
+
+/// <summary>
+/// Read, compute, write: workers take chunks in plan order and write each result at the place the plan gave it, so the
+/// bytes do not depend on who was first. Finished shards are completed (fsync, read back, rename) on a thread of their
+/// own while the workers go on.
+/// </summary>
+internal sealed class TensorPipeline : IDisposable
+{
+    private const int MostWaiting = 8;
+
+    private readonly PipelineContext _context;
+    private readonly Func<TensorPlan, ShardRun, PipelineContext, TensorRun> _newRun;
+    private readonly IReadOnlyList<ShardRun> _shards;
+    private readonly ShardResult[] _results;
+    private readonly WorkQueue<(TensorRun Tensor, long Chunk)> _work;
+    private readonly ConcurrentBag<TensorRun> _running = [];
+    private readonly ConcurrentBag<string> _copiedNonFinite = [];
+    // Bounded, because each waiting shard holds a descriptor: with thousands of small ones fsync is slower than the workers.
+    private readonly BlockingCollection<ShardRun> _finished = new(MostWaiting);
+    private readonly WorkerTeam _team;
+
+    private TensorPipeline(
+        PipelineContext context, IReadOnlyList<ShardRun> shards, Func<TensorPlan, ShardRun, PipelineContext, TensorRun> newRun, CancellationToken cancellation)
+    {
+        (_context, _shards, _newRun) = (context, shards, newRun);
+        _results = new ShardResult[shards.Count];
+        _work = new WorkQueue<(TensorRun Tensor, long Chunk)>(Work());
+        _team = new WorkerTeam(cancellation);
+    }
+
+    /// <param name="newRun">The work on one tensor, by what its plan says.</param>
+    /// <param name="openSink">Where a shard is written.</param>
+    /// <returns>One result per shard, and the names of copied tensors that hold NaN or Inf, in ordinal order.</returns>
+    /// <exception cref="OperationCanceledException">The token was cancelled; nothing was completed after that.</exception>
+    public static PipelineResult Run(
+        PipelineContext context,
+        IReadOnlyList<ShardPlan> shards,
+        Func<TensorPlan, ShardRun, PipelineContext, TensorRun> newRun,
+        Func<ShardPlan, int, IShardSink> openSink,
+        CancellationToken cancellation)
+    {
+        var runs = shards.Select((shard, index) => new ShardRun(shard, index, openSink)).ToList();
+        using var pipeline = new TensorPipeline(context, runs, newRun, cancellation);
+        pipeline.RunToEnd();
+        pipeline._team.ThrowIfStopped();
+        return new PipelineResult(pipeline._results, [.. pipeline._copiedNonFinite.Order(StringComparer.Ordinal)]);
+    }
+
+    public void Dispose()
+    {
+        foreach (TensorRun tensor in _running) tensor.Dispose();
+        foreach (ShardRun shard in _shards) shard.Abandon();
+        _work.Dispose();
+        _finished.Dispose();
+        _team.Dispose();
+    }
+
+    private void RunToEnd()
+    {
+        Thread completer = _team.Start("complete", CompleteShards);
+        foreach (ShardRun empty in _shards.Where(shard => shard.Plan.Tensors.Count == 0)) _finished.Add(empty, _team.Stop);
+        var workers = Enumerable.Range(0, _context.Budget.Workers).Select(index => _team.Start($"worker {index}", WorkLoop)).ToList();
+        foreach (Thread worker in workers) worker.Join();
+        _finished.CompleteAdding();
+        completer.Join();
+    }
+
+    private void WorkLoop()
+    {
+        var buffers = new WorkerBuffers(_context.Budget);
+        while (_work.TryTake(out (TensorRun Tensor, long Chunk) item))
+        {
+            _team.Stop.ThrowIfCancellationRequested();
+            TensorRun tensor = item.Tensor;
+            if (!tensor.Process(item.Chunk, buffers)) continue;
+            tensor.Finish(buffers);
+            if (tensor.CopiedNonFinite) _copiedNonFinite.Add(tensor.Plan.Source.Name);
+            if (tensor.Shard.TensorFinished()) _finished.Add(tensor.Shard, _team.Stop);
+        }
+    }
+
+    private IEnumerable<(TensorRun Tensor, long Chunk)> Work()
+    {
+        foreach (ShardRun shard in _shards)
+        {
+            foreach (TensorPlan plan in shard.Plan.Tensors)
+            {
+                TensorRun tensor = _newRun(plan, shard, _context);
+                _running.Add(tensor);
+                for (long chunk = 0; chunk < tensor.ChunkCount; chunk++) yield return (tensor, chunk);
+            }
+        }
+    }
+
+    private void CompleteShards()
+    {
+        foreach (ShardRun shard in _finished.GetConsumingEnumerable(_team.Stop))
+        {
+            if (_context.Writes)
+            {
+                foreach (var file in shard.Plan.Tensors.SelectMany(tensor => tensor.SourceFiles).Distinct()) InputCheck.ThrowIfChanged(file);
+            }
+
+            _results[shard.Index] = shard.Complete();
+        }
+    }
+}
+
+/// <param name="Shards">Lengths, in shard order.</param>
+/// <param name="CopiedNonFinite">Copied tensors that hold NaN or Inf.</param>
+internal sealed record PipelineResult(IReadOnlyList<ShardResult> Shards, IReadOnlyList<string> CopiedNonFinite);

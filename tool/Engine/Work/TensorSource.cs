@@ -1,0 +1,108 @@
+using Bnb.Engine.Plans;
+using Bnb.Formats.IO;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Engine.Work;
+
+/// <summary>
+/// Stored bytes to kernel input: where formats meets quant on the way in. Files are opened when their first tensor is
+/// read and closed when their last one is done, so that thousands of shards need a handful of descriptors.
+/// </summary>
+internal sealed class TensorSource : IDisposable
+{
+    private readonly Lock _lock = new();
+    private readonly Dictionary<CheckpointFile, OpenFile> _files = new(ReferenceEqualityComparer.Instance);
+
+    public TensorSource(IEnumerable<TensorPlan> tensors)
+        : this(tensors.SelectMany(tensor => tensor.SourceFiles))
+    {
+    }
+
+    /// <param name="reads">One entry per tensor that will be read and released.</param>
+    public TensorSource(IEnumerable<CheckpointFile> reads)
+    {
+        foreach (CheckpointFile file in reads)
+        {
+            if (!_files.TryGetValue(file, out OpenFile? entry)) _files[file] = entry = new OpenFile();
+            entry.Remaining++;
+        }
+    }
+
+    /// <summary>Reads bytes of a tensor as stored.</summary>
+    public void ReadBytes(CheckpointTensor tensor, long offset, Span<byte> destination) =>
+        Open(tensor.File).Read(tensor.FileOffset + offset, destination);
+
+    /// <summary>
+    /// Values <paramref name="first"/> to <paramref name="first"/> + <paramref name="count"/> of the dense, flat, [out, in]
+    /// weight as the kernel takes them: F64 rounded to F32, Conv1D transposed. The span lies in one of the buffers.
+    /// </summary>
+    /// <param name="preloaded">The whole source tensor when it is transposed and memory was lent for it, else null.</param>
+    public ReadOnlySpan<byte> ReadValues(TensorPlan plan, long first, int count, WorkerBuffers buffers, byte[]? preloaded)
+    {
+        Quantization quantization = plan.Quantization!;
+        int size = quantization.SourceType.BitSize() / 8;
+        Span<byte> raw = buffers.Raw.AsSpan(0, count * size);
+        Span<byte> values = raw;
+        if (!quantization.Transpose)
+        {
+            ReadBytes(plan.Source, first * size, raw);
+        }
+        else
+        {
+            values = buffers.Gathered.AsSpan(0, count * size);
+            if (preloaded is not null)
+            {
+                Conv1D.Gather(preloaded, quantization.Rows, quantization.Columns, size, first, values);
+            }
+            else
+            {
+                Conv1D.Gather(
+                    (offset, bytes) => ReadBytes(plan.Source, offset, bytes),
+                    buffers.Raw, quantization.Rows, quantization.Columns, size, first, values);
+            }
+        }
+
+        if (quantization.SourceType != DType.F64) return values;
+        Span<byte> narrowed = values[..(count * sizeof(float))];
+        // In place: value i is read from 8i before it is written to 4i.
+        Narrow.F64ToF32(values, narrowed);
+        return narrowed;
+    }
+
+    /// <summary>Says that one tensor of <paramref name="file"/> is finished.</summary>
+    public void Release(CheckpointFile file)
+    {
+        lock (_lock)
+        {
+            OpenFile entry = _files[file];
+            if (--entry.Remaining > 0) return;
+            entry.File?.Dispose();
+            entry.File = null;
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (OpenFile entry in _files.Values) entry.File?.Dispose();
+    }
+
+    private PositionedFile Open(CheckpointFile file)
+    {
+        lock (_lock)
+        {
+            OpenFile entry = _files[file];
+            if (entry.File is not null) return entry.File;
+            entry.File = PositionedFile.Open(file.Path);
+            InputCheck.ThrowIfChanged(file, entry.File.Identity);
+            return entry.File;
+        }
+    }
+
+    private sealed class OpenFile
+    {
+        public PositionedFile? File;
+        public int Remaining;
+    }
+}

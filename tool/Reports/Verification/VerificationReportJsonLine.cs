@@ -1,9 +1,0 @@
-using Bnb.Tool.Verification;
-
-namespace Bnb.Tool.Reports.Verification;
-
-/// <summary>What <c>verify --json</c> prints: the members of the JSON report on one line.</summary>
-internal static class VerificationReportJsonLine
-{
-    public static string Of(VerificationReport report) => JsonLine.Of(json => VerificationJson.WriteMembers(report, json));
-}
