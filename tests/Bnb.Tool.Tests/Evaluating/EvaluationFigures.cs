@@ -1,5 +1,5 @@
 using Bnb.Engine.Evaluating;
-using Bnb.Tool.Pipeline;
+using Bnb.Engine.Events;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Evaluating;

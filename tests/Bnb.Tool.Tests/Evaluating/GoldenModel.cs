@@ -1,12 +1,13 @@
 using System.Runtime.InteropServices;
+using Bnb.Engine.Devices;
 using Bnb.Engine.Evaluating.Families;
 using Bnb.Engine.Evaluating.Forward;
 using Bnb.Engine.Evaluating.Operators;
 using Bnb.Engine.Evaluating.Weights;
-using Bnb.Formats;
-using Bnb.Quant;
+using Bnb.Formats.Checkpoints;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Numerics;
 using Bnb.TestKit;
-using Bnb.Tool.Devices;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Evaluating;

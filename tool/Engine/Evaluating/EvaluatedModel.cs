@@ -1,5 +1,5 @@
 using Bnb.Engine.Evaluating.Families;
-using Bnb.Formats;
+using Bnb.Formats.Checkpoints;
 using Bnb.Formats.HuggingFace;
 
 namespace Bnb.Engine.Evaluating;

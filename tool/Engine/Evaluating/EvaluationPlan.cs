@@ -1,8 +1,10 @@
+using Bnb.Engine.Errors;
 using Bnb.Engine.Evaluating.Families;
 using Bnb.Engine.Evaluating.Tokens;
-using Bnb.Formats;
+using Bnb.Formats.Checkpoints;
 using Bnb.Formats.HuggingFace;
-using Bnb.Tool.Errors;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
 
 namespace Bnb.Engine.Evaluating;
 

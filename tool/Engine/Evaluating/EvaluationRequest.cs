@@ -1,4 +1,5 @@
-using Bnb.Quant;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Evaluating;
 

@@ -1,13 +1,15 @@
 using System.Diagnostics;
+using Bnb.Engine.Devices;
+using Bnb.Engine.Errors;
 using Bnb.Engine.Evaluating.Families;
 using Bnb.Engine.Evaluating.Forward;
 using Bnb.Engine.Evaluating.Measures;
 using Bnb.Engine.Evaluating.Operators;
 using Bnb.Engine.Evaluating.Weights;
-using Bnb.Formats;
-using Bnb.Quant;
-using Bnb.Tool.Devices;
-using Bnb.Tool.Pipeline;
+using Bnb.Engine.Events;
+using Bnb.Engine.Work;
+using Bnb.Formats.Tensors;
+using Bnb.Quant.Backends;
 
 namespace Bnb.Engine.Evaluating;
 
@@ -31,7 +33,7 @@ internal sealed class EvaluationRun : IDisposable
     private readonly ForwardPass _quantized;
     private readonly Importance? _importance;
 
-    /// <exception cref="Bnb.Tool.Errors.UserErrorException">A weight is missing or has another shape than the config says.</exception>
+    /// <exception cref="UserErrorException">A weight is missing or has another shape than the config says.</exception>
     public EvaluationRun(EvaluationPlan plan)
     {
         _plan = plan;

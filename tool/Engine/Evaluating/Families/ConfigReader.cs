@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Text.Json;
+using Bnb.Engine.Errors;
 using Bnb.Engine.Evaluating.Operators;
-using Bnb.Formats;
 using Bnb.Formats.HuggingFace;
-using Bnb.Tool.Errors;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Engine.Evaluating.Families;
 

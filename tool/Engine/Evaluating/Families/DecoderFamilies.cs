@@ -1,6 +1,6 @@
-using Bnb.Formats;
+using Bnb.Engine.Errors;
 using Bnb.Formats.HuggingFace;
-using Bnb.Tool.Errors;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Engine.Evaluating.Families;
 

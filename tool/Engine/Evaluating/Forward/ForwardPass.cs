@@ -1,9 +1,8 @@
+using Bnb.Engine.Errors;
 using Bnb.Engine.Evaluating.Families;
 using Bnb.Engine.Evaluating.Operators;
 using Bnb.Engine.Evaluating.Weights;
-using Bnb.Formats;
-using Bnb.Quant;
-using Bnb.Tool.Errors;
+using Bnb.Quant.Gemm;
 
 namespace Bnb.Engine.Evaluating.Forward;
 

@@ -1,7 +1,8 @@
 using Bnb.Engine.Evaluating.Families;
 using Bnb.Engine.Evaluating.Operators;
 using Bnb.Engine.Evaluating.Weights;
-using Bnb.Quant;
+using Bnb.Quant.Gemm;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Evaluating.Forward;
 

@@ -1,4 +1,5 @@
 using Bnb.Engine.Evaluating.Operators;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Evaluating.Forward;
 

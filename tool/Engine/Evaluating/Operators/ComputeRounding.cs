@@ -1,4 +1,4 @@
-using Bnb.Quant;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Evaluating.Operators;
 

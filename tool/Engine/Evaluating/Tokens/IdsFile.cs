@@ -1,7 +1,9 @@
 using System.Buffers.Binary;
-using Bnb.Formats;
+using Bnb.Engine.Errors;
+using Bnb.Formats.Checkpoints;
 using Bnb.Formats.IO;
-using Bnb.Tool.Errors;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
 
 namespace Bnb.Engine.Evaluating.Tokens;
 

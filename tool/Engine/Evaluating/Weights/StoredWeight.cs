@@ -1,5 +1,5 @@
 using Bnb.Engine.Evaluating.Families;
-using Bnb.Formats;
+using Bnb.Formats.Tensors;
 
 namespace Bnb.Engine.Evaluating.Weights;
 

@@ -1,11 +1,13 @@
+using Bnb.Engine.DataTypes;
+using Bnb.Engine.Devices;
+using Bnb.Engine.Errors;
 using Bnb.Engine.Evaluating.Families;
 using Bnb.Engine.Evaluating.Operators;
-using Bnb.Formats;
-using Bnb.Quant;
-using Bnb.Tool.DataTypes;
-using Bnb.Tool.Devices;
-using Bnb.Tool.Errors;
-using Bnb.Tool.Pipeline;
+using Bnb.Engine.Work;
+using Bnb.Formats.Checkpoints;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Evaluating.Weights;
 
@@ -35,7 +37,7 @@ internal sealed class WeightStore : IDisposable
         foreach (CheckpointTensor plain in checkpoint.Plain) _weights.TryAdd(plain.Name, new StoredWeight(plain, null));
         _source = new TensorSource(checkpoint.Source.Files);
         BufferNeeds needs = BufferNeeds.Of(
-            checkpoint.Weights.Select(WeightDecoder.BuffersOf),
+            checkpoint.Weights.Select(DataTypeCatalog.BuffersOf),
             checkpoint.Plain.Where(tensor => DenseReader.CanRead(tensor.DType)).Select(tensor => tensor.DType.BitSize() / 8).Append(sizeof(float)),
             gathers: false,
             denseReaders: 1);
@@ -120,7 +122,7 @@ internal sealed class WeightStore : IDisposable
             DenseReader reader = stored.Packed is { } packed
                 ? DenseReader.Of(packed, _computeType, _source, _engine)
                 : DenseReader.Of(stored.Tensor, _source);
-            int multiple = stored.Packed is null ? 1 : WeightDecoder.BuffersOf(stored.Packed).ChunkMultiple;
+            int multiple = stored.Packed is null ? 1 : DataTypeCatalog.BuffersOf(stored.Packed).ChunkMultiple;
             int chunk = _buffers.Values.Length / multiple * multiple;
             // A chunk begins where the data type lets one begin; what lies before the first value is decoded in vain.
             for (long start = first / multiple * multiple, end = first + values.Length; start < end; start += chunk)
