@@ -1,4 +1,3 @@
-global using Bnb.Quant;
 global using Bnb.Quant.Gpu;
 global using Bnb.Quant.Gpu.Devices;
 global using Bnb.Quant.Gpu.Inspection;

@@ -81,7 +81,7 @@ public sealed partial class ReferenceTests
     [Fact]
     public void FindingRules_InCli_AreThoseOfTheCode()
     {
-        string[] folders = ["tool/Verification", "tool/Commands"];
+        string[] folders = ["tool/Engine/Verifying"];
         string[] sources =
             [.. folders.SelectMany(folder => Directory.EnumerateFiles(Document.PathOf(folder), "*.cs")).Select(File.ReadAllText)];
         IEnumerable<string> inCode = sources
@@ -92,7 +92,7 @@ public sealed partial class ReferenceTests
             .Select(row => row[0].Trim('`'));
 
         // The second table of the section lists causes, whose names stand in LayerJudge.
-        string judge = File.ReadAllText(Document.PathOf("tool/Verification/LayerJudge.cs"));
+        string judge = File.ReadAllText(Document.PathOf("tool/Engine/Verifying/LayerJudge.cs"));
         IEnumerable<string> causes = Cause().Matches(judge).Select(match => match.Groups[1].Value).Distinct();
         Assert.Equal(inCode.Concat(causes).Order(StringComparer.Ordinal), documented.Order(StringComparer.Ordinal));
     }

@@ -1,3 +1,5 @@
+using Bnb.Engine.Policy.Names;
+
 namespace Bnb.Engine.Policy;
 
 /// <summary>The whole decision.</summary>

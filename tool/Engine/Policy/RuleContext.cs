@@ -1,6 +1,5 @@
 using System.Globalization;
 using Bnb.Engine.Policy.Names;
-using Bnb.Engine.Work;
 
 namespace Bnb.Engine.Policy;
 

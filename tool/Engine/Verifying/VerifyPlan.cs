@@ -3,7 +3,6 @@ using Bnb.Engine.Errors;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
-using Bnb.Engine.Work;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.CompressedTensors;
 using Bnb.Formats.Primitives;

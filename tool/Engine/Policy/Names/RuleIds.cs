@@ -1,5 +1,3 @@
-using Bnb.Engine.Work;
-
 namespace Bnb.Engine.Policy.Names;
 
 /// <summary>Ids of the rules as they appear in reports; <c>docs/modules.md</c> explains each.</summary>

@@ -1,4 +1,4 @@
-namespace Bnb.Engine.Policy;
+namespace Bnb.Engine.Policy.Names;
 
 /// <summary>An expert stack stored as one tensor, which bitsandbytes' Linear4bit cannot hold; it is left unquantized.</summary>
 /// <param name="Name">Tensor name.</param>
