@@ -1,4 +1,3 @@
-using Bnb.Engine.DataTypes;
 using Bnb.Engine.Devices;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
@@ -6,7 +5,7 @@ using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Numerics;
 
-namespace Bnb.Engine.Comparing;
+namespace Bnb.Engine.DataTypes;
 
 /// <summary>
 /// The values of a weight as float32, whether it is stored plain or quantized, in pieces that any worker may take.

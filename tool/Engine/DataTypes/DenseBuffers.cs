@@ -1,6 +1,6 @@
 using Bnb.Engine.Work;
 
-namespace Bnb.Engine.Comparing;
+namespace Bnb.Engine.DataTypes;
 
 /// <summary>What one worker needs for one <see cref="DenseReader"/>: a chunk as stored and as float32.</summary>
 internal sealed class DenseBuffers(MemoryBudget budget)
