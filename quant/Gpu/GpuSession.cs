@@ -147,7 +147,6 @@ public sealed partial class GpuSession : IDisposable
     {
         var operation = new Dequantize8Operation(codes, map, NestedAbsmax.Blocksize, nestedAbsmax, offset, absmax);
         Run(ref operation);
-<<<<<<< HEAD
     }
 
     /// <inheritdoc cref="NormalFloat.Values"/>
@@ -157,8 +156,6 @@ public sealed partial class GpuSession : IDisposable
         var operation = new NormalFloatOperation(bits);
         Run(ref operation);
         return operation.Values;
-=======
->>>>>>> main
     }
 
     /// <summary>Gives everything back that the device still lets go of. Never throws: after a device error most of the

@@ -1,8 +1,3 @@
-<<<<<<< HEAD
-using Bnb.Quant.Gpu;
-=======
->>>>>>> main
-using Bnb.Quant.Gpu.Kernels;
 
 namespace Bnb.Gpu.Tests;
 
