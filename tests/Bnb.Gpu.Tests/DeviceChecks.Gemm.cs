@@ -3,10 +3,7 @@ using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
 using Bnb.Quant.Codes;
 using Bnb.Quant.Gemm;
-<<<<<<< HEAD
 using Bnb.Quant.Gpu;
-=======
->>>>>>> main
 using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Int8;

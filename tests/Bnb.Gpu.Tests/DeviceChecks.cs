@@ -3,11 +3,8 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
-<<<<<<< HEAD
 using Bnb.Quant.Codes;
 using Bnb.Quant.Gpu;
-=======
->>>>>>> main
 using Bnb.Quant.Numerics;
 
 namespace Bnb.Gpu.Tests;
