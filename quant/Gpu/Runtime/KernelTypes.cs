@@ -1,4 +1,5 @@
 using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Numerics;
 
