@@ -63,6 +63,7 @@ internal static class Application
             DequantizeCommand.Create(host),
             InspectCommand.Create(host),
             DiffCommand.Create(host),
+            EvaluateCommand.Create(host),
             DevicesCommand.Create(host),
             DemoCommand.Create(host),
         };
