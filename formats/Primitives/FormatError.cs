@@ -163,6 +163,10 @@ public enum FormatError
     /// read.</summary>
     PackedLayout,
 
+    /// <summary>SRC-LAYOUT: the tensors of an FP8, FP4, GPTQ or AWQ weight do not fit each other, or are packed in a way that
+    /// is not read.</summary>
+    SourceLayout,
+
     /// <summary>QUANT-UNSUP: tensors are quantized in a format that is not read.</summary>
     OtherQuantization,
 

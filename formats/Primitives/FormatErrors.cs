@@ -56,6 +56,7 @@ public static class FormatErrors
         FormatError.TorchExpand => "PT-EXPAND",
         FormatError.QuantState => "BNB-STATE",
         FormatError.PackedLayout => "CT-LAYOUT",
+        FormatError.SourceLayout => "SRC-LAYOUT",
         FormatError.OtherQuantization => "QUANT-UNSUP",
         FormatError.InputChanged => "INPUT-CHANGED",
         _ => throw new ArgumentOutOfRangeException(nameof(error), error, null),

@@ -4,7 +4,6 @@ using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
-using Bnb.Engine.Work;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.CompressedTensors;
 using Bnb.Formats.Primitives;
