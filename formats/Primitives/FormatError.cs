@@ -118,6 +118,9 @@ public enum FormatError
     /// read.</summary>
     PackedLayout,
 
+    /// <summary>IMX-LAYOUT: an importance matrix breaks its format, or is of another model.</summary>
+    ImportanceLayout,
+
     /// <summary>QUANT-UNSUP: tensors are quantized in a format that is not read.</summary>
     OtherQuantization,
 

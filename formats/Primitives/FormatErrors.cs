@@ -43,6 +43,7 @@ public static class FormatErrors
         FormatError.PickleUnsupported => "PT-UNSUP",
         FormatError.QuantState => "BNB-STATE",
         FormatError.PackedLayout => "CT-LAYOUT",
+        FormatError.ImportanceLayout => "IMX-LAYOUT",
         FormatError.OtherQuantization => "QUANT-UNSUP",
         FormatError.InputChanged => "INPUT-CHANGED",
         _ => throw new ArgumentOutOfRangeException(nameof(error), error, null),
