@@ -31,18 +31,22 @@ internal sealed record QuantizePlan(
     {
         RefuseQuantized(source);
         QuantizeRecipe recipe = request.Recipe;
+        var overrides = new OverridePlan(recipe, request.Overrides);
+        Importance? importance = request.ImportancePath is { } path ? Importance.Open(path) : null;
+        IReadOnlyList<PatternRule> patterns = overrides.Patterns(request.Patterns, source.Tensors.Select(tensor => tensor.Name));
         PolicyResult policy = QuantizationPolicy.Decide(
             [.. source.Tensors.Select(tensor => new PolicyTensor(
                 tensor.Name, tensor.Shape.Dimensions, IsQuantizable(tensor.DType), tensor.ByteCount))],
             ModelFactsReader.Read(source.Config),
-            new PolicyOptions(recipe.Blocksize, request.ExcludeUnaligned, request.QuantizeVision, request.Patterns, recipe.Target)
+            new PolicyOptions(recipe.Blocksize, request.ExcludeUnaligned, request.QuantizeVision, patterns, recipe.Target)
             {
                 Experts = LoadTargets.Experts(request),
             });
         LoadTargets.Check(request, source, policy);
 
         List<TensorPlan> tensors =
-            [.. source.Tensors.Zip(policy.Decisions, (tensor, decision) => Plan(tensor, decision, recipe))];
+            [.. source.Tensors.Zip(policy.Decisions, (tensor, decision) => Plan(tensor, decision, overrides.For(tensor.Name), importance))];
+        overrides.RefuseUnmatched();
         if (recipe is Blockwise4Recipe blockwise) RefuseCutTails(tensors, blockwise);
         RefuseNameClashes(tensors, recipe);
         IReadOnlyList<ShardPlan> shards = ShardLayout.Build(tensors, source.WeightsBaseName, request.MaxShardBytes);
@@ -55,12 +59,16 @@ internal sealed record QuantizePlan(
 
     private static bool IsQuantizable(DType dtype) => dtype is DType.F16 or DType.BF16 or DType.F32 or DType.F64;
 
-    private static TensorPlan Plan(CheckpointTensor tensor, TensorDecision decision, QuantizeRecipe recipe)
+    private static TensorPlan Plan(CheckpointTensor tensor, TensorDecision decision, QuantizeRecipe recipe, Importance? importance)
     {
         if (decision.Action == TensorAction.Copy) return new TensorPlan(tensor, decision, null);
         long first = tensor.Shape.Dimensions[0], second = tensor.Shape.Dimensions[1];
         (long rows, long columns) = decision.Transpose ? (second, first) : (first, second);
-        return new TensorPlan(tensor, decision, recipe.For(tensor.DType, rows, columns, decision.Transpose));
+        return new TensorPlan(tensor, decision, recipe.For(tensor.DType, rows, columns, decision.Transpose) with
+        {
+            Scale = recipe.Scale,
+            Importance = importance?.For(tensor.Name, columns),
+        });
     }
 
     private static void RefuseQuantized(Checkpoint source)

@@ -34,7 +34,7 @@ internal static class QuantizeRun
         bool computes = !request.DryRun || plan.Recipe.SizeDependsOnWeights;
         using ComputeEngine engine = computes
             ? DeviceSelector.Open(
-                new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, CpuOnly(plan.Recipe), plan.Recipe is Int4Recipe),
+                new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, CpuOnly(plan.Recipe), CpuOnly(plan.Recipe) is not null),
                 kernelPath,
                 events)
             : new CpuEngine(kernelPath);
@@ -50,7 +50,8 @@ internal static class QuantizeRun
         return new QuantizeSummary(plan, request, engine, result.Shards, watch.Elapsed);
     }
 
-    private static string? CpuOnly(QuantizeRecipe recipe) => recipe is Int4Recipe ? "quantizing to int4" : null;
+    private static string? CpuOnly(QuantizeRecipe recipe) =>
+        recipe.Scale == ScaleRule.Search ? "searching scales" : recipe is Int4Recipe ? "quantizing to int4" : null;
 
     private static PipelineResult SizesOnly(QuantizePlan plan) => new(
         [.. plan.Shards.Select(shard => new ShardResult(
@@ -77,6 +78,16 @@ internal static class QuantizeRun
         }
 
         WarnOfLayouts(plan, events);
+        if (request.ImportancePath is not null)
+        {
+            var without = plan.Tensors.Where(tensor => tensor.Quantization is { Importance: null }).ToList();
+            if (without.Count > 0)
+            {
+                events.Warning(Invariant(
+                    $"the importance file says nothing of {without.Count} tensors, whose values all count alike. First {DisplayText.Escape(without[0].Source.Name)}"));
+            }
+        }
+
         if (plan.QuantizedParameterCount == 0) events.Warning("no tensor of this checkpoint is quantized");
         if (plan.ConfigBytes is null) events.Warning("no config.json beside the source: loaders need one with a quantization_config");
         events.Debug(Invariant(
