@@ -5,6 +5,7 @@ using Bnb.Engine.Policy;
 using Bnb.Formats.Primitives;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
 
 namespace Bnb.Engine.Quantizing;
 
