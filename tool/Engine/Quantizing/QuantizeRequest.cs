@@ -7,6 +7,7 @@ using Bnb.Engine.Recipes;
 using Bnb.Formats.Primitives;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
 
 namespace Bnb.Engine.Quantizing;
 
