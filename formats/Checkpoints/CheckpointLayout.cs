@@ -13,10 +13,16 @@ namespace Bnb.Formats.Checkpoints;
 /// <param name="IndexPath">The index used, or null.</param>
 /// <param name="Index">Its content.</param>
 /// <param name="Notes">What the user may want to know about the choice.</param>
-internal sealed partial record CheckpointLayout(
+internal sealed record CheckpointLayout(
     IReadOnlyList<string> FileNames, string BaseName, string? IndexPath, ShardIndex? Index, IReadOnlyList<string> Notes)
 {
-    private static readonly string[] BaseNames = ["model", "diffusion_pytorch_model"];
+    /// <summary>What transformers calls weight files.</summary>
+    public const string Model = "model";
+
+    /// <summary>What diffusers calls them.</summary>
+    public const string Diffusion = "diffusion_pytorch_model";
+
+    private static readonly string[] BaseNames = [Model, Diffusion];
 
     /// <summary>Finds the checkpoint in a folder, in the order the Hugging Face loaders look.</summary>
     /// <exception cref="CheckpointFormatException">There is none, or its index is bad.</exception>
@@ -64,7 +70,7 @@ internal sealed partial record CheckpointLayout(
         List<(int Number, int Count, string Name)> shards = [];
         foreach (string name in names)
         {
-            Match match = ShardName().Match(name);
+            Match match = ShardName.Pattern().Match(name);
             if (!match.Success || match.Groups[1].Value != baseName) continue;
             shards.Add((Integer(match.Groups[2]), Integer(match.Groups[3]), name));
         }
@@ -116,7 +122,4 @@ internal sealed partial record CheckpointLayout(
     private static bool IsSafetensors(string name) => name.EndsWith(".safetensors", StringComparison.Ordinal);
 
     private static int Integer(Group digits) => int.Parse(digits.ValueSpan, CultureInfo.InvariantCulture);
-
-    [GeneratedRegex(@"\A(.+)-([0-9]{5})-of-([0-9]{5})\.safetensors\z", RegexOptions.CultureInvariant)]
-    private static partial Regex ShardName();
 }

@@ -41,7 +41,7 @@ internal sealed record QuantizePlan(
             [.. source.Tensors.Zip(policy.Decisions, (tensor, decision) => Plan(tensor, decision, recipe))];
         if (recipe is Blockwise4Recipe blockwise) RefuseCutTails(tensors, blockwise);
         RefuseNameClashes(tensors, recipe);
-        IReadOnlyList<ShardPlan> shards = ShardLayout.Build(tensors, source.WeightsBaseName, request.MaxShardBytes);
+        IReadOnlyList<ShardPlan> shards = ShardLayout.Build(tensors, source.OutputBaseName, request.MaxShardBytes);
 
         byte[]? config = source.Config is { } own
             ? recipe.WriteConfig(own, request.ComputeDType ?? SourceDType(tensors), policy.SkipModules)
