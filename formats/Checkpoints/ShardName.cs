@@ -14,7 +14,7 @@ public static partial class ShardName
         return match.Success ? int.Parse(match.Groups[3].ValueSpan, CultureInfo.InvariantCulture) : 1;
     }
 
-    /// <summary>Groups: base name, number, count.</summary>
-    [GeneratedRegex(@"\A(.+)-([0-9]{5})-of-([0-9]{5})\.safetensors\z", RegexOptions.CultureInvariant)]
+    /// <summary>Groups: base name, number, count, ending.</summary>
+    [GeneratedRegex(@"\A(.+)-([0-9]{5})-of-([0-9]{5})(\.safetensors|\.bin)\z", RegexOptions.CultureInvariant)]
     internal static partial Regex Pattern();
 }
