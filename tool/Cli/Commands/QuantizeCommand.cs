@@ -15,7 +15,7 @@ internal static class QuantizeCommand
     {
         var source = new Argument<string>("SOURCE")
         {
-            Description = "Checkpoint folder (model.safetensors, or shards with an index), or one .safetensors file",
+            Description = "Checkpoint folder, one .safetensors file, or the id of a model in the local Hugging Face cache (org/name, org/name@revision)",
             CustomParser = Choice.FilePath,
         };
         var output = new Option<string?>("--output", "-o")
@@ -78,7 +78,7 @@ internal static class QuantizeCommand
         {
             var defaults = new QuantizeRequest
             {
-                SourcePath = parsed.GetRequiredValue(source),
+                SourcePath = context.LocateWhole(parsed.GetRequiredValue(source)),
                 OutputPath = parsed.GetValue(output),
             };
             QuantizeRequest request = defaults with

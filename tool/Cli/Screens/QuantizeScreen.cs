@@ -36,7 +36,7 @@ internal static class QuantizeScreen
                 new Text(TableConsole.Number(members.Sum(member => outputBytes[member.Name]))));
         }
 
-        console.Write(table);
+        console.Write(TableFit.Of(console, table, "bytes", "shape"));
         WriteTotals(summary, console);
     });
 

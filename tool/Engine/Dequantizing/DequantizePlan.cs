@@ -67,7 +67,7 @@ internal sealed record DequantizePlan(
         return new DequantizePlan(
             source,
             tensors,
-            ShardLayout.Build(tensors, source.WeightsBaseName, request.MaxShardBytes),
+            ShardLayout.Build(tensors, source.OutputBaseName, request.MaxShardBytes),
             config);
     }
 

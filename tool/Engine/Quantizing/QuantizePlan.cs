@@ -57,7 +57,7 @@ internal sealed record QuantizePlan(
         overrides.RefuseUnmatched();
         if (recipe is Blockwise4Recipe blockwise) RefuseCutTails(tensors, blockwise);
         RefuseNameClashes(tensors, recipe);
-        IReadOnlyList<ShardPlan> shards = ShardLayout.Build(tensors, source.WeightsBaseName, request.MaxShardBytes);
+        IReadOnlyList<ShardPlan> shards = ShardLayout.Build(tensors, source.OutputBaseName, request.MaxShardBytes);
 
         byte[]? config = source.Config is { } own
             ? recipe.WriteConfig(WithoutQuantization(own, source), request.ComputeDType ?? SourceDType(tensors), policy.SkipModules)
