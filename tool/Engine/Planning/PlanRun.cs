@@ -83,7 +83,8 @@ internal static class PlanRun
         List<TensorPlan> tensors = [.. plan.Tensors.Where(tensor => tensor.Quantization is not null)];
         var found = new FormChoice[tensors.Count][];
         KernelPath path = request.KernelPath ?? KernelChoice.Selected();
-        using var source = new TensorSource(tensors);
+        using var engine = new CpuEngine(path);
+        using var source = new TensorSource(tensors, DataTypeCatalog.InputsOn(engine));
         var progress = new PipelineProgress(tensors.Sum(tensor => tensor.Source.ByteCount));
         using IDisposable? watching = events.Watch(progress);
         var errors = new FormError(source, path);

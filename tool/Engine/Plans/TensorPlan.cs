@@ -1,5 +1,4 @@
 using Bnb.Engine.Policy;
-using Bnb.Engine.Work;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Numerics;
