@@ -1,3 +1,4 @@
+
 namespace Bnb.Formats.Primitives;
 
 /// <summary>Every rule a checkpoint can break, one member per rule. <see cref="FormatErrors"/> gives code and kind.</summary>

@@ -15,8 +15,8 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
     : TensorRun(plan, shard, context, quantization.ValueCount, context.Budget.ChunkValues)
 {
     private readonly Blockwise4Recipe _recipe = quantization.Recipe;
+    private readonly AbsmaxMean _mean = new();
     private AbsmaxStore? _absmax;
-    private double[] _absmaxSums = [];
 
     public override void Dispose()
     {
@@ -27,11 +27,10 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
 
     protected override void Begin()
     {
-        if (_recipe.DoubleQuant)
+        // A dry run needs the mean only.
+        if (_recipe.DoubleQuant && Context.Writes)
         {
-            _absmaxSums = new double[quantization.NestedBlockCount];
-            // A dry run needs the mean only.
-            if (Context.Writes) _absmax = AbsmaxStore.Create(quantization.BlockCount, Context.Budget, Context.ScratchPath);
+            _absmax = AbsmaxStore.Create(quantization.BlockCount, Context.Budget, Context.ScratchPath);
         }
 
         if (quantization.Transpose) Preload();
@@ -52,7 +51,7 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
         Shard.Write(Plan, OutputRole.Codes, first / 2, packed);
         if (_recipe.DoubleQuant)
         {
-            AbsmaxMean.BlockSums(absmax, _absmaxSums.AsSpan((int)(firstBlock / Blockwise4Quantization.NestedBlocksize)));
+            _mean.Add(absmax);
             _absmax?.Write(firstBlock, absmax);
         }
         else
@@ -69,7 +68,7 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
         float? offset = null;
         if (_recipe.DoubleQuant)
         {
-            offset = AbsmaxMean.Of(_absmaxSums, quantization.BlockCount);
+            offset = _mean.Value;
             // Only reached with --non-finite keep. No reader takes such an offset: every weight would decode to NaN.
             if (!float.IsFinite(offset.Value)) throw NonFiniteScan.OffsetError(Plan);
             if (Context.Writes) QuantizeAbsmax(offset.Value, buffers);

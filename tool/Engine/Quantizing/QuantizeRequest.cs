@@ -1,3 +1,4 @@
+using Bnb.Engine.Architectures;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Devices;
 using Bnb.Engine.Plans;

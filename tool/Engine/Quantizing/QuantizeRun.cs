@@ -26,6 +26,7 @@ internal static class QuantizeRun
         var watch = Stopwatch.StartNew();
         OutputPlace? place = request.DryRun ? null : OutputPlace.Of(request.OutputPath!);
         KernelPath kernelPath = request.KernelPath ?? KernelChoice.Selected();
+        UnfinishedOutput.Refuse(request.SourcePath);
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
         QuantizePlan plan = QuantizePlan.Make(request, source);
         if (place is not null) OutputRun.CheckPlace(plan, place, request.SourcePath, request.Overwrite);
