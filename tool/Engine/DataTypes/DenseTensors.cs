@@ -16,7 +16,7 @@ internal static class DenseTensors
 {
     /// <exception cref="CheckpointFormatException">A weight cannot be decoded.</exception>
     /// <exception cref="UserErrorException">The config names a quantization of which there is no trace.</exception>
-    public static IReadOnlyList<TensorPlan> Of(Checkpoint source, ModelFacts facts)
+    public static IReadOnlyList<TensorPlan> Of(Checkpoint source)
     {
         if (source.Config?.QuantMethod is null && QuantizedSource.Find(source) is null)
             return [.. source.Tensors.Select(tensor => new TensorPlan(tensor, Undecided(tensor), null))];
@@ -36,11 +36,14 @@ internal static class DenseTensors
             };
         }
 
+        var layout = WeightLayout.Of(
+            source.Config,
+            packed.Weights.Select(weight => weight.Name).Concat(packed.Plain.Where(tensor => tensor.Shape.Rank >= 2).Select(tensor => tensor.Name)));
         List<TensorPlan> tensors =
         [
             .. packed.Weights.Select(weight => new TensorPlan(weight.Stored, Undecided(weight.Stored), null)
             {
-                Input = DataTypeCatalog.InputOf(weight, source.Config, WeightLayout.WasConv1D(weight, facts)),
+                Input = DataTypeCatalog.InputOf(weight, source.Config, layout.WasConv1D(weight)),
             }),
             .. packed.Plain.Select(tensor => new TensorPlan(tensor, Undecided(tensor), null)),
         ];

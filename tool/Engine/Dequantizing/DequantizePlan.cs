@@ -54,10 +54,13 @@ internal sealed record DequantizePlan(
             };
         }
 
-        ModelFacts facts = ModelFactsReader.Read(source.Config);
+        var layout = WeightLayout.Of(
+            source.Config,
+            packed.Weights.Select(static weight => weight.Name)
+                .Concat(packed.Plain.Where(static tensor => tensor.Shape.Rank >= 2).Select(static tensor => tensor.Name)));
         List<TensorPlan> tensors =
         [
-            .. packed.Weights.Select(weight => Dense(weight, request.Type ?? DataTypeCatalog.DenseTypeOf(weight, source.Config), facts)),
+            .. packed.Weights.Select(weight => Dense(weight, request.Type ?? DataTypeCatalog.DenseTypeOf(weight, source.Config), layout)),
             .. packed.Plain.Select(tensor => new TensorPlan(tensor, Decision(tensor, "plain", "not quantized"), null)),
         ];
         // In the order of the source, so that reading goes forward.
@@ -71,9 +74,9 @@ internal sealed record DequantizePlan(
             config);
     }
 
-    private static TensorPlan Dense(QuantizedWeight weight, ElementType type, ModelFacts facts)
+    private static TensorPlan Dense(QuantizedWeight weight, ElementType type, WeightLayout layout)
     {
-        bool transpose = WeightLayout.WasConv1D(weight, facts);
+        bool transpose = layout.WasConv1D(weight);
         return new TensorPlan(weight.Stored, Decision(weight.Stored, weight.Type, "dequantized"), null, new Dequantization(weight, type, transpose));
     }
 

@@ -40,7 +40,7 @@ internal sealed record QuantizePlan(
         var overrides = new OverridePlan(recipe, request.Overrides);
         Importance? importance = request.ImportancePath is { } path ? Importance.Open(path) : null;
         ModelFacts facts = ModelFactsReader.Read(source.Config);
-        IReadOnlyList<TensorPlan> dense = DenseTensors.Of(source, facts);
+        IReadOnlyList<TensorPlan> dense = DenseTensors.Of(source);
         IReadOnlyList<PatternRule> patterns = overrides.Patterns(request.Patterns, dense.Select(tensor => tensor.Name));
         PolicyResult policy = QuantizationPolicy.Decide(
             [.. dense.Select(tensor => new PolicyTensor(

@@ -47,7 +47,11 @@ internal sealed record VerifyPlan(
         }
 
         ModelFacts facts = ModelFactsReader.Read(source.Config ?? quantized.Source.Config);
-        Dictionary<string, TensorPlan> originals = DenseTensors.Of(source, facts).ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+        var layout = WeightLayout.Of(
+            source.Config ?? quantized.Source.Config,
+            source.Tensors.Where(static tensor => tensor.Shape.Rank >= 2).Select(static tensor => tensor.Name),
+            [.. source.Tensors.Select(static tensor => new PolicyTensor(tensor.Name, tensor.Shape.Dimensions, true, tensor.ByteCount))]);
+        Dictionary<string, TensorPlan> originals = DenseTensors.Of(source).ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
         var findings = new List<Finding>();
         findings.AddRange(quantized.Problems.Select(problem =>
             new Finding(problem.Rule, $"{DisplayText.Escape(problem.Tensor)}: {problem.Text}", problem.IsFatal)));
@@ -62,27 +66,46 @@ internal sealed record VerifyPlan(
                 continue;
             }
 
-            if (Match(weight, originals, facts, findings) is { } layer) layers.Add(layer);
+            if (Match(weight, originals, layout, findings) is { } layer) layers.Add(layer);
         }
 
         var plain = new List<(CheckpointTensor, TensorPlan)>();
+        var renamed = new HashSet<string>(StringComparer.Ordinal);
         foreach (CheckpointTensor tensor in quantized.Plain)
         {
-            if (originals.TryGetValue(tensor.Name, out TensorPlan? original)) plain.Add((tensor, original));
+            string name = FieldNames.InSource(tensor.Name, originals.ContainsKey);
+            if (originals.TryGetValue(name, out TensorPlan? original))
+            {
+                plain.Add((tensor, original));
+                renamed.Add(name);
+            }
+            else if (FieldNames.IsCacheScale(tensor.Name))
+            {
+                findings.Add(new Finding("structure", $"{DisplayText.Escape(tensor.Name)} is the scale of a quantized cache, not a weight: not in the source", Fails: false));
+            }
             else findings.Add(new Finding("structure", $"{DisplayText.Escape(tensor.Name)} is not in the source", Fails: true));
         }
 
         var present = quantized.Source.Tensors.Select(tensor => tensor.Name)
             .Concat(quantized.Weights.Select(weight => weight.Name))
+            .Concat(renamed)
             .ToHashSet(StringComparer.Ordinal);
         foreach (string missing in originals.Keys.Where(name => !present.Contains(name)).Order(StringComparer.Ordinal))
-            findings.Add(new Finding("structure", $"{DisplayText.Escape(missing)} of the source is missing", Fails: true));
+            findings.Add(Missing(missing, source.Config ?? quantized.Source.Config));
         findings.AddRange(ConfigAudit.Run(quantized, facts));
         return new VerifyPlan(quantized, source, LayerSelection.Apply(layers, request), plain, findings);
     }
 
+    private static Finding Missing(string name, ModelConfig? config)
+    {
+        string? harmless = FieldNames.IsDerivedBuffer(name) ? "a buffer that the model makes itself"
+            : config?.TieWordEmbeddings == true && FieldNames.IsHead(name) ? "tied to the embedding"
+            : null;
+        return new Finding("structure", $"{DisplayText.Escape(name)} of the source is missing{(harmless is null ? "" : ": " + harmless)}", Fails: harmless is null);
+    }
+
     private static LayerPlan? Match(
-        QuantizedWeight weight, Dictionary<string, TensorPlan> originals, ModelFacts facts, List<Finding> findings)
+        QuantizedWeight weight, Dictionary<string, TensorPlan> originals, WeightLayout layout, List<Finding> findings)
     {
         string name = DisplayText.Escape(weight.Name);
         if (!originals.TryGetValue(weight.Name, out TensorPlan? original))
@@ -104,7 +127,7 @@ internal sealed record VerifyPlan(
         }
 
         (long first, long second) = (original.Shape.Dimensions[0], original.Shape.Dimensions[1]);
-        bool conv1D = WeightLayout.WasConv1D(weight, facts);
+        bool conv1D = layout.WasConv1D(weight);
         bool transposed = (first, second) == (weight.Columns, weight.Rows) && ((first, second) != (weight.Rows, weight.Columns) || conv1D);
         if (!transposed && (first, second) != (weight.Rows, weight.Columns))
         {
