@@ -6,6 +6,7 @@ using Bnb.Quant.Blockwise;
 using Bnb.Quant.Codes;
 using Bnb.Quant.Gpu;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Gpu.Tests;
 

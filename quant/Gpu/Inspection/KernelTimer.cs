@@ -5,6 +5,7 @@ using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Gpu.Runtime;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;

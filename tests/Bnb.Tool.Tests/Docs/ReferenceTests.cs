@@ -59,15 +59,6 @@ public sealed partial class ReferenceTests
     }
 
     [Fact]
-    public void ExitCodes_InReadme_AreThoseOfCli()
-    {
-        var cli = Document.Rows(Cli.Section("## Exit codes")).Select(row => row[0]);
-        var readme = Document.Rows(Document.Read("README.md").Section("## Exit codes")).Select(row => row[0]);
-
-        Assert.Equal(cli, readme);
-    }
-
-    [Fact]
     public void BnbRules_InFormats_AreThoseOfTheCode()
     {
         IEnumerable<string> documented = Document.Rows(Document.Read("docs/formats.md").Section("### Rules of the layout"))

@@ -62,6 +62,7 @@ internal static class Application
             VerifyCommand.Create(host),
             DequantizeCommand.Create(host),
             InspectCommand.Create(host),
+            LintCommand.Create(host),
             DiffCommand.Create(host),
             DevicesCommand.Create(host),
             CodesCommand.Create(host),
