@@ -4,6 +4,7 @@ using Bnb.Quant.Codes;
 using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Gpu.Runtime;
+using Bnb.Quant.Int4;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Nested;
 using Bnb.Quant.Numerics;
@@ -178,6 +179,34 @@ public sealed partial class GpuSession : IDisposable
         ReadOnlySpan<byte> codes, ReadOnlySpan<float> map, ReadOnlySpan<float> nestedAbsmax, float offset, Span<float> absmax)
     {
         var operation = new Dequantize8Operation(codes, map, NestedAbsmax.Blocksize, nestedAbsmax, offset, absmax);
+        Run(ref operation);
+    }
+
+    /// <inheritdoc cref="QuantizeGroups4.Run"/>
+    /// <exception cref="GpuException">The device failed.</exception>
+    public bool QuantizeInt4Groups(
+        ElementType type, int groupSize, bool symmetric, ReadOnlySpan<byte> source, Span<byte> scales, Span<sbyte> zeroPoints, Span<byte> packed)
+    {
+        var operation = new QuantizeGroups4Operation(type, groupSize, symmetric, source, scales, zeroPoints, packed);
+        Run(ref operation);
+        return operation.AllFinite;
+    }
+
+    /// <summary>Whether <see cref="DequantizeInt4Groups"/> takes groups of this size: a chunk must hold one.</summary>
+    public bool FitsGroup(long groupSize) => groupSize <= _bench.LargestChunk && groupSize * 5 <= _bench.RowMemory;
+
+    /// <inheritdoc cref="DequantizeGroups4.Run(ElementType, int, ReadOnlySpan{byte}, ReadOnlySpan{byte}, ReadOnlySpan{sbyte}, ElementType, Span{byte}, KernelPath)"/>
+    /// <exception cref="GpuException">The device failed, or not <see cref="FitsGroup"/>.</exception>
+    public void DequantizeInt4Groups(
+        ElementType scaleType,
+        int groupSize,
+        ReadOnlySpan<byte> packed,
+        ReadOnlySpan<byte> scales,
+        ReadOnlySpan<sbyte> zeroPoints,
+        ElementType type,
+        Span<byte> destination)
+    {
+        var operation = new DequantizeGroups4Operation(scaleType, groupSize, packed, scales, zeroPoints, type, destination);
         Run(ref operation);
     }
 
