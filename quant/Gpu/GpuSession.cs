@@ -147,6 +147,18 @@ public sealed partial class GpuSession : IDisposable
     {
         var operation = new Dequantize8Operation(codes, map, NestedAbsmax.Blocksize, nestedAbsmax, offset, absmax);
         Run(ref operation);
+<<<<<<< HEAD
+    }
+
+    /// <inheritdoc cref="NormalFloat.Values"/>
+    /// <exception cref="GpuException">The device failed, or has no float64.</exception>
+    public float[] NormalFloatValues(int bits)
+    {
+        var operation = new NormalFloatOperation(bits);
+        Run(ref operation);
+        return operation.Values;
+=======
+>>>>>>> main
     }
 
     /// <summary>Gives everything back that the device still lets go of. Never throws: after a device error most of the

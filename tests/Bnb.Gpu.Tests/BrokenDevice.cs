@@ -1,4 +1,7 @@
+<<<<<<< HEAD
 using Bnb.Quant.Gpu;
+=======
+>>>>>>> main
 using Bnb.Quant.Gpu.Kernels;
 
 namespace Bnb.Gpu.Tests;

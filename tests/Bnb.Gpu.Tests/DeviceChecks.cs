@@ -3,9 +3,12 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
+<<<<<<< HEAD
+using Bnb.Quant.Codes;
 using Bnb.Quant.Gpu;
+=======
+>>>>>>> main
 using Bnb.Quant.Numerics;
-using Bnb.TestKit;
 
 namespace Bnb.Gpu.Tests;
 

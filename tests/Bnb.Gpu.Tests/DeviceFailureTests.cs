@@ -1,6 +1,13 @@
 using Bnb.Quant.Blockwise;
+<<<<<<< HEAD
+using Bnb.Quant.Codes;
+using Bnb.Quant.Gemm;
 using Bnb.Quant.Gpu;
 using Bnb.Quant.Gpu.Devices;
+using Bnb.Quant.Gpu.Kernels;
+=======
+using Bnb.Quant.Gpu.Devices;
+>>>>>>> main
 using Bnb.Quant.Numerics;
 
 namespace Bnb.Gpu.Tests;

@@ -1,4 +1,7 @@
+<<<<<<< HEAD
 using Bnb.Quant.Gpu;
+=======
+>>>>>>> main
 using Bnb.Quant.Gpu.Devices;
 
 namespace Bnb.Gpu.Tests;

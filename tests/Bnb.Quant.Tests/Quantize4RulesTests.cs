@@ -1,6 +1,5 @@
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
-using Bnb.Quant.Codes;
 using Bnb.Quant.Numerics;
 
 namespace Bnb.Quant.Tests;

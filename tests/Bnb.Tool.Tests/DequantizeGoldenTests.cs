@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
-using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 using Xunit;
 

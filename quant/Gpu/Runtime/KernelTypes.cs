@@ -1,4 +1,8 @@
 using Bnb.Quant.Blockwise;
+<<<<<<< HEAD
+using Bnb.Quant.Codes;
+=======
+>>>>>>> main
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Numerics;
 

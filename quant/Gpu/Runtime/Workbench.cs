@@ -91,7 +91,11 @@ internal sealed class Workbench : IDisposable
     /// <exception cref="GpuException">There are no kernels for it.</exception>
     public CodeTables TablesOf(Code4 code)
     {
-        if (!_codes.TryGetValue(code, out CodeTables? tables)) _codes.Add(code, tables = new CodeTables(Accelerator, code));
+        if (!_codes.TryGetValue(code, out CodeTables? tables))
+        {
+            _codes.Add(code, tables = new CodeTables(Accelerator, Kernels, code, HasFloat64));
+        }
+
         return tables;
     }
 

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Bnb.Engine.Work;
 using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 

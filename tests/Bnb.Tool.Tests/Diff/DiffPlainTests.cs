@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Bnb.Engine.Errors;
-using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 using Xunit;
 

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
-using Bnb.Formats.Primitives;
 using Bnb.Quant.Blockwise;
 using Bnb.TestKit;
 

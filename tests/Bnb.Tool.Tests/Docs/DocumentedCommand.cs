@@ -18,7 +18,7 @@ internal sealed record DocumentedCommand(
     private const string Prompt = "$ ";
     private const string AskExit = "$ echo $?";
     private static readonly string[] Starts =
-        ["dotnet bnb ", "dotnet run -c Release --project tool -- ", "dotnet run --project tool -- "];
+        ["dotnet bnb ", "dotnet run -c Release --project tool/Cli -- ", "dotnet run --project tool/Cli -- "];
 
     /// <summary>Those of a document, in the order of its text.</summary>
     public static IReadOnlyList<DocumentedCommand> In(Document document)

@@ -21,6 +21,7 @@ public sealed partial class ReferenceTests
     [InlineData("inspect")]
     [InlineData("diff")]
     [InlineData("devices")]
+    [InlineData("codes")]
     [InlineData("demo")]
     public void Options_OfEachCommand_AreThoseOfTheHelpWithTheSameDefaults(string command)
     {
@@ -58,15 +59,6 @@ public sealed partial class ReferenceTests
     }
 
     [Fact]
-    public void ExitCodes_InReadme_AreThoseOfCli()
-    {
-        var cli = Document.Rows(Cli.Section("## Exit codes")).Select(row => row[0]);
-        var readme = Document.Rows(Document.Read("README.md").Section("## Exit codes")).Select(row => row[0]);
-
-        Assert.Equal(cli, readme);
-    }
-
-    [Fact]
     public void BnbRules_InFormats_AreThoseOfTheCode()
     {
         IEnumerable<string> documented = Document.Rows(Document.Read("docs/formats.md").Section("### Rules of the layout"))
@@ -81,7 +73,7 @@ public sealed partial class ReferenceTests
     [Fact]
     public void FindingRules_InCli_AreThoseOfTheCode()
     {
-        string[] folders = ["tool/Verification", "tool/Commands"];
+        string[] folders = ["tool/Engine/Verifying"];
         string[] sources =
             [.. folders.SelectMany(folder => Directory.EnumerateFiles(Document.PathOf(folder), "*.cs")).Select(File.ReadAllText)];
         IEnumerable<string> inCode = sources
@@ -92,7 +84,7 @@ public sealed partial class ReferenceTests
             .Select(row => row[0].Trim('`'));
 
         // The second table of the section lists causes, whose names stand in LayerJudge.
-        string judge = File.ReadAllText(Document.PathOf("tool/Verification/LayerJudge.cs"));
+        string judge = File.ReadAllText(Document.PathOf("tool/Engine/Verifying/LayerJudge.cs"));
         IEnumerable<string> causes = Cause().Matches(judge).Select(match => match.Groups[1].Value).Distinct();
         Assert.Equal(inCode.Concat(causes).Order(StringComparer.Ordinal), documented.Order(StringComparer.Ordinal));
     }
@@ -119,6 +111,7 @@ public sealed partial class ReferenceTests
     [InlineData("diff", "llama-made", "llama-other")]
     [InlineData("diff", "llama-made", "llama-int4")]
     [InlineData("devices")]
+    [InlineData("codes", "--type", "nf4")]
     public void JsonMembers_OfEachCommand_AreDocumented(params string[] arguments)
     {
         using var folder = new TempFolder();

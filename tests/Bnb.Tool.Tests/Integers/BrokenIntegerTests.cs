@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using Bnb.Engine.Errors;
-using Bnb.Formats.Primitives;
 using Bnb.TestKit;
 using Xunit;
 using Verified = Bnb.Tool.Tests.Verify.Verification;

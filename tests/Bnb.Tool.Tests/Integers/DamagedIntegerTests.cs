@@ -1,4 +1,3 @@
-using Bnb.Formats.Primitives;
 using Bnb.TestKit;
 using Bnb.Tool.Tests.Verify;
 using Xunit;

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Bnb.Engine.Errors;
-using Bnb.Formats.Primitives;
 using Bnb.TestKit;
 using Bnb.Tool.Tests.Diff;
 using Xunit;

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Bnb.Formats.Primitives;
 using Bnb.TestKit;
 
 namespace Bnb.Tool.Tests.Integers;

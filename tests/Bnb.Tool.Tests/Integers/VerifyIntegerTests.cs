@@ -3,7 +3,6 @@ using Bnb.Engine.Errors;
 using Bnb.Engine.Events;
 using Bnb.Engine.Reports.Verification;
 using Bnb.Engine.Verifying;
-using Bnb.Formats.Primitives;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Int4;
 using Bnb.Quant.Int8;

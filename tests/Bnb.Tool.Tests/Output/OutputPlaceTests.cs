@@ -1,7 +1,6 @@
 using System.Net.Sockets;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Output;
-using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 using Xunit;
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
 using FsCheck;
@@ -68,7 +67,7 @@ public class PolicyPropertyTests
     [Theory]
     [InlineData("Bnb4")]
     [InlineData("CompressedTensors")]
-    public void Decide_HugeAndOddNames_StaysBounded(string output)
+    public void Decide_HugeAndOddNames_MakesNoMoreThanInProportion(string output)
     {
         string dots = new('.', 70_000);
         string letters = new('a', 70_000);
@@ -76,18 +75,19 @@ public class PolicyPropertyTests
         string[] names =
             [dots, letters, path, path + "gate", letters + ".gate", "layer_norm" + letters, "model." + path + "q_proj", path + "experts.x"];
         List<PolicyTensor> tensors = [.. names.Select(static name => ModelSketch.Make(name + ".weight", 64, 64))];
-        var clock = Stopwatch.StartNew();
+        long before = GC.GetAllocatedBytesForCurrentThread();
 
         PolicyResult result = QuantizationPolicy.Decide(tensors, ModelSketch.Facts("llama"), Options(output));
 
         Assert.All(result.Decisions, static decision => Assert.Equal(TensorAction.Copy, decision.Action));
-        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 30);
+        // Every prefix of a name may be looked at, not every pair of prefixes: 17,500 parts squared would be 10^8.
+        Assert.InRange(AllocatedSince(before), 0, 400_000_000);
     }
 
     [Theory]
     [InlineData("Bnb4")]
     [InlineData("CompressedTensors")]
-    public void Decide_EntangledNames_StaysBounded(string output)
+    public void Decide_EntangledNames_MakesNoMoreThanInProportion(string output)
     {
         // Every prefix and suffix of one name occurs in the others, and every other module must be skipped.
         List<PolicyTensor> tensors = [];
@@ -95,7 +95,7 @@ public class PolicyPropertyTests
             for (int second = 1; second < 60; second++)
                 tensors.Add(ModelSketch.Make($"{Run(first)}b.{Run(second)}.weight", (first + second) % 2 * 64, 64));
         static string Run(int count) => string.Join('.', Enumerable.Repeat("a", count));
-        var clock = Stopwatch.StartNew();
+        long before = GC.GetAllocatedBytesForCurrentThread();
 
         try
         {
@@ -106,13 +106,13 @@ public class PolicyPropertyTests
             Assert.Equal(PolicyException.SkipConflict, error.Code);
         }
 
-        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 30);
+        Assert.InRange(AllocatedSince(before) / tensors.Count, 0, 200_000);
     }
 
     [Theory]
     [InlineData("Bnb4", "gate")]
-    [InlineData("CompressedTensors", "model.layers.59.mlp.gate")]
-    public void Decide_HundredThousandTensors_TakesSeconds(string output, string entry)
+    [InlineData("CompressedTensors", "re:.*\\.gate$")]
+    public void Decide_HundredThousandTensors_MakesTheSameForEach(string output, string entry)
     {
         List<PolicyTensor> tensors = [];
         for (int layer = 0; layer < 60; layer++)
@@ -126,15 +126,16 @@ public class PolicyPropertyTests
         }
 
         Assert.True(tensors.Count > 100_000);
-        var clock = Stopwatch.StartNew();
+        long before = GC.GetAllocatedBytesForCurrentThread();
 
         PolicyResult result = QuantizationPolicy.Decide(tensors, ModelSketch.Facts("qwen3_moe"), Options(output));
 
         Assert.Contains(entry, result.SkipModules);
-        // Far above what it takes, for busy machines; comparing all pairs would take minutes.
-        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 30);
-        TestContext.Current.TestOutputHelper?.WriteLine($"{tensors.Count} tensors: {clock.Elapsed.TotalSeconds:F2} s");
+        // Looking at all pairs would take 10^10 steps; what is made per tensor does not grow with their number.
+        Assert.InRange(AllocatedSince(before) / tensors.Count, 0, 20_000);
     }
+
+    private static long AllocatedSince(long before) => GC.GetAllocatedBytesForCurrentThread() - before;
 
     private static PolicyOptions Options(string output) => ModelSketch.Options() with { Target = Enum.Parse<PolicyTarget>(output) };
 

@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Text.Json;
 using Bnb.Engine.Errors;
-using Bnb.Quant.Numerics;
 using Bnb.TestKit;
 using Xunit;
 

@@ -1,4 +1,3 @@
-using Bnb.Formats.Primitives;
 using Bnb.TestKit;
 using Xunit;
 

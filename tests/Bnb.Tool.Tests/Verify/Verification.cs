@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Bnb.Engine.Errors;
-using Bnb.Engine.Verifying;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Verify;

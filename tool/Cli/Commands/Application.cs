@@ -64,6 +64,7 @@ internal static class Application
             InspectCommand.Create(host),
             DiffCommand.Create(host),
             DevicesCommand.Create(host),
+            CodesCommand.Create(host),
             DemoCommand.Create(host),
         };
 }

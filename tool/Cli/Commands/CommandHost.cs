@@ -4,7 +4,6 @@ using Bnb.Cli.Errors;
 using Bnb.Cli.Options;
 using Bnb.Cli.Terminal;
 using Bnb.Engine.Errors;
-using Bnb.Engine.Events;
 using Bnb.Engine.Text;
 using Serilog.Core;
 

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Diagnostics;
 using Bnb.Cli.Options;
 using Bnb.Cli.Screens;
 using Bnb.Engine.Dequantizing;

@@ -31,6 +31,7 @@ internal static class QuantizeCommand
             HelpName = "DTYPE",
             CustomParser = Choice.Parser(ComputeDTypes.ToDictionary(name => name, name => (string?)name)),
         };
+        var sources = new SourceOptions();
         Option<string[]> include = CommonOptions.Glob("--include", "Quantize tensors whose name matches this glob, over the built-in rules; repeatable, the last matching --include or --exclude wins (default: none)");
         Option<string[]> exclude = CommonOptions.Glob("--exclude", "Leave tensors whose name matches this glob as they are; repeatable, the last match wins (default: none)");
         var excludeUnaligned = new Option<bool>("--exclude-unaligned")
@@ -38,6 +39,7 @@ internal static class QuantizeCommand
             Description = "nf4 and fp4: leave out layers whose input size is not a multiple of the block size; they load, but bitsandbytes multiplies them by its fallback. int4 always does (default: off)",
         };
         var quantizeVision = new Option<bool>("--quantize-vision") { Description = "Quantize vision and audio towers of multimodal models too (default: off)" };
+        var load = new LoadOptions();
         Option<long> maxShardSize = CommonOptions.MaxShardSize();
         var device = new DeviceOptions();
         Option<int> threads = CommonOptions.Threads();
@@ -59,7 +61,7 @@ internal static class QuantizeCommand
         var command = new Command("quantize", "Turn a checkpoint into a 4-bit or 8-bit one") { source, output };
         foreach (Option option in recipe.All) command.Add(option);
         foreach (Option option in (Option[])[
-            computeDType, include, exclude, excludeUnaligned, quantizeVision,
+            computeDType, include, exclude, excludeUnaligned, quantizeVision, load.Experts, load.LoadsIn, sources.MergeLora, sources.MinCoverage,
             maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, dryRun, overwrite, followSymlinks, nonFinite,
         ]) command.Add(option);
         command.Validators.Add(result =>
@@ -82,6 +84,10 @@ internal static class QuantizeCommand
                 Patterns = CommonOptions.PatternsInOrder(parsed),
                 ExcludeUnaligned = parsed.GetValue(excludeUnaligned),
                 QuantizeVision = parsed.GetValue(quantizeVision),
+                Experts = load.ExpertsOf(parsed),
+                LoadsIn = load.LoadsInOf(parsed),
+                AdapterPath = parsed.GetValue(sources.MergeLora),
+                MinCoverage = sources.CoverageOf(parsed),
                 MaxShardBytes = parsed.ValueOr(maxShardSize, defaults.MaxShardBytes),
                 Device = parsed.ValueOr(device.Choice, defaults.Device),
                 MaxDeviceMemoryBytes = device.MemoryLimit(parsed),

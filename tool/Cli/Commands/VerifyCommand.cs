@@ -96,12 +96,12 @@ internal static class VerifyCommand
     private static Option<double?> Limit(string name, Func<System.CommandLine.Parsing.ArgumentResult, double> parse, string description) =>
         new(name) { Description = description, HelpName = "X", CustomParser = result => parse(result) };
 
-    private static ExitCode Execute(VerifyRequest request, IReadOnlyList<string> reportPaths, CommandContext context)
+    private static ExitCode Execute(VerifyRequest request, string[] reportPaths, CommandContext context)
     {
         var files = new ReportFiles(reportPaths);
         VerificationReport report = VerifyRun.Execute(request, context.Events, context.Cancellation);
         files.Write(report);
-        if (reportPaths.Count > 0) context.Outcome = "written: " + string.Join(", ", reportPaths);
+        if (reportPaths.Length > 0) context.Outcome = "written: " + string.Join(", ", reportPaths);
         if (context.Json) context.Terminal.Out.Write(VerificationReportJsonLine.Of(report));
         else if (context.Verbosity != Verbosity.Quiet) VerificationScreen.Write(report, context.Terminal, context.Verbosity);
         return report.Passed ? ExitCode.Done : ExitCode.VerificationFailed;

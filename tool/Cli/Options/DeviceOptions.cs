@@ -3,7 +3,6 @@ using System.CommandLine.Parsing;
 using Bnb.Engine.Devices;
 using Bnb.Engine.Text;
 using Bnb.Quant.Gpu;
-using Bnb.Quant.Numerics;
 
 namespace Bnb.Cli.Options;
 

@@ -2,7 +2,6 @@ using System.Globalization;
 using Bnb.Cli.Options;
 using Bnb.Cli.Terminal;
 using Bnb.Engine.Comparing;
-using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Reports;
 using Bnb.Formats.Primitives;
 using Spectre.Console;

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Bnb.Cli.Options;
 using Bnb.Cli.Terminal;
 using Bnb.Engine.Inspecting;

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Bnb.Cli.Options;
 using Bnb.Cli.Terminal;
-using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Reports.Verification;
 using Bnb.Engine.Verifying;
 using Bnb.Formats.Primitives;

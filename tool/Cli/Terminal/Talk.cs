@@ -1,5 +1,4 @@
 using Bnb.Cli.Options;
-using Bnb.Engine.Events;
 using Serilog;
 using Serilog.Core;
 using Serilog.Events;

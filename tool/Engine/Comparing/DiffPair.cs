@@ -1,6 +1,5 @@
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Policy.Names;
-using Bnb.Engine.Work;
 
 namespace Bnb.Engine.Comparing;
 

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Comparing;
 

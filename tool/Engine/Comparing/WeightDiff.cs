@@ -1,5 +1,3 @@
-using Bnb.Quant.Numerics;
-
 namespace Bnb.Engine.Comparing;
 
 /// <summary>How a weight of one checkpoint relates to the other's.</summary>

@@ -1,7 +1,6 @@
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
-using Bnb.Engine.Verifying;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;

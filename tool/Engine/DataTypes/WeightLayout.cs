@@ -1,6 +1,5 @@
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
-using Bnb.Engine.Work;
 using Bnb.Formats.CompressedTensors;
 using Bnb.Formats.ScaledFloats;
 using Bnb.Formats.Tensors;

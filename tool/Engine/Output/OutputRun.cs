@@ -24,8 +24,8 @@ internal static class OutputRun
         using StagingFolder staging = StagingFolder.Create(place, overwrite);
         int scratchFiles = 0;
         PipelineResult result = Pipeline(
-            plan, options, events, cancellation, (shard, index) => new ShardFile(shard, index, staging),
-            () => staging.ScratchPath(Interlocked.Increment(ref scratchFiles)));
+            plan, options, (shard, index) => new ShardFile(shard, index, staging),
+            () => staging.ScratchPath(Interlocked.Increment(ref scratchFiles)), events, cancellation);
         foreach (var file in plan.Source.SideFiles.Copied) staging.CopyFile(file.Path, file.RelativeName);
         byte[] index = plan.IndexBytes(result.Shards.Sum(shard => shard.TensorBytes));
         if (index.Length > 0) staging.WriteFile(plan.IndexName, index);
@@ -58,11 +58,11 @@ internal static class OutputRun
 
     /// <summary>Reads and computes everything, writes nothing.</summary>
     public static PipelineResult Rehearse(OutputPlan plan, OutputOptions options, IRunEvents events, CancellationToken cancellation) => Pipeline(
-        plan, options, events, cancellation, (shard, _) => new DiscardSink(shard), scratchPath: null);
+        plan, options, (shard, _) => new DiscardSink(shard), scratchPath: null, events, cancellation);
 
     private static PipelineResult Pipeline(
-        OutputPlan plan, OutputOptions options, IRunEvents events, CancellationToken cancellation,
-        Func<ShardPlan, int, IShardSink> openSink, Func<string>? scratchPath)
+        OutputPlan plan, OutputOptions options, Func<ShardPlan, int, IShardSink> openSink, Func<string>? scratchPath, IRunEvents events,
+        CancellationToken cancellation)
     {
         using var source = new TensorSource(plan.Tensors, DataTypeCatalog.InputsOn(options.Engine));
         var progress = new PipelineProgress(plan.SourceTensorBytes);

@@ -1,4 +1,3 @@
-using Bnb.Engine.Work;
 using Bnb.Formats.Primitives;
 using Bnb.Quant.Numerics;
 

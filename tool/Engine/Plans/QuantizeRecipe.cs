@@ -19,6 +19,9 @@ internal abstract record QuantizeRecipe
     /// <summary>Neighbouring values of a row that share a scale: a layer whose input size is no multiple is unaligned.</summary>
     public abstract int Blocksize { get; }
 
+    /// <summary>False for the recipe that leaves every weight as it is.</summary>
+    public virtual bool Quantizes => true;
+
     /// <summary>Whether the output's size is known only after the weights were read.</summary>
     public virtual bool SizeDependsOnWeights => false;
 

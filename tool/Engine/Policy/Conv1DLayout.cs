@@ -1,5 +1,4 @@
 using Bnb.Engine.Policy.Names;
-using Bnb.Engine.Work;
 
 namespace Bnb.Engine.Policy;
 

@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Plans;
 using Bnb.Formats.Checkpoints;
-using Bnb.Formats.IO;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Numerics;
@@ -78,7 +77,7 @@ internal sealed class Activations
         }
 
         byte[] bytes = new byte[tensor.ByteCount];
-        using (PositionedFile file = PositionedFile.Open(tensor.File.Path)) file.Read(tensor.FileOffset, bytes);
+        using (WeightReader file = WeightReader.Open(tensor.File)) file.Read(tensor, 0, bytes);
         var values = new float[tensor.Shape.ElementCount];
         Widen.ToSingle(stored.Value, bytes, values);
         return Round((int)tensor.Shape.Dimensions[0], (int)width, values);

@@ -2,7 +2,6 @@ using System.Globalization;
 using Bnb.Engine.Plans;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.CompressedTensors;
-using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Gemm;
 using Bnb.Quant.Numerics;

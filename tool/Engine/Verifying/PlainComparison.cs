@@ -2,7 +2,6 @@ using Bnb.Engine.DataTypes;
 using Bnb.Engine.Devices;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
-using Bnb.Formats.IO;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 
@@ -30,13 +29,13 @@ internal static class PlainComparison
 
     private static bool HasBytes(CheckpointTensor quantized, CheckpointTensor source)
     {
-        using PositionedFile left = PositionedFile.Open(quantized.File.Path), right = PositionedFile.Open(source.File.Path);
+        using WeightReader left = WeightReader.Open(quantized.File), right = WeightReader.Open(source.File);
         byte[] a = new byte[Piece], b = new byte[Piece];
         for (long offset = 0; offset < quantized.ByteCount; offset += Piece)
         {
             int length = (int)Math.Min(Piece, quantized.ByteCount - offset);
-            left.Read(quantized.FileOffset + offset, a.AsSpan(0, length));
-            right.Read(source.FileOffset + offset, b.AsSpan(0, length));
+            left.Read(quantized, offset, a.AsSpan(0, length));
+            right.Read(source, offset, b.AsSpan(0, length));
             if (!a.AsSpan(0, length).SequenceEqual(b.AsSpan(0, length))) return false;
         }
 
@@ -52,18 +51,18 @@ internal static class PlainComparison
         // The other way round, matrix by matrix, where the dense tensor is.
         Dequantization? other = DenseTensors.Copied(source).Dequantization is { TransposedMatrices: > 0 } turned ? turned : null;
         long matrix = other is null ? input.Shape.ElementCount : other.Weight.ValueCount / other.TransposedMatrices;
-        using PositionedFile file = PositionedFile.Open(quantized.File.Path);
+        using WeightReader file = WeightReader.Open(quantized.File);
         using var files = new TensorSource([source], DataTypeCatalog.InputsOn(engine));
         for (long first = 0; first < input.Shape.ElementCount;)
         {
-            long within = first % matrix, start = quantized.FileOffset + ((first - within) * size);
+            long within = first % matrix, start = (first - within) * size;
             int count = (int)Math.Min(PieceValues, matrix - within);
             Span<byte> found = stored.AsSpan(0, count * size);
-            if (other is null) file.Read(start + (within * size), found);
+            if (other is null) file.Read(quantized, start + (within * size), found);
             else
             {
                 Conv1D.Gather(
-                    (offset, bytes) => file.Read(start + offset, bytes),
+                    (offset, bytes) => file.Read(quantized, start + offset, bytes),
                     scratch, other.Weight.Rows / other.TransposedMatrices, other.Weight.Columns, size, within, found);
             }
 

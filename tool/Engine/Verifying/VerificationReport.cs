@@ -1,5 +1,3 @@
-using Bnb.Quant.Backends;
-
 namespace Bnb.Engine.Verifying;
 
 /// <summary>The result of <c>verify</c>: values first, every output format is made from this.</summary>

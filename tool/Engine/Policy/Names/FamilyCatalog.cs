@@ -1,5 +1,4 @@
 using System.Collections.Frozen;
-using Bnb.Engine.Work;
 
 namespace Bnb.Engine.Policy.Names;
 

@@ -1,7 +1,5 @@
-using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Text;
 using Bnb.Engine.Verifying;
-using Bnb.Formats.Primitives;
 using static Bnb.Engine.Reports.Verification.VerificationText;
 
 namespace Bnb.Engine.Reports.Verification;

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using System.Xml;
-using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Text;
 using Bnb.Engine.Verifying;
 using Bnb.Formats.Primitives;

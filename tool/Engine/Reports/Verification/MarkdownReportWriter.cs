@@ -1,7 +1,5 @@
 using System.Text;
-using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Verifying;
-using Bnb.Formats.Primitives;
 using static Bnb.Engine.Reports.Verification.VerificationText;
 
 namespace Bnb.Engine.Reports.Verification;

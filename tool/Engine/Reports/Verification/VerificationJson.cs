@@ -3,7 +3,6 @@ using System.Text;
 using System.Text.Json;
 using Bnb.Engine.Text;
 using Bnb.Engine.Verifying;
-using Bnb.Formats.Primitives;
 
 namespace Bnb.Engine.Reports.Verification;
 
