@@ -1,5 +1,3 @@
-using Bnb.Formats.Primitives;
-
 namespace Bnb.Formats.Torch;
 
 /// <summary>What a name on the list of allowed globals is good for.</summary>
