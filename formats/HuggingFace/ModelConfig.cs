@@ -40,6 +40,9 @@ public sealed class ModelConfig
     /// <summary>The <c>model_type</c>, for example <c>llama</c>; null when absent or not text.</summary>
     public string? ModelType => JsonRead.Text(Root, "model_type");
 
+    /// <summary>Whether it is the config of a diffusers component, which names its class as <c>_class_name</c>.</summary>
+    public bool IsDiffusers => JsonRead.Text(Root, "_class_name") is not null;
+
     /// <summary>
     /// The dtype the weights are meant to be loaded in, without the <c>torch.</c> prefix: <c>dtype</c> or
     /// <c>torch_dtype</c>, here or in <c>text_config</c>; null when none is given.

@@ -1,3 +1,4 @@
+
 namespace Bnb.Formats.Primitives;
 
 /// <summary>Every rule a checkpoint can break, one member per rule. <see cref="FormatErrors"/> gives code and kind.</summary>
@@ -166,6 +167,9 @@ public enum FormatError
     /// <summary>SRC-LAYOUT: the tensors of an FP8, FP4, GPTQ or AWQ weight do not fit each other, or are packed in a way that
     /// is not read.</summary>
     SourceLayout,
+
+    /// <summary>IMX-LAYOUT: an importance matrix breaks its format, or is of another model.</summary>
+    ImportanceLayout,
 
     /// <summary>QUANT-UNSUP: tensors are quantized in a format that is not read.</summary>
     OtherQuantization,

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using Bnb.Quant.Codes;
 
 namespace Bnb.Quant.PackedWords;
 

@@ -9,6 +9,7 @@ using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.Dequantizing;
 
@@ -24,7 +25,7 @@ internal sealed record DequantizePlan(
         {
             List<Dequantization> packed = [.. Tensors.Select(tensor => tensor.Dequantization).OfType<Dequantization>()];
             return BufferNeeds.Of(
-                packed.Select(one => DataTypeCatalog.BuffersOf(one.Weight)), packed.Select(one => one.Type.Size()), packed.Any(one => one.Transpose));
+                packed.Select(one => DataTypeCatalog.BuffersOf(one.Weight)), packed.Select(one => one.Type.Size()), packed.Any(one => one.TransposedMatrices > 0));
         }
     }
 
@@ -36,7 +37,7 @@ internal sealed record DequantizePlan(
         packed.ThrowIfBroken();
         if (packed.Weights.Count == 0)
         {
-            throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "the source holds no nf4, fp4, int8 or int4 weight")
+            throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "the source holds no quantized weight of a form that is read")
             {
                 File = source.Folder,
                 Facts = source.Config?.QuantMethod is { } method ? [("quant_method", method)] : [],
@@ -66,7 +67,7 @@ internal sealed record DequantizePlan(
         return new DequantizePlan(
             source,
             tensors,
-            ShardLayout.Build(tensors, source.WeightsBaseName, request.MaxShardBytes),
+            ShardLayout.Build(tensors, source.OutputBaseName, request.MaxShardBytes),
             config);
     }
 

@@ -5,7 +5,6 @@ using Bnb.Engine.Work;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Gemm;
-using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Verifying;
 

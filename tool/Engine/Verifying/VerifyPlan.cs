@@ -9,6 +9,7 @@ using Bnb.Formats.CompressedTensors;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Int4;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Verifying;
 
@@ -25,7 +26,7 @@ internal sealed record VerifyPlan(
     QuantizedCheckpoint Quantized,
     Checkpoint Source,
     IReadOnlyList<LayerPlan> Layers,
-    IReadOnlyList<(CheckpointTensor Quantized, CheckpointTensor Source)> Plain,
+    IReadOnlyList<(CheckpointTensor Quantized, TensorPlan Source)> Plain,
     IReadOnlyList<Finding> Findings)
 {
     // A panel is at least one row, in arrays of up to 8 bytes a value.
@@ -45,8 +46,8 @@ internal sealed record VerifyPlan(
             };
         }
 
-        var originals = source.Tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
         ModelFacts facts = ModelFactsReader.Read(source.Config ?? quantized.Source.Config);
+        Dictionary<string, TensorPlan> originals = DenseTensors.Of(source, facts).ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
         var findings = new List<Finding>();
         findings.AddRange(quantized.Problems.Select(problem =>
             new Finding(problem.Rule, $"{DisplayText.Escape(problem.Tensor)}: {problem.Text}", problem.IsFatal)));
@@ -54,13 +55,20 @@ internal sealed record VerifyPlan(
         var layers = new List<LayerPlan>();
         foreach (QuantizedWeight weight in quantized.Weights)
         {
+            if (!DataTypeCatalog.IsWritten(weight))
+            {
+                findings.Add(new Finding(
+                    "structure", $"{DisplayText.Escape(weight.Name)} cannot be verified: {weight.Type} is read and not made here", Fails: true));
+                continue;
+            }
+
             if (Match(weight, originals, facts, findings) is { } layer) layers.Add(layer);
         }
 
-        var plain = new List<(CheckpointTensor, CheckpointTensor)>();
+        var plain = new List<(CheckpointTensor, TensorPlan)>();
         foreach (CheckpointTensor tensor in quantized.Plain)
         {
-            if (originals.TryGetValue(tensor.Name, out CheckpointTensor? original)) plain.Add((tensor, original));
+            if (originals.TryGetValue(tensor.Name, out TensorPlan? original)) plain.Add((tensor, original));
             else findings.Add(new Finding("structure", $"{DisplayText.Escape(tensor.Name)} is not in the source", Fails: true));
         }
 
@@ -74,10 +82,10 @@ internal sealed record VerifyPlan(
     }
 
     private static LayerPlan? Match(
-        QuantizedWeight weight, Dictionary<string, CheckpointTensor> originals, ModelFacts facts, List<Finding> findings)
+        QuantizedWeight weight, Dictionary<string, TensorPlan> originals, ModelFacts facts, List<Finding> findings)
     {
         string name = DisplayText.Escape(weight.Name);
-        if (!originals.TryGetValue(weight.Name, out CheckpointTensor? original))
+        if (!originals.TryGetValue(weight.Name, out TensorPlan? original))
         {
             findings.Add(new Finding("structure", $"{name} is not in the source", Fails: true));
             return null;
@@ -120,8 +128,8 @@ internal sealed record VerifyPlan(
         }
 
         var decision = new TensorDecision(
-            new PolicyTensor(original.Name, original.Shape.Dimensions, true, original.ByteCount), TensorAction.Copy, "verify", "compared", false, transposed);
-        return new LayerPlan(weight, new TensorPlan(original, decision, quantization));
+            new PolicyTensor(original.Name, original.Shape.Dimensions, true, original.SourceBytes), TensorAction.Copy, "verify", "compared", false, transposed);
+        return new LayerPlan(weight, original with { Decision = decision, Quantization = quantization });
     }
 
     /// <summary>Its arithmetic depends on the weights' dtype, which the scales show, and is defined for three group sizes.</summary>
