@@ -1,3 +1,4 @@
+using Bnb.Formats.Primitives;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
 using Bnb.Quant.Fp8;
