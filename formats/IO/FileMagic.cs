@@ -52,9 +52,11 @@ internal static class FileMagic
     }
 
     /// <summary>The error for a file that is something else.</summary>
-    public static CheckpointFormatException Error(string path, long fileLength, string what, ReadOnlySpan<byte> head) => new(
+    /// <param name="expected">What it should be, with its article.</param>
+    public static CheckpointFormatException Error(
+        string path, long fileLength, string what, ReadOnlySpan<byte> head, string expected = "a safetensors") => new(
         FormatError.FileIsSomethingElse,
-        $"{FileProbe.ShortName(path)} is not a safetensors file; it looks like {what}",
+        $"{FileProbe.ShortName(path)} is not {expected} file; it looks like {what}",
         path,
         facts: [("size", DisplayText.Bytes(fileLength)), ("starts with", DisplayText.Escape(head, 60))],
         action: "download this file again, or give the file that was meant");

@@ -8,9 +8,11 @@ using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.Sharded;
 
-/// <summary>The <c>*.safetensors.index.json</c> of a checkpoint in several files: which tensor is in which file.</summary>
+/// <summary>The <c>*.safetensors.index.json</c> or <c>*.bin.index.json</c> of a checkpoint in several files: which tensor is in which file.</summary>
 public sealed class ShardIndex
 {
+    private const string TorchIndex = ".bin.index.json";
+
     private ShardIndex(IReadOnlyList<KeyValuePair<string, string>> weightMap, long? totalSize)
     {
         WeightMap = weightMap;
@@ -18,7 +20,7 @@ public sealed class ShardIndex
     }
 
     /// <summary>Tensor name to shard path in the order of the file. Every path is relative, inside the folder, and a
-    /// <c>.safetensors</c> file.</summary>
+    /// file of the format that the index is named after.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> WeightMap { get; }
 
     /// <summary>
@@ -111,6 +113,8 @@ public sealed class ShardIndex
         reader.Read();
         if (reader.TokenType != JsonTokenType.StartObject)
             throw Schema(name, file, "has a weight_map that is no object", reader.TokenType);
+        // The other format's reader has other rules: an index does not lead from one to the other.
+        string ending = file.EndsWith(TorchIndex, StringComparison.Ordinal) ? ".bin" : ".safetensors";
         List<KeyValuePair<string, string>> map = [];
         Dictionary<string, string> seen = new(StringComparer.Ordinal);
         Dictionary<string, string> shards = new(StringComparer.Ordinal);
@@ -139,7 +143,7 @@ public sealed class ShardIndex
             if (shards.TryGetValue(shard, out string? known)) shard = known;
             else
             {
-                ShardPath.Check(shard, file);
+                ShardPath.Check(shard, ending, file);
                 shards.Add(shard, shard);
             }
 

@@ -149,6 +149,15 @@ public sealed partial class GpuSession : IDisposable
         Run(ref operation);
     }
 
+    /// <inheritdoc cref="NormalFloat.Values"/>
+    /// <exception cref="GpuException">The device failed, or has no float64.</exception>
+    public float[] NormalFloatValues(int bits)
+    {
+        var operation = new NormalFloatOperation(bits);
+        Run(ref operation);
+        return operation.Values;
+    }
+
     /// <summary>Gives everything back that the device still lets go of. Never throws: after a device error most of the
     /// driver's calls fail, and what they say must not replace the error under way.</summary>
     public void Dispose()

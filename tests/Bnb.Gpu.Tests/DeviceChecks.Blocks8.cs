@@ -5,6 +5,7 @@ using Bnb.Quant.Codes;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Nested;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Gpu.Tests;
 

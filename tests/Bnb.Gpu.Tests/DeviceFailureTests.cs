@@ -1,6 +1,6 @@
 using Bnb.Quant.Blockwise;
-using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Gpu.Tests;
 

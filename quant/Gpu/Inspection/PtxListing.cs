@@ -56,5 +56,7 @@ internal static class PtxListing
         yield return (typeof(Quantize8Kernel), []);
         yield return (typeof(Dequantize8Kernel), []);
         yield return (typeof(BlockSumsKernel), []);
+        yield return (typeof(NormalFloatKernel), []);
+        yield return (typeof(BucketKernel), []);
     }
 }

@@ -2,6 +2,7 @@ using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
@@ -91,7 +92,11 @@ internal sealed class Workbench : IDisposable
     /// <exception cref="GpuException">There are no kernels for it.</exception>
     public CodeTables TablesOf(Code4 code)
     {
-        if (!_codes.TryGetValue(code, out CodeTables? tables)) _codes.Add(code, tables = new CodeTables(Accelerator, code));
+        if (!_codes.TryGetValue(code, out CodeTables? tables))
+        {
+            _codes.Add(code, tables = new CodeTables(Accelerator, Kernels, code, HasFloat64));
+        }
+
         return tables;
     }
 

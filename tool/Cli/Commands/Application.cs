@@ -65,6 +65,7 @@ internal static class Application
             DiffCommand.Create(host),
             EvaluateCommand.Create(host),
             DevicesCommand.Create(host),
+            CodesCommand.Create(host),
             DemoCommand.Create(host),
         };
 }

@@ -38,6 +38,7 @@ internal static class QuantizeCommand
             Description = "nf4 and fp4: leave out layers whose input size is not a multiple of the block size; they load, but bitsandbytes multiplies them by its fallback. int4 always does (default: off)",
         };
         var quantizeVision = new Option<bool>("--quantize-vision") { Description = "Quantize vision and audio towers of multimodal models too (default: off)" };
+        var load = new LoadOptions();
         Option<long> maxShardSize = CommonOptions.MaxShardSize();
         var device = new DeviceOptions();
         Option<int> threads = CommonOptions.Threads();
@@ -59,7 +60,7 @@ internal static class QuantizeCommand
         var command = new Command("quantize", "Turn a checkpoint into a 4-bit or 8-bit one") { source, output };
         foreach (Option option in recipe.All) command.Add(option);
         foreach (Option option in (Option[])[
-            computeDType, include, exclude, excludeUnaligned, quantizeVision,
+            computeDType, include, exclude, excludeUnaligned, quantizeVision, load.Experts, load.LoadsIn,
             maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, dryRun, overwrite, followSymlinks, nonFinite,
         ]) command.Add(option);
         command.Validators.Add(result =>
@@ -82,6 +83,8 @@ internal static class QuantizeCommand
                 Patterns = CommonOptions.PatternsInOrder(parsed),
                 ExcludeUnaligned = parsed.GetValue(excludeUnaligned),
                 QuantizeVision = parsed.GetValue(quantizeVision),
+                Experts = load.ExpertsOf(parsed),
+                LoadsIn = load.LoadsInOf(parsed),
                 MaxShardBytes = parsed.ValueOr(maxShardSize, defaults.MaxShardBytes),
                 Device = parsed.ValueOr(device.Choice, defaults.Device),
                 MaxDeviceMemoryBytes = device.MemoryLimit(parsed),

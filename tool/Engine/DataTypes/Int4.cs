@@ -4,6 +4,7 @@ using Bnb.Formats.CompressedTensors;
 using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.DataTypes;
 

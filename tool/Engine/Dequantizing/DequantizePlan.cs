@@ -9,6 +9,7 @@ using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.Dequantizing;
 
@@ -59,8 +60,10 @@ internal sealed record DequantizePlan(
             .. packed.Weights.Select(weight => Dense(weight, request.Type ?? DataTypeCatalog.DenseTypeOf(weight, source.Config), facts)),
             .. packed.Plain.Select(tensor => new TensorPlan(tensor, Decision(tensor, "plain", "not quantized"), null)),
         ];
-        // As they lie in the source, so that reading goes forward.
-        tensors = [.. tensors.OrderBy(plan => plan.Source.File.Name, StringComparer.Ordinal).ThenBy(plan => plan.Source.FileOffset)];
+        // In the order of the source, so that reading goes forward.
+        var places = new Dictionary<CheckpointTensor, int>(source.Tensors.Count, ReferenceEqualityComparer.Instance);
+        foreach (CheckpointTensor tensor in source.Tensors) places.TryAdd(tensor, places.Count);
+        tensors = [.. tensors.OrderBy(plan => places[plan.Source])];
         return new DequantizePlan(
             source,
             tensors,

@@ -1,6 +1,7 @@
 using Bnb.Engine.Policy;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.Plans;
 

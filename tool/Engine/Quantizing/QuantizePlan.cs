@@ -35,7 +35,11 @@ internal sealed record QuantizePlan(
             [.. source.Tensors.Select(tensor => new PolicyTensor(
                 tensor.Name, tensor.Shape.Dimensions, IsQuantizable(tensor.DType), tensor.ByteCount))],
             ModelFactsReader.Read(source.Config),
-            new PolicyOptions(recipe.Blocksize, request.ExcludeUnaligned, request.QuantizeVision, request.Patterns, recipe.Target));
+            new PolicyOptions(recipe.Blocksize, request.ExcludeUnaligned, request.QuantizeVision, request.Patterns, recipe.Target)
+            {
+                Experts = LoadTargets.Experts(request),
+            });
+        LoadTargets.Check(request, source, policy);
 
         List<TensorPlan> tensors =
             [.. source.Tensors.Zip(policy.Decisions, (tensor, decision) => Plan(tensor, decision, recipe))];

@@ -28,6 +28,12 @@ internal sealed record QuantizeRequest
 
     public bool QuantizeVision { get; init; }
 
+    /// <summary>What becomes of experts stored one by one; null: packed, unless <see cref="LoadsIn"/> wants it otherwise.</summary>
+    public ExpertChoice? Experts { get; init; }
+
+    /// <summary>Loaders that must be able to read the output.</summary>
+    public IReadOnlyList<LoadTarget> LoadsIn { get; init; } = [];
+
     public long MaxShardBytes { get; init; } = 5_000_000_000;
 
     public int Threads { get; init; } = Environment.ProcessorCount;

@@ -34,6 +34,7 @@ internal static class Int4ConfigAudit
         int blocksize = (int)Math.Clamp(weights.Select(weight => weight.GroupSize).DefaultIfEmpty(1).Max(), 1, int.MaxValue);
         IReadOnlyList<IgnoreDisagreement> disagreements = IgnoreAudit.Run(
             settings.Ignore ?? [],
+            FusedGroups.Usual,
             [.. weights.Select(weight => ConfigAudit.Module(weight.Name))],
             [.. ConfigAudit.PlainLinears(quantized, facts, PolicyTarget.Bnb4, blocksize)]);
         foreach (IgnoreDisagreement found in disagreements)

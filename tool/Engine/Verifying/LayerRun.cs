@@ -64,7 +64,7 @@ internal abstract class LayerRun
         BnbWeight weight => new Blockwise4Layer(layer, weight, context),
         Int8Weight weight => new Int8Layer(layer, weight, context),
         Int4Weight weight => new Int4Layer(layer, weight, context),
-        _ => throw new ArgumentException($"{layer.Weight.Type} cannot be verified", nameof(layer)),
+        _ => new RederivedLayer(layer, context),
     };
 
     /// <summary>True when it was the last panel; then <see cref="Merged"/> may be asked.</summary>

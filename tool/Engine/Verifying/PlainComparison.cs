@@ -1,4 +1,3 @@
-using Bnb.Formats.IO;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 
@@ -18,13 +17,13 @@ internal static class PlainComparison
         if (quantized.DType != source.DType)
             return new Finding("plain-cast", $"{name} is {quantized.DType.Name()}, {source.DType.Name()} in the source; values were not compared", Fails: false);
 
-        using PositionedFile left = PositionedFile.Open(quantized.File.Path), right = PositionedFile.Open(source.File.Path);
+        using WeightReader left = WeightReader.Open(quantized.File), right = WeightReader.Open(source.File);
         byte[] a = new byte[Piece], b = new byte[Piece];
         for (long offset = 0; offset < quantized.ByteCount; offset += Piece)
         {
             int length = (int)Math.Min(Piece, quantized.ByteCount - offset);
-            left.Read(quantized.FileOffset + offset, a.AsSpan(0, length));
-            right.Read(source.FileOffset + offset, b.AsSpan(0, length));
+            left.Read(quantized, offset, a.AsSpan(0, length));
+            right.Read(source, offset, b.AsSpan(0, length));
             if (!a.AsSpan(0, length).SequenceEqual(b.AsSpan(0, length)))
                 return new Finding("plain-diff", $"{name} was not quantized, but its bytes differ from the source's", Fails: true);
         }

@@ -1,5 +1,4 @@
 using Bnb.Engine.Plans;
-using Bnb.Formats.IO;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Numerics;
@@ -32,7 +31,7 @@ internal sealed class TensorSource : IDisposable
 
     /// <summary>Reads bytes of a tensor as stored.</summary>
     public void ReadBytes(CheckpointTensor tensor, long offset, Span<byte> destination) =>
-        Open(tensor.File).Read(tensor.FileOffset + offset, destination);
+        Open(tensor.File).Read(tensor, offset, destination);
 
     /// <summary>
     /// Values <paramref name="first"/> to <paramref name="first"/> + <paramref name="count"/> of the dense, flat, [out, in]
@@ -88,13 +87,13 @@ internal sealed class TensorSource : IDisposable
         foreach (OpenFile entry in _files.Values) entry.File?.Dispose();
     }
 
-    private PositionedFile Open(CheckpointFile file)
+    private WeightReader Open(CheckpointFile file)
     {
         lock (_lock)
         {
             OpenFile entry = _files[file];
             if (entry.File is not null) return entry.File;
-            entry.File = PositionedFile.Open(file.Path);
+            entry.File = WeightReader.Open(file);
             InputCheck.ThrowIfChanged(file, entry.File.Identity);
             return entry.File;
         }
@@ -102,7 +101,7 @@ internal sealed class TensorSource : IDisposable
 
     private sealed class OpenFile
     {
-        public PositionedFile? File;
+        public WeightReader? File;
         public int Remaining;
     }
 }

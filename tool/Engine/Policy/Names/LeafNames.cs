@@ -14,6 +14,10 @@ internal static partial class LeafNames
     /// <summary>Looks like an embedding or a codebook but might be a linear layer: copied and covered by the skip list.</summary>
     public static bool IsEmbeddingLike(string leaf) => leaf.Length <= LongestKnown && EmbeddingLikePattern().IsMatch(leaf);
 
+    /// <summary>A factor of a low-rank adapter, which is added to a weight and never one of its own.</summary>
+    public static bool IsAdapter(ModuleName module) =>
+        module.Components.Any(static part => part.StartsWith("lora_", StringComparison.Ordinal));
+
     /// <summary>A normalization; Cohere and Chameleon keep 2-D ones.</summary>
     public static bool IsNorm(string leaf) => leaf.Length <= LongestKnown && NormPattern().IsMatch(leaf);
 
