@@ -45,6 +45,15 @@ public sealed class Checkpoint
     /// </summary>
     public string WeightsBaseName { get; }
 
+    /// <summary>
+    /// What the weight files of a model made from this one are called, so that loaders find them. Beside a config a single file
+    /// may have any name; a loader looks for <c>diffusion_pytorch_model</c> where the config names a class of diffusers, else
+    /// for <c>model</c>. Without a config <see cref="WeightsBaseName"/>.
+    /// </summary>
+    public string OutputBaseName => Config is not { } config || WeightsBaseName is WeightForm.Transformers or WeightForm.Diffusers
+        ? WeightsBaseName
+        : config.IsDiffusers ? WeightForm.Diffusers : WeightForm.Transformers;
+
     /// <summary>What is odd but no error, one sentence each; texts from files are escaped.</summary>
     public IReadOnlyList<string> Notes { get; }
 

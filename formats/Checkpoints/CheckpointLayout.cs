@@ -13,7 +13,7 @@ namespace Bnb.Formats.Checkpoints;
 /// <param name="IndexPath">The index used, or null.</param>
 /// <param name="Index">Its content.</param>
 /// <param name="Notes">What the user may want to know about the choice.</param>
-internal sealed partial record CheckpointLayout(
+internal sealed record CheckpointLayout(
     IReadOnlyList<string> FileNames, string BaseName, string? IndexPath, ShardIndex? Index, IReadOnlyList<string> Notes)
 {
     /// <summary>
@@ -76,7 +76,7 @@ internal sealed partial record CheckpointLayout(
         List<(int Number, int Count, string Name)> shards = [];
         foreach (string name in names)
         {
-            Match match = ShardName().Match(name);
+            Match match = ShardName.Pattern().Match(name);
             if (!match.Success || match.Groups[1].Value != baseName || match.Groups[4].Value != form.Ending) continue;
             shards.Add((Integer(match.Groups[2]), Integer(match.Groups[3]), name));
         }
@@ -128,7 +128,4 @@ internal sealed partial record CheckpointLayout(
         string.Create(CultureInfo.InvariantCulture, $"{baseName}-{number:00000}-of-{count:00000}{ending}");
 
     private static int Integer(Group digits) => int.Parse(digits.ValueSpan, CultureInfo.InvariantCulture);
-
-    [GeneratedRegex(@"\A(.+)-([0-9]{5})-of-([0-9]{5})(\.safetensors|\.bin)\z", RegexOptions.CultureInvariant)]
-    private static partial Regex ShardName();
 }

@@ -6,7 +6,11 @@ namespace Bnb.Formats.Checkpoints;
 /// same model start with.</param>
 internal sealed record WeightForm(string Ending, IReadOnlyList<(string Stored, string Written)> BaseNames)
 {
-    private const string Diffusers = "diffusion_pytorch_model";
+    /// <summary>What transformers calls weight files.</summary>
+    public const string Transformers = "model";
+
+    /// <summary>What diffusers calls them.</summary>
+    public const string Diffusers = "diffusion_pytorch_model";
 
     private static readonly string[] TorchEndings = [".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"];
 
@@ -14,10 +18,10 @@ internal sealed record WeightForm(string Ending, IReadOnlyList<(string Stored, s
     private static readonly string[] TrainingStates = ["training_args", "optimizer", "scheduler", "scaler", "rng_state"];
 
     /// <summary>Hugging Face's own format.</summary>
-    public static WeightForm Safetensors { get; } = new(".safetensors", [("model", "model"), (Diffusers, Diffusers)]);
+    public static WeightForm Safetensors { get; } = new(".safetensors", [(Transformers, Transformers), (Diffusers, Diffusers)]);
 
     /// <summary>What torch.save writes.</summary>
-    public static WeightForm Torch { get; } = new(".bin", [("pytorch_model", "model"), (Diffusers, Diffusers)]);
+    public static WeightForm Torch { get; } = new(".bin", [("pytorch_model", Transformers), (Diffusers, Diffusers)]);
 
     /// <summary>True for a file that torch.save wrote, by its name.</summary>
     public static bool IsTorch(string name) =>

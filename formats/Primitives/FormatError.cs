@@ -168,6 +168,9 @@ public enum FormatError
     /// is not read.</summary>
     SourceLayout,
 
+    /// <summary>IMX-LAYOUT: an importance matrix breaks its format, or is of another model.</summary>
+    ImportanceLayout,
+
     /// <summary>QUANT-UNSUP: tensors are quantized in a format that is not read.</summary>
     OtherQuantization,
 

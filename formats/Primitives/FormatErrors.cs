@@ -57,6 +57,7 @@ public static class FormatErrors
         FormatError.QuantState => "BNB-STATE",
         FormatError.PackedLayout => "CT-LAYOUT",
         FormatError.SourceLayout => "SRC-LAYOUT",
+        FormatError.ImportanceLayout => "IMX-LAYOUT",
         FormatError.OtherQuantization => "QUANT-UNSUP",
         FormatError.InputChanged => "INPUT-CHANGED",
         _ => throw new ArgumentOutOfRangeException(nameof(error), error, null),

@@ -16,7 +16,7 @@ internal static class VerifyCommand
     public static Command Create(CommandHost host)
     {
         var quantized = new Argument<string>("QUANTIZED") { Description = "Checkpoint folder or .safetensors file, quantized to nf4, fp4, int8 or int4 by anyone", CustomParser = Choice.FilePath };
-        var source = new Option<string>("--source", "-s") { Description = "The checkpoint it was made from (no default)", HelpName = "PATH", Required = true, CustomParser = Choice.FilePath };
+        var source = new Option<string>("--source", "-s") { Description = "The checkpoint it was made from: a path, or a model's id in the local Hugging Face cache (no default)", HelpName = "PATH", Required = true, CustomParser = Choice.FilePath };
         var tokens = new Option<int>("--tokens")
         {
             Description = "Rows of activations multiplied with every layer; 0 leaves the products out (default: 32)",
@@ -68,7 +68,7 @@ internal static class VerifyCommand
         command.Validators.Add(device.Validate);
         host.Attach(command, (parsed, context) =>
         {
-            var defaults = new VerifyRequest { QuantizedPath = parsed.GetRequiredValue(quantized), SourcePath = parsed.GetRequiredValue(source) };
+            var defaults = new VerifyRequest { QuantizedPath = context.Locate(parsed.GetRequiredValue(quantized)), SourcePath = context.Locate(parsed.GetRequiredValue(source)) };
             return Execute(
                 defaults with
                 {

@@ -28,7 +28,7 @@ internal static class InspectScreen
                 new Text(TableConsole.Number(members.Sum(member => member.ByteCount))));
         }
 
-        console.Write(table);
+        console.Write(TableFit.Of(console, table, "count", "bytes"));
         int quantized = summary.Tensors.Count(tensor => tensor.Weight is not null);
         TableConsole.WriteFacts(
             console,

@@ -64,7 +64,7 @@ internal static class OutputRun
         OutputPlan plan, OutputOptions options, Func<ShardPlan, int, IShardSink> openSink, Func<string>? scratchPath, IRunEvents events,
         CancellationToken cancellation)
     {
-        using var source = new TensorSource(plan.Tensors);
+        using var source = new TensorSource(plan.Tensors, DataTypeCatalog.InputsOn(options.Engine));
         var progress = new PipelineProgress(plan.SourceTensorBytes);
         var pipeline = new PipelineContext(
             options.Engine, options.KeepNonFinite, Writes: scratchPath is not null, options.Budget, source, progress,

@@ -22,7 +22,7 @@ internal abstract record OutputPlan(
         Shards.Sum(shard => shard.MaximumLength) + IndexBytes(Shards.Sum(shard => shard.MaximumLength)).Length
         + (ConfigBytes?.Length ?? 0) + Source.SideFiles.Copied.Sum(file => file.Length);
 
-    public string IndexName => Source.WeightsBaseName + ".safetensors.index.json";
+    public string IndexName => Source.OutputBaseName + ".safetensors.index.json";
 
     /// <summary>The index file, empty when one shard holds everything and none is written.</summary>
     public byte[] IndexBytes(long tensorBytes) => Shards.Count == 1

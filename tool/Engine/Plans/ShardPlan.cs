@@ -1,4 +1,5 @@
 using Bnb.Formats.Primitives;
+using Bnb.Quant.Nested;
 
 namespace Bnb.Engine.Plans;
 

@@ -78,7 +78,7 @@ internal sealed class RederivedLayer(LayerPlan layer, LayerContext context) : Ro
         Quantization quantization = plan.Quantization!;
         MemoryBudget budget = MemoryBudget.Divide(
             BufferNeeds.Of([quantization.Buffers], [quantization.SourceType.BitSize() / 8], quantization.Transpose), 1, long.MaxValue / 4, Context.PanelValues);
-        using var source = new TensorSource([plan]);
+        using var source = new TensorSource([plan], DataTypeCatalog.InputsOn(Context.Engine));
         var pipeline = new PipelineContext(
             Context.Engine, KeepNonFinite: true, Writes: true, budget, source, new PipelineProgress(0), ScratchPath: Path.GetTempFileName);
         using TensorRun run = DataTypeCatalog.RunOf(plan, new ShardRun(shard, 0, (_, _) => new MemorySink(data)), pipeline);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Bnb.Engine.Plans;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
@@ -14,10 +15,12 @@ internal sealed class TensorSource : IDisposable
     private readonly Lock _lock = new();
     private readonly Dictionary<CheckpointFile, OpenFile> _files = new(ReferenceEqualityComparer.Instance);
 
-    public TensorSource(IEnumerable<TensorPlan> tensors)
-        : this(tensors.SelectMany(tensor => tensor.SourceFiles))
-    {
-    }
+    private readonly ConcurrentDictionary<WeightInput, Lazy<ValueReader>> _readers = new(ReferenceEqualityComparer.Instance);
+    private readonly Func<WeightInput, TensorSource, ValueReader>? _openInput;
+
+    /// <param name="openInput">How inputs are read that no tensor holds as they are.</param>
+    public TensorSource(IEnumerable<TensorPlan> tensors, Func<WeightInput, TensorSource, ValueReader> openInput)
+        : this(tensors.SelectMany(tensor => tensor.SourceFiles)) => _openInput = openInput;
 
     /// <param name="reads">One entry per tensor that will be read and released.</param>
     public TensorSource(IEnumerable<CheckpointFile> reads)
@@ -40,6 +43,7 @@ internal sealed class TensorSource : IDisposable
     /// <param name="preloaded">The whole source tensor when it is transposed and memory was lent for it, else null.</param>
     public ReadOnlySpan<byte> ReadValues(TensorPlan plan, long first, int count, WorkerBuffers buffers, byte[]? preloaded)
     {
+        if (plan.Input is { } input) return ReaderOf(input).Read(first, count, buffers);
         Quantization quantization = plan.Quantization!;
         int size = quantization.SourceType.BitSize() / 8;
         Span<byte> raw = buffers.Raw.AsSpan(0, count * size);
@@ -68,6 +72,16 @@ internal sealed class TensorSource : IDisposable
         // In place: value i is read from 8i before it is written to 4i.
         Narrow.F64ToF32(values, narrowed);
         return narrowed;
+    }
+
+    /// <summary>What reads an input; made when it is first asked for.</summary>
+    public ValueReader ReaderOf(WeightInput input) => _readers.GetOrAdd(
+        input, wanted => new Lazy<ValueReader>(() => _openInput!(wanted, this))).Value;
+
+    /// <summary>Forgets what reads an input, with the small tensors that it may hold.</summary>
+    public void Close(WeightInput input, Action<long> giveBack)
+    {
+        if (_readers.TryRemove(input, out Lazy<ValueReader>? reader) && reader.IsValueCreated) reader.Value.End(giveBack);
     }
 
     /// <summary>Says that one tensor of <paramref name="file"/> is finished.</summary>
