@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Text;
-using System.Text.Json;
 using Bnb.Formats.Gguf;
 using Bnb.TestKit;
 using Xunit;
@@ -27,29 +26,15 @@ public class ImatrixWriterTests
         Assert.Throws<ArgumentException>(() => ImatrixWriter.Write([new ImatrixEntry("a", 3, [1, 2], [1])], [], 1, 1));
 
     [Fact]
-    public void Of_LlamaNames_AreThoseOfGguf()
+    public void Write_TwoMatrices_ReadsBackAsMeans()
     {
-        using JsonDocument map = JsonDocument.Parse(File.ReadAllBytes(Golden.File("imatrix", "name_map_llama.json")));
-        var linear = map.RootElement.GetProperty("hf_to_ggml").EnumerateObject()
-            .Where(pair => pair.Name.Contains("_proj", StringComparison.Ordinal) || pair.Name.EndsWith(".gate.weight", StringComparison.Ordinal)).ToList();
+        using var folder = new TempFolder();
+        byte[] written = ImatrixWriter.Write([new ImatrixEntry("blk.0.ffn_up_exps.weight", 3, [2, 4, 6, 5, 10, 20], [2, 5])], ["a"], 1, 7);
 
-        Assert.Equal(16, linear.Count);
-        Assert.All(linear, pair => Assert.Equal((pair.Value.GetString()!, null), GgmlNames.Of(pair.Name)));
+        ImportanceMatrix matrix = ImportanceMatrix.Read(folder.Write("i.gguf", written));
+
+        Assert.Equal([[1f, 2, 3], [1f, 2, 4]], matrix.Find("blk.0.ffn_up_exps.weight")!);
     }
-
-    [Theory]
-    [InlineData("model.layers.1.block_sparse_moe.experts.3.w2.weight", "blk.1.ffn_down_exps.weight", 3)]
-    [InlineData("model.layers.12.mlp.experts.0.gate_proj.weight", "blk.12.ffn_gate_exps.weight", 0)]
-    [InlineData("transformer.h.2.attn.c_attn.weight", "blk.2.attn_qkv.weight", null)]
-    [InlineData("h.2.mlp.c_proj.weight", "blk.2.ffn_down.weight", null)]
-    public void Of_OtherFamilies_FollowTheSameRules(string name, string expected, int? expert) =>
-        Assert.Equal((expected, expert), GgmlNames.Of(name));
-
-    [Theory]
-    [InlineData("model.norm.weight")]
-    [InlineData("model.layers.0.input_layernorm.weight")]
-    [InlineData("model.layers.0.self_attn.q_proj.bias")]
-    public void Of_NoLinearWeightOfALayer_IsNull(string name) => Assert.Null(GgmlNames.Of(name));
 
     /// <summary>What the file says, read as plainly as can be: the file is trusted, and the product's reader must not vouch for its writer.</summary>
     private static List<ImatrixEntry> Entries(byte[] file)

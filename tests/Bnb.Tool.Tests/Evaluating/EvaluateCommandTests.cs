@@ -92,16 +92,17 @@ public sealed class EvaluateCommandTests : IDisposable
     [Fact]
     public void Evaluate_Bfloat16_RoundsAndStaysNear()
     {
-        (string source, string quantized) = Sample();
+        // The sample model's states are too small to move its logits; this one's are not.
+        string source = Golden.File("logits", "llama"), quantized = _folder["nf4"], ids = Golden.File("logits", "llama", "expected.safetensors");
+        ToolRun.Succeed("quantize", source, "--output", quantized);
 
-        JsonElement exact = Quantized("float32"), rounded = Quantized("bfloat16");
+        double exact = Kl("float32"), rounded = Kl("bfloat16");
 
-        Assert.NotEqual(exact.GetProperty("kl").GetProperty("mean").GetDouble(), rounded.GetProperty("kl").GetProperty("mean").GetDouble());
-        EvaluationFigures.Within(
-            0.001, exact.GetProperty("quantized").GetProperty("perplexity").GetDouble(), rounded.GetProperty("quantized").GetProperty("perplexity").GetDouble(), "perplexity");
+        Assert.NotEqual(exact, rounded);
+        EvaluationFigures.Within(0.2, exact, rounded, "KL");
 
-        JsonElement Quantized(string type) =>
-            Json(ToolRun.Succeed("evaluate", quantized, "--source", source, "--tokens", "200", "--compute-dtype", type, "--json"));
+        double Kl(string type) => Json(ToolRun.Succeed("evaluate", quantized, "--source", source, "--ids", ids, "--compute-dtype", type, "--json"))
+            .GetProperty("kl").GetProperty("mean").GetDouble();
     }
 
     [Fact]

@@ -5,7 +5,6 @@ using Bnb.Cli.Screens;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Evaluating;
 using Bnb.Engine.Events;
-using Bnb.Engine.Reports;
 using Bnb.Engine.Reports.Evaluation;
 using Bnb.Engine.Text;
 using Bnb.Formats.Primitives;

@@ -53,15 +53,15 @@ internal static class ImportanceFile
     /// <summary>Experts of one weight are the matrices of one entry; those without a token have a count of 0, as in llama.cpp.</summary>
     private static List<ImatrixEntry> Entries(IReadOnlyList<ChannelImportance> channels)
     {
-        var named = channels.Select(weight => (Weight: weight, Ggml: GgmlNames.Of(weight.Name))).Where(item => item.Ggml is not null);
+        var named = channels.Select(weight => (Weight: weight, Ggml: LlamaNames.Map(weight.Name))).Where(item => item.Ggml is not null);
         var entries = new List<ImatrixEntry>();
         foreach (var group in named.GroupBy(item => item.Ggml!.Value.Name, StringComparer.Ordinal))
         {
             int channelCount = group.First().Weight.Sums.Length;
-            float[] counts = new float[group.Max(item => item.Ggml!.Value.Expert ?? 0) + 1], sums = new float[counts.Length * channelCount];
-            foreach ((ChannelImportance weight, (string Name, int? Expert)? ggml) in group)
+            float[] counts = new float[group.Max(item => (int)(item.Ggml!.Value.Expert ?? 0)) + 1], sums = new float[counts.Length * channelCount];
+            foreach ((ChannelImportance weight, LlamaName? ggml) in group)
             {
-                int matrix = ggml!.Value.Expert ?? 0;
+                int matrix = (int)(ggml!.Value.Expert ?? 0);
                 counts[matrix] = weight.Tokens;
                 for (int i = 0; i < channelCount; i++) sums[(matrix * channelCount) + i] = (float)weight.Sums[i];
             }

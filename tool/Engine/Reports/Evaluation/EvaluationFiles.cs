@@ -1,5 +1,6 @@
 using Bnb.Engine.Errors;
 using Bnb.Engine.Evaluating;
+using Bnb.Engine.Text;
 
 namespace Bnb.Engine.Reports.Evaluation;
 

@@ -9,7 +9,7 @@ internal static class EvaluationText
 {
     /// <summary>What is said first.</summary>
     public static string Verdict(EvaluationReport report) => report.Passed
-        ? $"perplexity {Number(report.Result.QuantizedPerplexity)}, {Change(report.Result.PerplexityRatio)} of the source's; mean KL divergence {Number(report.Result.Divergence.Mean)}"
+        ? $"perplexity {Number(report.Result.QuantizedPerplexity)} ({Change(report.Result.PerplexityRatio)}), mean KL divergence {Number(report.Result.Divergence.Mean)}"
         : "FAILED: " + string.Join("; ", report.Exceeded);
 
     /// <summary>Every figure but those of layers, with its label.</summary>

@@ -1,4 +1,5 @@
 using Bnb.Engine.Errors;
+using Bnb.Engine.Text;
 using Bnb.Engine.Verifying;
 
 namespace Bnb.Engine.Reports.Verification;

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using Bnb.Engine.Errors;
 
-namespace Bnb.Engine.Reports;
+namespace Bnb.Engine.Text;
 
 /// <summary>One file that a report is written to.</summary>
 internal static class ReportFile
