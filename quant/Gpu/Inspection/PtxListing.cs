@@ -47,6 +47,7 @@ internal static class PtxListing
             {
                 yield return (typeof(TiledGemmKernel), [stored, weights]);
                 yield return (typeof(GemvKernel), [stored, weights]);
+                yield return (typeof(GemvWideKernel), [stored, weights]);
             }
         }
 

@@ -29,6 +29,8 @@ internal static class QuantizeGroups4Kernel
     /// <param name="units">How many units.</param>
     /// <param name="team">Threads of a group of values: 4, 8 or 16.</param>
     /// <param name="symmetric">1 when 0.0 is the integer 0 in every group, else 0.</param>
+    /// <param name="divisor">Of the range: 7.5 when symmetric, else 15. No constant, because OpenCL compilers may divide by one
+    /// with a rounded reciprocal.</param>
     public static void Run<TStored, TMax>(
         ArrayView<Quad> source,
         ArrayView<int> packed,
@@ -37,7 +39,8 @@ internal static class QuantizeGroups4Kernel
         ArrayView<int> nonFinite,
         int units,
         int team,
-        int symmetric)
+        int symmetric,
+        float divisor)
         where TStored : struct, IStored
         where TMax : struct, ITeamMax
     {
@@ -69,8 +72,8 @@ internal static class QuantizeGroups4Kernel
 
         float max = Bits.ToSingle(up), min = -Bits.ToSingle(down);
         float range = symmetric != 0
-            ? TStored.Rounded(Bits.ToSingle(Math.Max(up, down)) / 7.5f)
-            : TStored.Rounded(TStored.Rounded(max - min) / 15f);
+            ? TStored.Rounded(Bits.ToSingle(Math.Max(up, down)) / divisor)
+            : TStored.Rounded(TStored.Rounded(max - min) / divisor);
         // From the scale before a zero is replaced, so this can be 0/0.
         int zero = symmetric != 0 ? 0 : ToInteger(TStored.Rounded(-8f - TStored.Rounded(min / range)));
         float scale = range == 0f ? TStored.Epsilon : range;

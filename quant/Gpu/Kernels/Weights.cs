@@ -14,6 +14,9 @@ internal interface IWeights
     /// <summary>The codes of 8 weights from a position that is a multiple of 8, in one access.</summary>
     static abstract Quad Load8(ArrayView<byte> codes, long position);
 
+    /// <summary>Weights in 16 bytes of codes.</summary>
+    static abstract int WideLoad { get; }
+
     /// <summary>The codes of 16 weights from a position that is a multiple of 16, in one access.</summary>
     static abstract Quad Load16(ArrayView<byte> codes, long position);
 
@@ -32,6 +35,8 @@ internal interface IWeights
 internal readonly struct Weights4 : IWeights
 {
     public static int MapLength => 16;
+
+    public static int WideLoad => 32;
 
     public static Quad Load8(ArrayView<byte> codes, long position) => new() { A = codes.Cast<int>()[position >> 3] };
 
@@ -60,6 +65,8 @@ internal readonly struct Weights4 : IWeights
 internal readonly struct Weights8 : IWeights
 {
     public static int MapLength => 0;
+
+    public static int WideLoad => 16;
 
     public static Quad Load8(ArrayView<byte> codes, long position)
     {

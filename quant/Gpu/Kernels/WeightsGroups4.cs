@@ -10,6 +10,8 @@ internal readonly struct WeightsGroups4<TScale> : IWeights
 {
     public static int MapLength => 0;
 
+    public static int WideLoad => 32;
+
     public static Quad Load8(ArrayView<byte> codes, long position) => new() { A = codes.Cast<int>()[position >> 3] };
 
     public static Quad Load16(ArrayView<byte> codes, long position)

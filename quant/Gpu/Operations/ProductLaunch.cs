@@ -17,6 +17,7 @@ internal static class ProductLaunch
         ArrayView<float> absmax,
         ArrayView<float> map,
         ArrayView<float> y,
+        long address,
         ArrayView<float> sums,
         ProductShape shape);
 
@@ -84,14 +85,16 @@ internal static class ProductLaunch
             operands.Absmax,
             MapOf(bench, format),
             operands.Y,
+            operands.Y.LoadEffectiveAddressAsPtr().ToInt64(),
             sums,
             shape);
     }
 
     private static void StartRow(Workbench bench, ProductShape shape, ElementType type, WeightFormat format, ProductOperands operands)
     {
-        int group = Math.Max(bench.UsualGroup, GemvKernel.Team);
-        bench.Kernels.Get<GemvLauncher>(typeof(GemvKernel), KernelTypes.Of(type), format.Kernel)(
+        int group = Math.Max(bench.UsualGroup, GemvKernel.Team), wide = format.WideLoad;
+        Type kernel = shape.K % wide == 0 && shape.Phase % wide == 0 ? typeof(GemvWideKernel) : typeof(GemvKernel);
+        bench.Kernels.Get<GemvLauncher>(kernel, KernelTypes.Of(type), format.Kernel)(
             bench.Accelerator.DefaultStream,
             (Workbench.Groups(shape.N, group / GemvKernel.Team), group),
             operands.X.Cast<Quad>(),

@@ -4,7 +4,6 @@ using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Gpu.Runtime;
 using Bnb.Quant.Numerics;
-using Bnb.Quant.ScaledCodes;
 using ILGPU;
 using ILGPU.Runtime;
 
@@ -94,7 +93,7 @@ internal readonly ref struct ProductOperation : IOperation
     {
         long groups = (long)Workbench.Groups(_n, TensorGemmKernel.Tile) * Workbench.Groups(_m, TensorGemmKernel.Tile);
         using var own = bench.Accelerator.Allocate1D<float>(groups * TensorGemmKernel.SumsPerGroup);
-        Type unit = typeof(MmaByShuffles<>).MakeGenericType(KernelTypes.Of(_type));
+        Type unit = typeof(MmaInSoftware<>).MakeGenericType(KernelTypes.Of(_type));
         ProductLaunch.StartTensor(bench, shape, unit, _format, operands, own.View);
         bench.Accelerator.Synchronize();
     }

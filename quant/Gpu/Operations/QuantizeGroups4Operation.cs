@@ -54,7 +54,8 @@ internal unsafe ref struct QuantizeGroups4Operation : IOperation
         ArrayView<int> nonFinite,
         int units,
         int team,
-        int symmetric);
+        int symmetric,
+        float divisor);
 
     /// <summary>Whether all values are finite.</summary>
     public bool AllFinite { get; private set; } = true;
@@ -92,7 +93,8 @@ internal unsafe ref struct QuantizeGroups4Operation : IOperation
                     bench.NonFinite.View,
                     units,
                     team,
-                    symmetric);
+                    symmetric,
+                    symmetric != 0 ? 7.5f : 15f);
             });
         }
 

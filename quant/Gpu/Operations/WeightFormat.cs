@@ -45,6 +45,9 @@ internal readonly record struct WeightFormat(Code4? Code, int Blocksize, int Pha
         return GroupScales is null ? blocks : 2 * blocks;
     }
 
+    /// <summary>Weights in 16 bytes of codes.</summary>
+    public int WideLoad => IsPacked ? 32 : 16;
+
     /// <summary>log2 of the block size; 0 without blocks.</summary>
     public int BlockShift => IsPacked ? int.Log2(Blocksize) : 0;
 }
