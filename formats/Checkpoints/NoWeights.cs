@@ -17,7 +17,8 @@ internal static class NoWeights
             return new CheckpointFormatException(
                 FormatError.FileIsNotRegular,
                 $"{FileProbe.ShortName(folder)} is a folder without weights, not a safetensors file",
-                folder);
+                folder,
+                action: "give a safetensors file, or a folder with weights");
         }
 
         string found = others.Length > 0 ? ItemList.Names(others) : names.Count == 0 ? "an empty folder" : ItemList.Names(names);

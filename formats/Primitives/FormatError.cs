@@ -1,3 +1,4 @@
+
 namespace Bnb.Formats.Primitives;
 
 /// <summary>Every rule a checkpoint can break, one member per rule. <see cref="FormatErrors"/> gives code and kind.</summary>
@@ -172,6 +173,9 @@ public enum FormatError
 
     /// <summary>LORA-LAYOUT: the tensors of an adapter do not fit each other.</summary>
     AdapterLayout,
+
+    /// <summary>IMX-LAYOUT: an importance matrix breaks its format, or is of another model.</summary>
+    ImportanceLayout,
 
     /// <summary>QUANT-UNSUP: tensors are quantized in a format that is not read.</summary>
     OtherQuantization,

@@ -59,6 +59,7 @@ public static class FormatErrors
         FormatError.SourceLayout => "SRC-LAYOUT",
         FormatError.AdapterUnsupported => "LORA-UNSUP",
         FormatError.AdapterLayout => "LORA-LAYOUT",
+        FormatError.ImportanceLayout => "IMX-LAYOUT",
         FormatError.OtherQuantization => "QUANT-UNSUP",
         FormatError.InputChanged => "INPUT-CHANGED",
         _ => throw new ArgumentOutOfRangeException(nameof(error), error, null),

@@ -1,6 +1,5 @@
 using Bnb.Formats.IO;
 using Bnb.Formats.Primitives;
-using Bnb.Formats.Torch;
 
 namespace Bnb.Formats.Tensors;
 

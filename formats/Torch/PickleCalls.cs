@@ -12,7 +12,7 @@ internal static class PickleCalls
     /// <exception cref="CheckpointFormatException">PT-PICKLE: not something that is called so.</exception>
     public static PickleValue Reduce(PickleValue[] call, PickleStack stack, PickleErrors errors)
     {
-        if (call[0].Object is not PickleGlobal global || call[1].Object is not PickleTuple arguments)
+        if (call[0].Object is not GlobalName global || call[1].Object is not PickleTuple arguments)
             throw errors.Unsafe(stack.Position, $"calls {call[0].KindText} with {call[1].KindText}");
         PickleValue result = Call(global, arguments.Items)
             ?? throw errors.Unsafe(stack.Position, $"calls {global.Name} in a way that PyTorch does not");
@@ -32,7 +32,7 @@ internal static class PickleCalls
     {
         PickleStorage? storage = (id.Object as PickleTuple)?.Items switch
         {
-            [{ Object: "storage" }, { Object: PickleGlobal { Role: PickleRole.Storage } type }, { Object: string key }, var location, var count, .. PickleValue[] view]
+            [{ Object: "storage" }, { Object: GlobalName { Role: PickleRole.Storage } type }, { Object: string key }, var location, var count, .. PickleValue[] view]
                 when location.Kind == PickleKind.Text && count.Kind == PickleKind.Integer => View(new PickleStorage(key, type, count.Number), view),
             _ => null,
         };
@@ -48,7 +48,7 @@ internal static class PickleCalls
         _ => null,
     };
 
-    private static PickleValue? Call(PickleGlobal global, PickleValue[] arguments) => (global.Role, arguments) switch
+    private static PickleValue? Call(GlobalName global, PickleValue[] arguments) => (global.Role, arguments) switch
     {
         (PickleRole.OrderedDict, _) => Ordered(arguments),
         (PickleRole.Size, [{ Kind: PickleKind.Tuple } sizes]) => sizes,
@@ -57,11 +57,11 @@ internal static class PickleCalls
         (PickleRole.RebuildTensorV2, [var storage, var offset, var sizes, var strides, _, _, .. PickleValue[] rest]) =>
             Tensor(storage, offset, sizes, strides, dtype: null, rest),
         (PickleRole.RebuildTensorV3, [var storage, var offset, var sizes, var strides, _, _, var dtype, .. PickleValue[] rest])
-            when dtype.Object is PickleGlobal { Role: PickleRole.DType } type => Tensor(storage, offset, sizes, strides, type, rest),
+            when dtype.Object is GlobalName { Role: PickleRole.DType } type => Tensor(storage, offset, sizes, strides, type, rest),
         // Data, whether it takes a gradient, hooks, and attributes in newer versions.
         (PickleRole.RebuildParameter, { Length: 3 or 4 }) => arguments[0].Kind == PickleKind.Tensor ? arguments[0] : null,
         // A function of this list, the class, the function's arguments, and attributes.
-        (PickleRole.RebuildFromType, [{ Object: PickleGlobal inner }, { Object: PickleGlobal type }, { Object: PickleTuple tuple }, _])
+        (PickleRole.RebuildFromType, [{ Object: GlobalName inner }, { Object: GlobalName type }, { Object: PickleTuple tuple }, _])
             when inner.Role is PickleRole.RebuildTensorV2 or PickleRole.RebuildTensorV3 && type.Role == PickleRole.Inert => Call(inner, tuple.Items),
         (PickleRole.RebuildQuantized, _) => Unsupported("quantized by PyTorch itself"),
         _ => null,
@@ -98,7 +98,7 @@ internal static class PickleCalls
     };
 
     private static PickleValue? Tensor(
-        PickleValue storage, PickleValue offset, PickleValue sizes, PickleValue strides, PickleGlobal? dtype, PickleValue[] metadata)
+        PickleValue storage, PickleValue offset, PickleValue sizes, PickleValue strides, GlobalName? dtype, PickleValue[] metadata)
     {
         if (storage.Object is not PickleStorage stored || offset.Kind != PickleKind.Integer) return null;
         if (Numbers(sizes) is not { } dimensions || Numbers(strides) is not { } steps) return null;
@@ -109,7 +109,7 @@ internal static class PickleCalls
             [{ Object: PickleDict }] => "a view that is to be conjugated or negated",
             _ => "described in a way that is not known",
         };
-        PickleGlobal type = dtype ?? stored.Type;
+        GlobalName type = dtype ?? stored.Type;
         if (type.DType is null) unsupported ??= $"of type {type.Name}";
         return new(PickleKind.Tensor, 0, new PickleTensor(stored, type.DType, offset.Number, dimensions, steps, unsupported));
     }

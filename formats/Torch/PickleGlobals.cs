@@ -12,12 +12,12 @@ internal static class PickleGlobals
 {
     private const string Storages = "torch";
 
-    private static readonly FrozenDictionary<(string Module, string Name), PickleGlobal> Allowed = All().ToFrozenDictionary(
+    private static readonly FrozenDictionary<(string Module, string Name), GlobalName> Allowed = All().ToFrozenDictionary(
         entry => (entry.Module, entry.Name),
-        entry => new PickleGlobal($"{entry.Module}.{entry.Name}", entry.Role, entry.DType));
+        entry => new GlobalName($"{entry.Module}.{entry.Name}", entry.Role, entry.DType));
 
     /// <summary>The listed global of this module and name, or null.</summary>
-    public static PickleGlobal? Find(string module, string name) => Allowed.GetValueOrDefault((module, name));
+    public static GlobalName? Find(string module, string name) => Allowed.GetValueOrDefault((module, name));
 
     private static IEnumerable<(string Module, string Name, PickleRole Role, DType? DType)> All() =>
     [

@@ -1,4 +1,3 @@
-using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.Torch;
 

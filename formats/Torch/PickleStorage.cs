@@ -6,4 +6,4 @@ namespace Bnb.Formats.Torch;
 /// <param name="Count">Elements it claims to have.</param>
 /// <param name="ViewOffset">First element of the part that is meant, in the oldest files.</param>
 /// <param name="ViewCount">Elements of that part; null for all.</param>
-internal sealed record PickleStorage(string Key, PickleGlobal Type, long Count, long ViewOffset = 0, long? ViewCount = null);
+internal sealed record PickleStorage(string Key, GlobalName Type, long Count, long ViewOffset = 0, long? ViewCount = null);

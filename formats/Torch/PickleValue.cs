@@ -7,7 +7,7 @@ namespace Bnb.Formats.Torch;
 /// <param name="Kind">What it is.</param>
 /// <param name="Number">The value of an integer, 0 or 1 for a boolean.</param>
 /// <param name="Object">
-/// A string, <see cref="PickleTuple"/>, list of values, <see cref="PickleDict"/>, <see cref="PickleGlobal"/>,
+/// A string, <see cref="PickleTuple"/>, list of values, <see cref="PickleDict"/>, <see cref="GlobalName"/>,
 /// <see cref="PickleStorage"/>, <see cref="PickleTensor"/> or <see cref="System.Numerics.BigInteger"/>.
 /// </param>
 internal readonly record struct PickleValue(PickleKind Kind, long Number = 0, object? Object = null)

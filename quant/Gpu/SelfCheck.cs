@@ -6,6 +6,7 @@ using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Nested;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Quant.Gpu;
 

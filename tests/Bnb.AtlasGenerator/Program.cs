@@ -1,5 +1,3 @@
-using Bnb.AtlasGenerator;
-
 if (args.Length is < 4 or > 5)
 {
     Console.Error.WriteLine("usage: Bnb.AtlasGenerator transformers.jsonl diffusers.jsonl vllm.jsonl [vllm-older.jsonl] atlas.bin");
@@ -21,4 +19,5 @@ List<AtlasLine> lines =
 byte[] atlas = AtlasWriter.Write(lines);
 File.WriteAllBytes(args[^1], atlas);
 Console.WriteLine($"{lines.Count} classes, {atlas.Length} bytes");
+
 return 0;

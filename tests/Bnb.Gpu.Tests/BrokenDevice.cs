@@ -1,7 +1,4 @@
-<<<<<<< HEAD
 using Bnb.Quant.Gpu;
-=======
->>>>>>> main
 using Bnb.Quant.Gpu.Kernels;
 
 namespace Bnb.Gpu.Tests;

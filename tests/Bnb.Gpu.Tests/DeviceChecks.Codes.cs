@@ -1,7 +1,5 @@
 using Bnb.Quant.Blockwise;
 using Bnb.Quant.Codes;
-using Bnb.Quant.Gpu;
-using Bnb.Quant.Gpu.Inspection;
 using Bnb.Quant.Gpu.Runtime;
 
 namespace Bnb.Gpu.Tests;

@@ -1,16 +1,13 @@
 using System.Runtime.InteropServices;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
-using Bnb.Quant.Codes;
 using Bnb.Quant.Gemm;
-<<<<<<< HEAD
 using Bnb.Quant.Gpu;
-=======
->>>>>>> main
 using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Gpu.Tests;
 

@@ -3,12 +3,10 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
-<<<<<<< HEAD
 using Bnb.Quant.Codes;
 using Bnb.Quant.Gpu;
-=======
->>>>>>> main
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Gpu.Tests;
 

@@ -1,14 +1,11 @@
 using Bnb.Quant.Blockwise;
-<<<<<<< HEAD
 using Bnb.Quant.Codes;
 using Bnb.Quant.Gemm;
 using Bnb.Quant.Gpu;
 using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Kernels;
-=======
-using Bnb.Quant.Gpu.Devices;
->>>>>>> main
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Gpu.Tests;
 

@@ -1,7 +1,4 @@
-<<<<<<< HEAD
 using Bnb.Quant.Gpu;
-=======
->>>>>>> main
 using Bnb.Quant.Gpu.Devices;
 
 namespace Bnb.Gpu.Tests;

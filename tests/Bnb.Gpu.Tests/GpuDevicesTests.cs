@@ -1,10 +1,7 @@
 using Bnb.Quant.Blockwise;
-<<<<<<< HEAD
 using Bnb.Quant.Codes;
 using Bnb.Quant.Gemm;
 using Bnb.Quant.Gpu;
-=======
->>>>>>> main
 using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Numerics;

@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using Bnb.Quant.Gpu.Inspection;
 
 namespace Bnb.Gpu.Tests;
 

@@ -40,7 +40,7 @@ public static partial class HostileFiles
             .Ops("(").Global("torch", "per_tensor_affine").Ops("G").Raw(0x3f, 0xf0, 0, 0, 0, 0, 0, 0).Int(0).Ops("t")
             .Raw(0x89).EmptyOrderedDict().Ops("tR"))), exit: 6),
         Pickled(147, "pt-bad-complex", "PT-UNSUP", () => TorchPickle.StateDict(("w", TorchPickle.W(type: "ComplexDoubleStorage", count: 3, sizes: [3], strides: [1]))), exit: 6),
-        Zip(0, "pt-bad-byteorder-big", "PT-UNSUP", records => Change(records, "byteorder", record => record with { Data = Utf8("big") }), exit: 6),
+        Zip(0, "pt-ok-byteorder-big", "PT-UNSUP", records => Change(records, "byteorder", record => record with { Data = Utf8("big") }), exit: 6),
         Zip(0, "pt-bad-pickle-crc", "PT-CRC", records => Change(records, "data.pkl", record => record with { Crc = 0x12345678 }), exit: 7),
         Zip(0, "pt-bad-record-overlap", "PT-STORAGE", records => Change(records, "data/0", record => record with { Length = 52 })),
         Zip(0, "pt-bad-local-length-differs", "PT-ZIP", records => Change(records, "data/0", record => record with { LocalLength = 44 }), exit: 5),

@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using Bnb.Formats.Checkpoints;
-using Bnb.Formats.IO;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 

@@ -3,6 +3,7 @@ using Bnb.Quant.Blockwise;
 using Bnb.Quant.Codes;
 using Bnb.Quant.Nested;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Quant.Search;
 

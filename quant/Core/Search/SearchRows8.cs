@@ -1,6 +1,7 @@
 using Bnb.Quant.Backends;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Quant.Search;
 

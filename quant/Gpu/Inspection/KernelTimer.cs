@@ -3,11 +3,9 @@ using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Gpu.Runtime;
-<<<<<<< HEAD
 using Bnb.Quant.Int8;
-=======
->>>>>>> main
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;

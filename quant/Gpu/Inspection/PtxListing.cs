@@ -55,7 +55,8 @@ internal static class PtxListing
 
         yield return (typeof(Quantize8Kernel), []);
         yield return (typeof(Dequantize8Kernel), []);
-        yield return (typeof(BlockSumsKernel), []);
+        yield return (typeof(AbsmaxBinsKernel), []);
+        yield return (typeof(ExactMeanKernel), []);
         yield return (typeof(NormalFloatKernel), []);
         yield return (typeof(BucketKernel), []);
     }

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 using Bnb.Quant.Numerics;
-
-=======
->>>>>>> main
 namespace Bnb.Quant.Gpu.Kernels;
 
 /// <summary>Float32 magnitudes as bits, which order like the values.</summary>

@@ -1,8 +1,3 @@
-<<<<<<< HEAD
-=======
-using Bnb.Quant.Codes;
-
->>>>>>> main
 namespace Bnb.Quant.Gpu.Kernels;
 
 /// <summary>Four words of a buffer, which a thread moves in one 16-byte access.</summary>

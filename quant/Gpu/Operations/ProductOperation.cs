@@ -4,6 +4,7 @@ using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Gpu.Runtime;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 using ILGPU;
 using ILGPU.Runtime;
 

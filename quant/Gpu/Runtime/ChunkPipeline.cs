@@ -13,6 +13,9 @@ internal sealed class ChunkPipeline(Accelerator accelerator)
 
     private readonly ChunkSlot[] _slots = [new(accelerator), new(accelerator)];
 
+    /// <summary>The slot for work that is one chunk.</summary>
+    public ChunkSlot First => _slots[0];
+
     /// <summary>What there is to dispose, each on its own because each can fail.</summary>
     public IEnumerable<IDisposable> Parts => _slots.SelectMany(slot => slot.Parts);
 
@@ -21,11 +24,15 @@ internal sealed class ChunkPipeline(Accelerator accelerator)
     /// <param name="bench">Memory and largest chunk.</param>
     /// <param name="bytesPerValue">In and out together.</param>
     /// <param name="count">How many values there are.</param>
-    public static long Step(Workbench bench, double bytesPerValue, long count)
+    public static long Step(Workbench bench, double bytesPerValue, long count) =>
+        Step(bench, bench.MaxDeviceMemoryBytes, bytesPerValue, count);
+
+    /// <summary>The same within a part of the memory, at least of 2 MiB.</summary>
+    public static long Step(Workbench bench, long memory, double bytesPerValue, long count)
     {
         const int Whole = BlockGrid.LargestBlocksize;
         // What the tables and the padding of the buffers take is far below the megabyte that is left for them.
-        long fitting = (long)((bench.MaxDeviceMemoryBytes - (1 << 20)) / (SlotCount * bytesPerValue)) / Whole * Whole;
+        long fitting = (long)((memory - (1 << 20)) / (SlotCount * bytesPerValue)) / Whole * Whole;
         return Math.Min(Math.Min(bench.LargestChunk, fitting), (count + Whole - 1) / Whole * Whole);
     }
 

@@ -1,8 +1,5 @@
 using Bnb.Quant.Blockwise;
-<<<<<<< HEAD
 using Bnb.Quant.Codes;
-=======
->>>>>>> main
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Numerics;
 

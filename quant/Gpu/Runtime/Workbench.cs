@@ -2,6 +2,7 @@ using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;

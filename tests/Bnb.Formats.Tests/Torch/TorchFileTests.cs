@@ -1,6 +1,3 @@
-using Bnb.Formats.IO;
-using Bnb.Formats.Primitives;
-using Bnb.Formats.Torch;
 using Bnb.TestKit;
 
 namespace Bnb.Formats.Tests.Torch;

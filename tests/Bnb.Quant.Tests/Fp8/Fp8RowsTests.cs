@@ -1,6 +1,7 @@
 using Bnb.Quant.Backends;
 using Bnb.Quant.Fp8;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 using Bnb.TestKit;
 
 namespace Bnb.Quant.Tests.Fp8;

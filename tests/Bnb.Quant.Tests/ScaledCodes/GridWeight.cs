@@ -1,5 +1,4 @@
 using Bnb.Quant.Backends;
-using Bnb.Quant.Fp8;
 using Bnb.Quant.Numerics;
 using Bnb.Quant.ScaledCodes;
 using Bnb.TestKit;

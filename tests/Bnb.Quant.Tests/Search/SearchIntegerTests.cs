@@ -2,6 +2,7 @@ using Bnb.Quant.Backends;
 using Bnb.Quant.Int4;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 using Bnb.Quant.Search;
 using Bnb.TestKit;
 

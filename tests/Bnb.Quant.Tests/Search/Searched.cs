@@ -2,6 +2,7 @@ using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
 using Bnb.Quant.Nested;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 using Bnb.Quant.Search;
 
 namespace Bnb.Quant.Tests.Search;

@@ -14,7 +14,6 @@ public sealed class ArchitectureTests
     private static readonly Assembly Formats = typeof(Bnb.Formats.Checkpoints.Checkpoint).Assembly;
     private static readonly Assembly Quant = typeof(Bnb.Quant.Blockwise.Quantize4).Assembly;
     private static readonly Assembly Engine = typeof(Bnb.Engine.Quantizing.QuantizeRun).Assembly;
-    private static readonly Assembly Tool = typeof(Bnb.Cli.Commands.Application).Assembly;
 
     public static TheoryData<string> ProjectsWithoutPackages => ["formats", "quant/Core"];
 

@@ -1,5 +1,5 @@
-using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Policy.IgnoreLists;
+using Bnb.Engine.Policy.Names;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Policy;

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
-using Bnb.Engine.Policy.SkipLists;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Policy;

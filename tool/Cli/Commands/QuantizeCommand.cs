@@ -34,6 +34,8 @@ internal static class QuantizeCommand
         var sources = new SourceOptions();
         Option<string[]> include = CommonOptions.Glob("--include", "Quantize tensors whose name matches this glob, over the built-in rules; repeatable, the last matching --include or --exclude wins (default: none)");
         Option<string[]> exclude = CommonOptions.Glob("--exclude", "Leave tensors whose name matches this glob as they are; repeatable, the last match wins (default: none)");
+        Option<string[]> overrides = OverrideOptions.Create();
+        Option<string?> config = RecipeArguments.Option();
         var excludeUnaligned = new Option<bool>("--exclude-unaligned")
         {
             Description = "nf4 and fp4: leave out layers whose input size is not a multiple of the block size; they load, but bitsandbytes multiplies them by its fallback. int4 always does (default: off)",
@@ -61,13 +63,16 @@ internal static class QuantizeCommand
         var command = new Command("quantize", "Turn a checkpoint into a 4-bit or 8-bit one") { source, output };
         foreach (Option option in recipe.All) command.Add(option);
         foreach (Option option in (Option[])[
-            computeDType, include, exclude, excludeUnaligned, quantizeVision, load.Experts, load.LoadsIn, sources.MergeLora, sources.MinCoverage,
+            computeDType, include, exclude, overrides, config, excludeUnaligned, quantizeVision, load.Experts, load.LoadsIn, sources.MergeLora, sources.MinCoverage,
             maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, dryRun, overwrite, followSymlinks, nonFinite,
         ]) command.Add(option);
         command.Validators.Add(result =>
         {
             if (result.GetResult(output) is null && !result.GetValue(dryRun)) result.AddError("Option '--output' is required");
             recipe.Validate(result, computeDType);
+            OverrideOptions.Validate(result, overrides);
+            if (recipe.Searches(result) && result.GetResult(nonFinite) is { Implicit: false, Tokens: [.., { Value: "keep" }] })
+                result.AddError("--scale search cannot --non-finite keep: no scale is best for values that are not finite");
             device.Validate(result);
         });
         host.Attach(command, (parsed, context) =>
@@ -81,6 +86,8 @@ internal static class QuantizeCommand
             {
                 Recipe = recipe.Recipe(parsed),
                 ComputeDType = parsed.GetValue(computeDType),
+                ImportancePath = recipe.ImportancePath(parsed),
+                Overrides = OverrideOptions.Of(parsed, overrides),
                 Patterns = CommonOptions.PatternsInOrder(parsed),
                 ExcludeUnaligned = parsed.GetValue(excludeUnaligned),
                 QuantizeVision = parsed.GetValue(quantizeVision),

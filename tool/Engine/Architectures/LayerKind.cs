@@ -1,3 +1,4 @@
+
 namespace Bnb.Engine.Architectures;
 
 /// <summary>What one version of a library makes of a saved tensor, unless told otherwise.</summary>

@@ -1,5 +1,6 @@
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Errors;
+using Bnb.Engine.Output;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Text;
@@ -19,6 +20,8 @@ internal sealed record DiffPlan(
     /// <exception cref="UserErrorException">A pattern matches nothing.</exception>
     public static DiffPlan Make(DiffRequest request)
     {
+        UnfinishedOutput.Refuse(request.PathA);
+        UnfinishedOutput.Refuse(request.PathB);
         Checkpoint a = Checkpoint.Open(request.PathA, requireConfig: false, followSymlinks: true);
         Checkpoint b = Checkpoint.Open(request.PathB, requireConfig: false, followSymlinks: true);
         SortedDictionary<string, DiffWeight> weightsA = DiffWeight.AllOf(DataTypeCatalog.Read(a)), weightsB = DiffWeight.AllOf(DataTypeCatalog.Read(b));

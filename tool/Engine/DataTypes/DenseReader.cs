@@ -4,6 +4,7 @@ using Bnb.Engine.Work;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.DataTypes;
 

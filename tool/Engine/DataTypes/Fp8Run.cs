@@ -1,5 +1,6 @@
 using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
+using Bnb.Formats.Primitives;
 using Bnb.Quant.Fp8;
 using Bnb.Quant.Numerics;
 

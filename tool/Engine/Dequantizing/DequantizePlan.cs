@@ -9,6 +9,7 @@ using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.Dequantizing;
 

@@ -13,16 +13,7 @@ internal static class InspectRun
     /// <exception cref="UserErrorException">INCOMPLETE: the folder is one that a run is writing.</exception>
     public static InspectSummary Execute(string path, IRunEvents events)
     {
-        string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
-        if (name.EndsWith(StagingFolder.Suffix, StringComparison.Ordinal))
-        {
-            throw new UserErrorException(ExitCode.InputMalformed, "INCOMPLETE", "this is the staging folder of a run that is in progress or was interrupted")
-            {
-                File = path,
-                Action = "wait for the run, or run it again",
-            };
-        }
-
+        UnfinishedOutput.Refuse(path);
         Checkpoint checkpoint = Checkpoint.Open(path, requireConfig: false, followSymlinks: true);
         foreach (string note in checkpoint.Notes) events.Warning(DisplayText.Escape(note));
         InspectSummary summary = InspectSummary.Of(checkpoint);

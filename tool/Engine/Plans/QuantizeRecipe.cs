@@ -22,6 +22,9 @@ internal abstract record QuantizeRecipe
     /// <summary>False for the recipe that leaves every weight as it is.</summary>
     public virtual bool Quantizes => true;
 
+    /// <summary>How scales are found.</summary>
+    public ScaleRule Scale { get; init; }
+
     /// <summary>Whether the output's size is known only after the weights were read.</summary>
     public virtual bool SizeDependsOnWeights => false;
 

@@ -2,6 +2,7 @@ using Bnb.Engine.Policy;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.Plans;
 

@@ -1,6 +1,6 @@
 using Bnb.Engine.Architectures;
-using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Policy.IgnoreLists;
+using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Policy.SkipLists;
 
 namespace Bnb.Engine.Policy;

@@ -1,5 +1,5 @@
-using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Architectures;
+using Bnb.Engine.Policy.Names;
 
 namespace Bnb.Engine.Policy;
 

@@ -43,11 +43,14 @@ internal sealed record QuantizePlan(
         ModelFacts facts = ModelFactsReader.Read(source.Config);
         IReadOnlyList<TensorPlan> dense = DenseTensors.Of(source, facts);
         if (request.AdapterPath is { } adapter) dense = AdapterMerge.Apply(dense, LoraAdapter.Open(adapter));
+        var overrides = new OverridePlan(recipe, request.Overrides);
+        Importance? importance = request.ImportancePath is { } path ? Importance.Open(path) : null;
+        IReadOnlyList<PatternRule> patterns = overrides.Patterns(request.Patterns, dense.Select(tensor => tensor.Name));
         PolicyResult policy = QuantizationPolicy.Decide(
             [.. dense.Select(tensor => new PolicyTensor(
                 tensor.Name, tensor.Shape.Dimensions, IsQuantizable(tensor.DType), tensor.SourceBytes))],
             facts,
-            new PolicyOptions(recipe.Blocksize, request.ExcludeUnaligned, request.QuantizeVision, request.Patterns, recipe.Target)
+            new PolicyOptions(recipe.Blocksize, request.ExcludeUnaligned, request.QuantizeVision, patterns, recipe.Target)
             {
                 Experts = LoadTargets.Experts(request),
             });
@@ -57,9 +60,10 @@ internal sealed record QuantizePlan(
         List<TensorPlan> tensors =
         [
             .. dense.Zip(policy.Decisions, (tensor, decision) => recipe.Quantizes
-                ? Plan(tensor, decision, recipe)
+                ? Plan(tensor, decision, overrides.For(tensor.Name), importance)
                 : DenseTensors.Copied(tensor) with { Decision = decision with { Action = TensorAction.Copy, Rule = "none", Reason = "nothing is quantized" } }),
         ];
+        overrides.RefuseUnmatched();
         if (recipe is Blockwise4Recipe blockwise) RefuseCutTails(tensors, blockwise);
         RefuseNameClashes(tensors, recipe);
         if (request.MinCoverage is { } wanted) RefuseLowCoverage(tensors, wanted);
@@ -73,7 +77,7 @@ internal sealed record QuantizePlan(
 
     private static bool IsQuantizable(DType dtype) => dtype is DType.F16 or DType.BF16 or DType.F32 or DType.F64;
 
-    private static TensorPlan Plan(TensorPlan tensor, TensorDecision decision, QuantizeRecipe recipe)
+    private static TensorPlan Plan(TensorPlan tensor, TensorDecision decision, QuantizeRecipe recipe, Importance? importance)
     {
         if (decision.Action == TensorAction.Copy) return DenseTensors.Copied(tensor) with { Decision = decision };
         bool isTurned = tensor.Input switch
@@ -95,7 +99,15 @@ internal sealed record QuantizePlan(
         if (tensor.Input is MergedInput merged) tensor = tensor with { Input = merged with { Transpose = decision.Transpose } };
         long first = tensor.Shape.Dimensions[0], second = tensor.Shape.Dimensions[1];
         (long rows, long columns) = decision.Transpose ? (second, first) : (first, second);
-        return tensor with { Decision = decision, Quantization = recipe.For(tensor.DType, rows, columns, decision.Transpose) };
+        return tensor with
+        {
+            Decision = decision,
+            Quantization = recipe.For(tensor.DType, rows, columns, decision.Transpose) with
+            {
+                Scale = recipe.Scale,
+                Importance = importance?.For(tensor.Name, columns),
+            },
+        };
     }
 
     /// <summary>The config without the description of how the source is quantized, which the new one replaces.</summary>

@@ -1,7 +1,9 @@
+using Bnb.Engine.Architectures;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Devices;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
+using Bnb.Engine.Recipes;
 using Bnb.Formats.Primitives;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
@@ -30,6 +32,12 @@ internal sealed record QuantizeRequest
 
     /// <summary>--include and --exclude in command-line order.</summary>
     public IReadOnlyList<PatternRule> Patterns { get; init; } = [];
+
+    /// <summary>Forms of single tensors, in order; the last that matches counts.</summary>
+    public IReadOnlyList<RecipeOverride> Overrides { get; init; } = [];
+
+    /// <summary>Mean squares of activations for the search of scales, or null.</summary>
+    public string? ImportancePath { get; init; }
 
     public bool ExcludeUnaligned { get; init; }
 

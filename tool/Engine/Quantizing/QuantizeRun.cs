@@ -26,6 +26,7 @@ internal static class QuantizeRun
         var watch = Stopwatch.StartNew();
         OutputPlace? place = request.DryRun ? null : OutputPlace.Of(request.OutputPath!);
         KernelPath kernelPath = request.KernelPath ?? KernelChoice.Selected();
+        UnfinishedOutput.Refuse(request.SourcePath);
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
         QuantizePlan plan = QuantizePlan.Make(request, source);
         if (place is not null) OutputRun.CheckPlace(plan, place, request.SourcePath, request.Overwrite);
@@ -33,7 +34,7 @@ internal static class QuantizeRun
         bool computes = !request.DryRun || plan.Recipe.SizeDependsOnWeights;
         using ComputeEngine engine = computes
             ? DeviceSelector.Open(
-                new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, CpuOnly(plan.Recipe), plan.Recipe is Int4Recipe or Fp8Recipe or NoneRecipe),
+                new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, CpuOnly(plan.Recipe), CpuOnly(plan.Recipe) is not null),
                 kernelPath,
                 events)
             : new CpuEngine(kernelPath);
@@ -51,6 +52,7 @@ internal static class QuantizeRun
 
     private static string? CpuOnly(QuantizeRecipe recipe) => recipe switch
     {
+        { Scale: ScaleRule.Search } => "searching scales",
         Int4Recipe => "quantizing to int4",
         Fp8Recipe => "quantizing to fp8",
         NoneRecipe => "writing what is not quantized",
@@ -88,6 +90,16 @@ internal static class QuantizeRun
         }
 
         WarnOfLayouts(plan, events);
+        if (request.ImportancePath is not null)
+        {
+            var without = plan.Tensors.Where(tensor => tensor.Quantization is { Importance: null }).ToList();
+            if (without.Count > 0)
+            {
+                events.Warning(Invariant(
+                    $"the importance file says nothing of {without.Count} tensors, whose values all count alike. First {DisplayText.Escape(without[0].Name)}"));
+            }
+        }
+
         if (plan.QuantizedParameterCount == 0 && plan.Recipe.Quantizes) events.Warning("no tensor of this checkpoint is quantized");
         if (plan.ConfigBytes is null && plan.Recipe.Quantizes) events.Warning("no config.json beside the source: loaders need one with a quantization_config");
         events.Debug(Invariant(

@@ -5,6 +5,7 @@ using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.Verifying;
 

@@ -45,6 +45,23 @@ internal static class ConfigAudit
         foreach (Finding finding in findings) yield return finding;
     }
 
+    /// <summary>What the members say about the tensors, lists of modules aside.</summary>
+    public static IEnumerable<Finding> Members(QuantizedCheckpoint quantized)
+    {
+        if (quantized.Source.Config is not { Quantization: { } settings } config) yield break;
+        bool isInt4 = quantized.Weights.Any(weight => weight is Int4Weight);
+        string method = isInt4 ? "compressed-tensors" : "bitsandbytes";
+        if (config.QuantMethod != method)
+            yield return new Finding(Rule, $"quant_method is {DisplayText.Escape(config.QuantMethod ?? "missing")}, not {method}", Fails: true);
+        if (isInt4 && quantized.Weights.Any(weight => weight is not Int4Weight))
+            yield return new Finding(Rule, "there are weights of bitsandbytes and of compressed-tensors: no loader takes both", Fails: true);
+        if (!config.Has("quantization_config")) yield break;
+        IEnumerable<Finding> findings = isInt4
+            ? Int4ConfigAudit.Members(quantized, settings)
+            : BitsAndBytes(quantized, config.Root.GetProperty("quantization_config"), settings);
+        foreach (Finding finding in findings) yield return finding;
+    }
+
     private static IEnumerable<Finding> BitsAndBytes(QuantizedCheckpoint quantized, JsonElement json, QuantizationSettings settings)
     {
         List<BnbWeight> blockwise = [.. quantized.Weights.OfType<BnbWeight>()];

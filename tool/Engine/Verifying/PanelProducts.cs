@@ -1,5 +1,6 @@
 using Bnb.Quant.Gemm;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.Verifying;
 

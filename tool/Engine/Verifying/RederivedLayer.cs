@@ -4,7 +4,6 @@ using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Gemm;
-using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Verifying;
 

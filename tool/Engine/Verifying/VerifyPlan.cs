@@ -1,5 +1,6 @@
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Errors;
+using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
@@ -34,6 +35,8 @@ internal sealed record VerifyPlan(
 
     public static VerifyPlan Make(VerifyRequest request)
     {
+        UnfinishedOutput.Refuse(request.QuantizedPath);
+        UnfinishedOutput.Refuse(request.SourcePath);
         QuantizedCheckpoint quantized = DataTypeCatalog.Read(Checkpoint.Open(request.QuantizedPath, requireConfig: false, followSymlinks: true));
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: false, followSymlinks: true);
         if (quantized.Weights.Count == 0 && !quantized.Problems.Any(problem => problem.IsFatal))

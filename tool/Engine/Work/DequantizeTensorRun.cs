@@ -1,5 +1,6 @@
 using Bnb.Engine.Plans;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.Work;
 

@@ -2,6 +2,7 @@ using Bnb.Engine.Errors;
 using Bnb.Engine.Plans;
 using Bnb.Formats.Primitives;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.Work;
 

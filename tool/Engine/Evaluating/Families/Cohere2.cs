@@ -1,3 +1,5 @@
+using Bnb.Quant.ScaledCodes;
+
 namespace Bnb.Engine.Evaluating.Families;
 
 /// <summary>Command R7B: attention and feed-forward in parallel after one layer norm without bias; positions, in pairs of

@@ -1,4 +1,5 @@
 using Bnb.Engine.Evaluating.Operators;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.Evaluating.Families;
 

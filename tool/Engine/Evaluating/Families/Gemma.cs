@@ -1,3 +1,6 @@
+using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
+
 namespace Bnb.Engine.Evaluating.Families;
 
 /// <summary>Gemma 2 and 3: norms before and after each block, weights counted from 1, scaled embeddings, windows in most layers.

@@ -1,3 +1,4 @@
+
 namespace Bnb.Engine.Evaluating.Families;
 
 /// <summary>

@@ -1,3 +1,4 @@
+
 namespace Bnb.Engine.Evaluating.Families;
 
 /// <summary>A linear layer: y = x w^T + b, with the bias where the checkpoint has one.</summary>

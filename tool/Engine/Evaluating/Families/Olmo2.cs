@@ -1,3 +1,4 @@
+
 namespace Bnb.Engine.Evaluating.Families;
 
 /// <summary>OLMo 2: norms after the blocks only, and of whole query and key projections.</summary>

@@ -1,3 +1,5 @@
+using Bnb.Quant.ScaledCodes;
+
 namespace Bnb.Engine.Evaluating.Families;
 
 /// <summary>OPT: learned positions that begin at row 2, layer norms before each block.</summary>

@@ -1,3 +1,5 @@
+using Bnb.Quant.ScaledCodes;
+
 namespace Bnb.Engine.Evaluating.Families;
 
 /// <summary>

@@ -1,3 +1,4 @@
+
 namespace Bnb.Engine.Evaluating.Families;
 
 /// <summary>A weight as a layer wants it: [rows, columns], outputs first; a vector has one column.</summary>

@@ -1,5 +1,4 @@
 using Bnb.Engine.Evaluating.Operators;
-using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Evaluating.Forward;
 

@@ -1,5 +1,5 @@
-using Bnb.Engine.Policy.Names;
 using System.Text.RegularExpressions;
+using Bnb.Engine.Policy.Names;
 
 namespace Bnb.Engine.Policy.IgnoreLists;
 

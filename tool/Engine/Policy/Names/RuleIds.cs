@@ -1,3 +1,4 @@
+
 namespace Bnb.Engine.Policy.Names;
 
 /// <summary>Ids of the rules as they appear in reports; <c>docs/modules.md</c> explains each.</summary>
