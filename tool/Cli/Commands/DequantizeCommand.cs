@@ -12,7 +12,7 @@ internal static class DequantizeCommand
 {
     public static Command Create(CommandHost host)
     {
-        var source = new Argument<string>("QUANTIZED") { Description = "Checkpoint folder or .safetensors file that bitsandbytes, this tool or anyone else quantized to nf4, fp4, int8 or int4", CustomParser = Choice.FilePath };
+        var source = new Argument<string>("QUANTIZED") { Description = "Checkpoint folder or .safetensors file that anyone quantized to nf4, fp4, int8, int4, FP8, MXFP4, NVFP4, GPTQ or AWQ", CustomParser = Choice.FilePath };
         var output = new Option<string>("--output", "-o") { Description = "Folder to create for the plain checkpoint (no default)", HelpName = "DIR", Required = true, CustomParser = Choice.FilePath };
         var dtype = new Option<ElementType?>("--dtype")
         {

@@ -20,7 +20,7 @@ internal static class PlanCommand
         var maxError = new Option<double>("--max-error") { Description = "Largest relative RMSE over the weights that can be quantized, 0.08 is 8 % (no default)", HelpName = "X", CustomParser = Choice.PositiveNumber };
         var plot = new Option<string?>("--plot") { Description = "SVG file to write with error against size, beside the recipe without overrides (default: none)", HelpName = "FILE", CustomParser = Choice.FilePath };
         var recipe = new RecipeOptions();
-        Option<string[]> overrides = RecipeOptions.Overrides();
+        Option<string[]> overrides = OverrideOptions.Create();
         Option<string[]> include = CommonOptions.Glob("--include", "As in quantize; repeatable (default: none)");
         Option<string[]> exclude = CommonOptions.Glob("--exclude", "As in quantize; repeatable (default: none)");
         Option<int> threads = CommonOptions.Threads();
@@ -32,7 +32,7 @@ internal static class PlanCommand
             int goals = ((Option[])[targetSize, targetBits, maxError]).Count(option => result.GetResult(option) is { Implicit: false });
             if (goals != 1) result.AddError("plan needs one of --target-size, --target-bits and --max-error");
             recipe.Validate(result, null);
-            RecipeOptions.ValidateOverrides(result, overrides);
+            OverrideOptions.Validate(result, overrides);
         });
         host.Attach(command, (parsed, context) =>
         {
@@ -43,7 +43,7 @@ internal static class PlanCommand
                 {
                     Recipe = recipe.Recipe(parsed),
                     ImportancePath = recipe.ImportancePath(parsed),
-                    Overrides = RecipeOptions.OverridesOf(parsed, overrides),
+                    Overrides = OverrideOptions.Of(parsed, overrides),
                     Patterns = CommonOptions.PatternsInOrder(parsed),
                     Threads = parsed.ValueOr(threads, defaults.Threads),
                 },

@@ -34,7 +34,7 @@ internal static class QuantizeCommand
         var sources = new SourceOptions();
         Option<string[]> include = CommonOptions.Glob("--include", "Quantize tensors whose name matches this glob, over the built-in rules; repeatable, the last matching --include or --exclude wins (default: none)");
         Option<string[]> exclude = CommonOptions.Glob("--exclude", "Leave tensors whose name matches this glob as they are; repeatable, the last match wins (default: none)");
-        Option<string[]> overrides = RecipeOptions.Overrides();
+        Option<string[]> overrides = OverrideOptions.Create();
         Option<string?> config = RecipeArguments.Option();
         var excludeUnaligned = new Option<bool>("--exclude-unaligned")
         {
@@ -70,7 +70,7 @@ internal static class QuantizeCommand
         {
             if (result.GetResult(output) is null && !result.GetValue(dryRun)) result.AddError("Option '--output' is required");
             recipe.Validate(result, computeDType);
-            RecipeOptions.ValidateOverrides(result, overrides);
+            OverrideOptions.Validate(result, overrides);
             if (recipe.Searches(result) && result.GetResult(nonFinite) is { Implicit: false, Tokens: [.., { Value: "keep" }] })
                 result.AddError("--scale search cannot --non-finite keep: no scale is best for values that are not finite");
             device.Validate(result);
@@ -87,7 +87,7 @@ internal static class QuantizeCommand
                 Recipe = recipe.Recipe(parsed),
                 ComputeDType = parsed.GetValue(computeDType),
                 ImportancePath = recipe.ImportancePath(parsed),
-                Overrides = RecipeOptions.OverridesOf(parsed, overrides),
+                Overrides = OverrideOptions.Of(parsed, overrides),
                 Patterns = CommonOptions.PatternsInOrder(parsed),
                 ExcludeUnaligned = parsed.GetValue(excludeUnaligned),
                 QuantizeVision = parsed.GetValue(quantizeVision),

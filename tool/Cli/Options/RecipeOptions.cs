@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Plans;
-using Bnb.Engine.Recipes;
 using Bnb.Formats.Primitives;
 using Bnb.Quant.Blockwise;
 using Bnb.Quant.Numerics;
@@ -113,35 +112,6 @@ internal sealed class RecipeOptions
     public IEnumerable<Option> All =>
         [_type, _blocksize, _doubleQuant, _quantStorage, _threshold, _groupSize, _symmetric, _scale, _importance, _scaleType];
 
-    /// <summary>Forms of single tensors, for the commands that take them.</summary>
-    public static Option<string[]> Overrides() => new("--override")
-    {
-        Description = "Another form for tensors that match: PATTERN=keep, or PATTERN=nf4/32 for another block size; a glob or re: and a regular expression; repeatable, the last match wins (default: none)",
-        HelpName = "PATTERN=FORM",
-        Arity = ArgumentArity.OneOrMore,
-    };
-
-    /// <summary>Adds an error for each override that is none.</summary>
-    public static void ValidateOverrides(CommandResult result, Option<string[]> overrides)
-    {
-        if (result.GetResult(overrides) is not { Implicit: false } given) return;
-        foreach (Token token in given.Tokens)
-        {
-            try
-            {
-                RecipeOverride.Parse(token.Value);
-            }
-            catch (FormatException error)
-            {
-                result.AddError($"--override: {error.Message}");
-            }
-        }
-    }
-
-    /// <summary>The overrides in their order.</summary>
-    public static IReadOnlyList<RecipeOverride> OverridesOf(ParseResult parsed, Option<string[]> overrides) =>
-        [.. (parsed.GetValue(overrides) ?? []).Select(RecipeOverride.Parse)];
-
     /// <summary>The file of --importance, or null.</summary>
     public string? ImportancePath(ParseResult parsed) => parsed.GetValue(_importance);
 
@@ -162,6 +132,7 @@ internal sealed class RecipeOptions
         Refuse(_groupSize, [Int4]);
         Refuse(_symmetric, [Int4]);
         Refuse(_scaleType, [Int4]);
+        Refuse(_scale, [.. FourBit, Int8, Int4]);
         if (!Searches(result))
         {
             foreach (Option option in (Option[])[_importance, _scaleType])

@@ -1,6 +1,7 @@
 using Bnb.Formats.Primitives;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
+using Bnb.Formats.Primitives;
 using Bnb.Quant.Fp8;
 using Bnb.Quant.Numerics;
 

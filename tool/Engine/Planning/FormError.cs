@@ -32,7 +32,10 @@ internal sealed class FormError(TensorSource source, KernelPath path)
         {
             cancellation.ThrowIfCancellationRequested();
             int count = (int)Math.Min(piece, form.ValueCount - first);
-            var buffers = new WorkerBuffers(count * 8, form.Transpose ? count * 8 : 0, 0, 0);
+            var buffers = new WorkerBuffers(count * 8, form.Transpose ? count * 8 : 0, 0, 0)
+            {
+                Input = plan.Input?.Buffers is { } shape ? WorkerBuffers.ForInput(shape, count) : null,
+            };
             ReadOnlySpan<byte> stored = source.ReadValues(plan, first, count, buffers, null);
             float[] values = new float[count], decoded = new float[count];
             Widen.ToSingle(form.ElementType, stored, values);

@@ -10,6 +10,7 @@ using Bnb.Engine.Recipes;
 using Bnb.Engine.Text;
 using Bnb.Engine.Work;
 using Bnb.Formats.Checkpoints;
+using Bnb.Formats.Primitives;
 using Bnb.Quant.Backends;
 
 namespace Bnb.Engine.Planning;
@@ -85,7 +86,7 @@ internal static class PlanRun
         KernelPath path = request.KernelPath ?? KernelChoice.Selected();
         using var engine = new CpuEngine(path);
         using var source = new TensorSource(tensors, DataTypeCatalog.InputsOn(engine));
-        var progress = new PipelineProgress(tensors.Sum(tensor => tensor.Source.ByteCount));
+        var progress = new PipelineProgress(tensors.Sum(tensor => tensor.SourceBytes));
         using IDisposable? watching = events.Watch(progress);
         var errors = new FormError(source, path);
         WorkQueue.Run(
@@ -93,13 +94,13 @@ internal static class PlanRun
             (index, _) =>
             {
                 TensorPlan tensor = tensors[index];
-                progress.Current = tensor.Source.Name;
+                progress.Current = tensor.Name;
                 double values = tensor.Quantization!.ValueCount;
-                var forms = new List<FormChoice> { new("keep", tensor.Source.ByteCount, 0) };
+                var forms = new List<FormChoice> { new("keep", tensor.Shape.ElementCount * (tensor.DType.BitSize() / 8), 0) };
                 foreach ((string? form, Quantization quantization) in Forms(tensor))
                     forms.Add(new FormChoice(form, BytesOf(tensor, quantization), values * errors.Relative(tensor, quantization, cancellation)));
                 found[index] = [.. forms];
-                progress.Add(tensor.Source.ByteCount);
+                progress.Add(tensor.SourceBytes);
             },
             cancellation);
         return [.. tensors.Select((tensor, index) => TensorChoice.Of(tensor, found[index]))];
@@ -118,14 +119,14 @@ internal static class PlanRun
             new Blockwise4Quantization(own.SourceType, own.Rows, own.Columns, own.Transpose, smaller) { Scale = own.Scale, Importance = own.Importance });
     }
 
-    private static long BytesOf(TensorPlan tensor, Quantization form) => form.Outputs(tensor.Source.Name).Sum(output => output.Bytes);
+    private static long BytesOf(TensorPlan tensor, Quantization form) => form.Outputs(tensor.Name).Sum(output => output.Bytes);
 
     private static IEnumerable<RecipeOverride> Overrides(IReadOnlyList<TensorChoice> choices, Allocation allocation)
     {
         for (int i = 0; i < choices.Count; i++)
         {
             if (allocation.FormOf(i).Form is not { } form) continue;
-            string name = choices[i].Tensor.Source.Name;
+            string name = choices[i].Tensor.Name;
             yield return RecipeOverride.Parse($"{ModuleName.PathOfWeight(name) ?? name}={form}");
         }
     }
@@ -133,8 +134,8 @@ internal static class PlanRun
     /// <summary>The error of what really is planned: keeping one tensor may keep others that loaders fuse with it.</summary>
     private static double ErrorOf(QuantizePlan plan, IReadOnlyList<TensorChoice> choices, Allocation allocation)
     {
-        var quantized = plan.Tensors.Where(tensor => tensor.Quantization is not null).Select(tensor => tensor.Source.Name).ToHashSet(StringComparer.Ordinal);
-        return Enumerable.Range(0, choices.Count).Where(i => quantized.Contains(choices[i].Tensor.Source.Name)).Sum(i => allocation.FormOf(i).Error);
+        var quantized = plan.Tensors.Where(tensor => tensor.Quantization is not null).Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
+        return Enumerable.Range(0, choices.Count).Where(i => quantized.Contains(choices[i].Tensor.Name)).Sum(i => allocation.FormOf(i).Error);
     }
 
     private static double UniformError(IReadOnlyList<TensorChoice> choices, double parameters) => Math.Sqrt(

@@ -95,7 +95,7 @@ internal static class QuantizeRun
             if (without.Count > 0)
             {
                 events.Warning(Invariant(
-                    $"the importance file says nothing of {without.Count} tensors, whose values all count alike. First {DisplayText.Escape(without[0].Source.Name)}"));
+                    $"the importance file says nothing of {without.Count} tensors, whose values all count alike. First {DisplayText.Escape(without[0].Name)}"));
             }
         }
 
