@@ -2,6 +2,7 @@ using System.CommandLine;
 using Bnb.Cli.Options;
 using Bnb.Cli.Screens;
 using Bnb.Engine.Errors;
+using Bnb.Engine.Plans;
 using Bnb.Engine.Reports.Verification;
 using Bnb.Engine.Verifying;
 using Bnb.Quant.Numerics;
@@ -47,6 +48,13 @@ internal static class VerifyCommand
             CustomParser = result => Choice.Number(0, int.MaxValue)(result),
         };
         var policy = new Option<string?>("--policy") { Description = "JSON file with limits per layer glob; limits on the command line go before it (default: none)", HelpName = "FILE" };
+        var scale = new Option<ScaleRule?>("--scale")
+        {
+            Description = "How scales were found: absmax or search (default: search where the nested offset is 0, else absmax)",
+            HelpName = "RULE",
+            CustomParser = Choice.Parser(new Dictionary<string, ScaleRule?> { ["absmax"] = ScaleRule.Absmax, ["search"] = ScaleRule.Search }),
+        };
+        var importance = new Option<string?>("--importance") { Description = "The file that quantize --importance was given (default: none)", HelpName = "FILE", CustomParser = Choice.FilePath };
         var sample = new Option<string?>("--sample") { Description = "Verify only this many layers, or this share such as 5%, evenly spread (default: all)", HelpName = "N|P%" };
         Option<string[]> include = CommonOptions.Glob("--include", "Verify layers whose name matches this glob; repeatable, the last matching --include or --exclude wins (default: all)");
         Option<string[]> exclude = CommonOptions.Glob("--exclude", "Leave out layers whose name matches this glob; repeatable, the last match wins (default: none)");
@@ -62,7 +70,7 @@ internal static class VerifyCommand
         Option<long> maxMemory = CommonOptions.MaxMemory();
         var command = new Command("verify", "Prove that a quantized checkpoint is what its source makes, and measure what it cost")
         {
-            quantized, source, tokens, seed, outliers, activations, computeDType, maxError, minSnr, maxKernel, maxDiffs, policy, sample, include, exclude,
+            quantized, source, tokens, seed, outliers, activations, computeDType, maxError, minSnr, maxKernel, maxDiffs, policy, scale, importance, sample, include, exclude,
             report, baseline, device.Choice, device.MaxMemory, threads, maxMemory,
         };
         command.Validators.Add(device.Validate);
@@ -79,6 +87,8 @@ internal static class VerifyCommand
                     ComputeType = parsed.GetValue(computeDType),
                     Limits = new Thresholds(parsed.GetValue(maxError), parsed.GetValue(minSnr), parsed.GetValue(maxKernel), parsed.GetValue(maxDiffs)),
                     PolicyPath = parsed.GetValue(policy),
+                    Scale = parsed.GetValue(scale),
+                    ImportancePath = parsed.GetValue(importance),
                     Sample = parsed.GetValue(sample),
                     Patterns = CommonOptions.PatternsInOrder(parsed),
                     BaselinePath = parsed.GetValue(baseline),

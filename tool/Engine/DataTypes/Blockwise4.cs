@@ -92,7 +92,9 @@ internal sealed record Blockwise4Quantization(DType SourceType, long Rows, long 
                 BnbKeys.NestedQuantMap(weightName), DType.F32, TensorShape.Of(256), OutputRole.NestedQuantMap, 256 * sizeof(float));
         }
 
-        int state = State(Recipe.DoubleQuant ? 0f : null).MaxUtf8Length;
+        // Searched scales have the offset 0, so the text's length is known.
+        BnbQuantState text = State(Recipe.DoubleQuant ? 0f : null);
+        int state = Scale == ScaleRule.Search ? text.ToUtf8().Length : text.MaxUtf8Length;
         yield return new PlannedTensor(BnbKeys.QuantState(weightName, Recipe.Code.Name), DType.U8, TensorShape.Of(state), OutputRole.QuantState, state);
     }
 }

@@ -30,11 +30,11 @@ internal static class PlanRun
         Checkpoint source = Checkpoint.Open(request.Quantize.SourcePath, requireConfig: Directory.Exists(request.Quantize.SourcePath), request.Quantize.FollowSymlinks);
         QuantizePlan plan = QuantizePlan.Make(request.Quantize, source);
         IReadOnlyList<TensorChoice> choices = Measure(plan, request.Quantize, events, cancellation);
-        double parameters = Math.Max(1, choices.Sum(choice => (double)choice.Tensor.Quantization!.ValueCount));
+        double parameters = Math.Max(1, choices.Sum(choice => choice.Tensors.Sum(tensor => (double)tensor.Quantization!.ValueCount)));
         QuantizeSummary uniform = Rehearse([]);
 
         // What is not chosen here: other tensors and headers. The first allocation that is rehearsed corrects it.
-        long rest = uniform.OutputFileBytes - choices.Sum(choice => BytesOf(choice.Tensor, choice.Tensor.Quantization!));
+        long rest = uniform.OutputFileBytes - choices.Sum(choice => choice.Tensors.Sum(tensor => BytesOf(tensor, tensor.Quantization!)));
         List<PlanPoint> curve = Curve(choices, rest, parameters);
         long goal = Goal(request, uniform, rest, choices);
         for (int rehearsal = 0; ; rehearsal++)
@@ -103,8 +103,24 @@ internal static class PlanRun
                 progress.Add(tensor.SourceBytes);
             },
             cancellation);
-        return [.. tensors.Select((tensor, index) => TensorChoice.Of(tensor, found[index]))];
+        return [.. Enumerable.Range(0, tensors.Count)
+            .GroupBy(index => UnitOf(tensors[index].Name))
+            .Select(unit => TensorChoice.Of([.. unit.Select(index => tensors[index])], Sum([.. unit.Select(index => found[index])])))];
     }
+
+    /// <summary>Tensors of one unit are fused by vLLM: when one is kept the others have to be.</summary>
+    private static string UnitOf(string name) =>
+        ModuleName.PathOfWeight(name) is { } path && path.LastIndexOf('.') is > 0 and var dot && FusedGroups.FusedLeaf(path[(dot + 1)..]) is { } fused
+            ? path[..(dot + 1)] + fused
+            : name;
+
+    /// <summary>The forms that all have, for all of them together.</summary>
+    private static IEnumerable<FormChoice> Sum(FormChoice[][] members) => members[0]
+        .Where(form => members.All(member => member.Any(other => other.Form == form.Form)))
+        .Select(form => new FormChoice(
+            form.Form,
+            members.Sum(member => member.First(other => other.Form == form.Form).Bytes),
+            members.Sum(member => member.First(other => other.Form == form.Form).Error)));
 
     /// <summary>The recipe's own form, and smaller blocks where loaders read them per tensor.</summary>
     private static IEnumerable<(string? Form, Quantization Quantization)> Forms(TensorPlan tensor)
@@ -126,8 +142,8 @@ internal static class PlanRun
         for (int i = 0; i < choices.Count; i++)
         {
             if (allocation.FormOf(i).Form is not { } form) continue;
-            string name = choices[i].Tensor.Name;
-            yield return RecipeOverride.Parse($"{ModuleName.PathOfWeight(name) ?? name}={form}");
+            foreach (TensorPlan tensor in choices[i].Tensors)
+                yield return RecipeOverride.Parse($"{ModuleName.PathOfWeight(tensor.Name) ?? tensor.Name}={form}");
         }
     }
 
@@ -135,7 +151,7 @@ internal static class PlanRun
     private static double ErrorOf(QuantizePlan plan, IReadOnlyList<TensorChoice> choices, Allocation allocation)
     {
         var quantized = plan.Tensors.Where(tensor => tensor.Quantization is not null).Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
-        return Enumerable.Range(0, choices.Count).Where(i => quantized.Contains(choices[i].Tensor.Name)).Sum(i => allocation.FormOf(i).Error);
+        return Enumerable.Range(0, choices.Count).Where(i => choices[i].Tensors.Any(tensor => quantized.Contains(tensor.Name))).Sum(i => allocation.FormOf(i).Error);
     }
 
     private static double UniformError(IReadOnlyList<TensorChoice> choices, double parameters) => Math.Sqrt(

@@ -8,13 +8,14 @@ namespace Bnb.Engine.Planning;
 /// <param name="Error">Its share of the mean squared relative error, in parameters: relative MSE times parameters.</param>
 internal sealed record FormChoice(string? Form, long Bytes, double Error);
 
-/// <summary>A tensor that can be quantized, and its forms from small to large; each costs more bytes and errs less.</summary>
-internal sealed record TensorChoice(TensorPlan Tensor, IReadOnlyList<FormChoice> Forms)
+/// <summary>Tensors that get one form, since some loader fuses them, and their forms from small to large; each costs more bytes and
+/// errs less.</summary>
+internal sealed record TensorChoice(IReadOnlyList<TensorPlan> Tensors, IReadOnlyList<FormChoice> Forms)
 {
     /// <summary>
     /// The lower convex hull of the forms: those that are the best for some price of a byte. The others are passed over.
     /// </summary>
-    public static TensorChoice Of(TensorPlan tensor, IEnumerable<FormChoice> forms)
+    public static TensorChoice Of(IReadOnlyList<TensorPlan> tensors, IEnumerable<FormChoice> forms)
     {
         var hull = new List<FormChoice>();
         foreach (FormChoice form in forms.OrderBy(form => form.Bytes).ThenBy(form => form.Error))
@@ -24,7 +25,7 @@ internal sealed record TensorChoice(TensorPlan Tensor, IReadOnlyList<FormChoice>
             hull.Add(form);
         }
 
-        return new TensorChoice(tensor, hull);
+        return new TensorChoice(tensors, hull);
     }
 
     /// <summary>Error saved per byte spent.</summary>

@@ -52,6 +52,9 @@ internal abstract class LayerRun
     /// <summary>Tensor bytes of both sides.</summary>
     public long Bytes => Layer.Source.SourceBytes + Layer.Weight.Parts.Sum(part => part.ByteCount);
 
+    /// <summary>Whether the scales are said to be searched.</summary>
+    protected bool Searches => Layer.Source.Quantization!.Scale == ScaleRule.Search;
+
     protected LayerContext Context { get; }
 
     protected long PanelRows { get; }

@@ -4,6 +4,8 @@ using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Work;
+using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.CompressedTensors;
 using Bnb.Formats.HuggingFace;
@@ -58,6 +60,7 @@ internal sealed record VerifyPlan(
         findings.AddRange(quantized.Problems.Select(problem =>
             new Finding(problem.Rule, $"{DisplayText.Escape(problem.Tensor)}: {problem.Text}", problem.IsFatal)));
 
+        Importance? importance = request.ImportancePath is { } path ? Importance.Open(path) : null;
         var layers = new List<LayerPlan>();
         foreach (QuantizedWeight weight in quantized.Weights)
         {
@@ -68,7 +71,7 @@ internal sealed record VerifyPlan(
                 continue;
             }
 
-            if (Match(weight, originals, layout, findings) is { } layer) layers.Add(layer);
+            if (Match(weight, originals, layout, findings, request.Scale, importance) is { } layer) layers.Add(layer);
         }
 
         var plain = new List<(CheckpointTensor, TensorPlan)>();
@@ -107,7 +110,7 @@ internal sealed record VerifyPlan(
     }
 
     private static LayerPlan? Match(
-        QuantizedWeight weight, Dictionary<string, TensorPlan> originals, WeightLayout layout, List<Finding> findings)
+        QuantizedWeight weight, Dictionary<string, TensorPlan> originals, WeightLayout layout, List<Finding> findings, ScaleRule? rule, Importance? importance)
     {
         string name = DisplayText.Escape(weight.Name);
         if (!originals.TryGetValue(weight.Name, out TensorPlan? original))
@@ -145,7 +148,12 @@ internal sealed record VerifyPlan(
             if (weight is Int4Weight or ScaledFloatWeight) return null;
         }
 
-        Quantization quantization = DataTypeCatalog.RecipeOf(weight).For(original.DType, weight.Rows, weight.Columns, transposed);
+        Quantization quantization = DataTypeCatalog.RecipeOf(weight).For(original.DType, weight.Rows, weight.Columns, transposed) with
+        {
+            // The mean of absmax is 0 for nothing but zeros, and a search needs no other offset.
+            Scale = rule ?? (weight is BnbWeight { IsNested: true, State.NestedOffset: 0f } ? ScaleRule.Search : ScaleRule.Absmax),
+            Importance = importance?.For(weight.Name, weight.Columns),
+        };
         if (weight is Int4Weight groups && Unverifiable(groups, quantization) is { } reason)
         {
             findings.Add(new Finding("structure", $"{name} cannot be verified: {reason}", Fails: true));
@@ -161,6 +169,7 @@ internal sealed record VerifyPlan(
     private static string? Unverifiable(Int4Weight weight, Quantization quantization)
     {
         if (!QuantizeGroups4.IsGroupSize((int)Math.Min(weight.GroupSize, int.MaxValue))) return $"its groups are of {weight.GroupSize} values, not 32, 64 or 128";
+        if (quantization.Scale == ScaleRule.Search) return weight.IsSymmetric ? null : "searched scales have no zero points";
         DType expected = FloatTypes.Stored(quantization.ElementType);
         return weight.Scale.DType == expected ? null : $"its scales are {weight.Scale.DType.Name()}, the source gives {expected.Name()} ones";
     }
