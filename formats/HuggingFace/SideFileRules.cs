@@ -11,6 +11,9 @@ internal static class SideFileRules
 
     private static readonly string[] OtherEndings = [".index.json", ".incomplete", ".lock", ".part"];
 
+    // What this tool says of the files beside it; beside others it would be a lie.
+    private const string Manifest = "bnb-manifest.json";
+
     // "original" holds the publisher's own format, the others exports or what tools keep for themselves.
     private static readonly string[] OtherFolders =
         ["original", "onnx", "openvino", "coreml", "gguf", ".git", ".cache", "__pycache__", ".ipynb_checkpoints"];
@@ -22,9 +25,10 @@ internal static class SideFileRules
     public static bool IsWeights(string name) =>
         WeightEndings.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase));
 
-    /// <summary>True for a file that must not stand beside new weights: weights, an old index, an unfinished download.</summary>
+    /// <summary>True for a file that must not stand beside new weights: weights, an old index or manifest, an unfinished
+    /// download.</summary>
     public static bool IsLeftOut(string name) =>
-        IsWeights(name) || OtherEndings.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase));
+        IsWeights(name) || name == Manifest || OtherEndings.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>True for a folder that is no part of the model.</summary>
     public static bool IsForeignFolder(string name) => OtherFolders.Contains(name, StringComparer.OrdinalIgnoreCase);

@@ -74,7 +74,7 @@ public sealed class FaultTests : IDisposable
     [Fact]
     public void Quantize_FolderThatCannotBeSynced_IsDoneWithout()
     {
-        ToolRun run = Inject("fsync:error=EINVAL", [], StagingFolder.PathFor(OutputPlace.Of(Output)), _folder["place"]);
+        ToolRun run = Inject("fsync:error=EINVAL", [], StagingNames.FolderFor(OutputPlace.Of(Output)), _folder["place"]);
 
         Assert.True(run.Exit == ExitCode.Done, $"{run.Exit}: {run.Error}");
         OutputContract.AssertHolds(Output);

@@ -89,7 +89,7 @@ public sealed partial class SignalTests : IDisposable
     {
         using SlowRun slow = Begin();
 
-        Directory.Delete(StagingFolder.PathFor(OutputPlace.Of(Output)), recursive: true);
+        Directory.Delete(StagingNames.FolderFor(OutputPlace.Of(Output)), recursive: true);
         ToolRun run = slow.End();
 
         Assert.True(run.Exit == ExitCode.IoError, $"{run.Exit}: {run.Error}");
@@ -122,7 +122,7 @@ public sealed partial class SignalTests : IDisposable
             };
             start.Environment["BNB_KERNEL_PATH"] = "reference";
             Process = Process.Start(start)!;
-            string staging = StagingFolder.PathFor(OutputPlace.Of(output));
+            string staging = StagingNames.FolderFor(OutputPlace.Of(output));
             bool begun = SpinWait.SpinUntil(
                 () => Process.HasExited || (Directory.Exists(staging) && Directory.EnumerateFiles(staging, ".t-*").Any()), TimeSpan.FromSeconds(30));
             Assert.Equal(0, kill(Process.Id, SIGSTOP));

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Formats.CompressedTensors;
@@ -19,6 +20,12 @@ internal sealed record Int4Recipe(int GroupSize, bool Symmetric) : QuantizeRecip
     public override PolicyTarget Target => PolicyTarget.CompressedTensors;
 
     public override int Blocksize => GroupSize;
+
+    public override void WriteOptions(Utf8JsonWriter json)
+    {
+        json.WriteNumber("group_size", GroupSize);
+        json.WriteBoolean("symmetric", Symmetric);
+    }
 
     public override IEnumerable<string> CompanionNames(string weightName) =>
     [

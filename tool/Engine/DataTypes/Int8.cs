@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
@@ -19,6 +20,8 @@ internal sealed record Int8Recipe(double Threshold) : QuantizeRecipe
 
     // Rows are scaled as a whole, so no layer is unaligned.
     public override int Blocksize => 1;
+
+    public override void WriteOptions(Utf8JsonWriter json) => json.WriteNumber("int8_threshold", Threshold);
 
     public override IEnumerable<string> CompanionNames(string weightName)
     {

@@ -14,7 +14,7 @@ internal static class InspectRun
     public static InspectSummary Execute(string path, IRunEvents events)
     {
         string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
-        if (name.EndsWith(StagingFolder.Suffix, StringComparison.Ordinal))
+        if (name.EndsWith(StagingNames.Suffix, StringComparison.Ordinal))
         {
             throw new UserErrorException(ExitCode.InputMalformed, "INCOMPLETE", "this is the staging folder of a run that is in progress or was interrupted")
             {

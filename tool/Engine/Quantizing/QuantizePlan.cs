@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Plans;
@@ -20,6 +21,15 @@ internal sealed record QuantizePlan(
     IReadOnlyList<ShardPlan> Shards,
     byte[]? ConfigBytes) : OutputPlan(Source, Tensors, Shards, ConfigBytes)
 {
+    public override string Command => "quantize";
+
+    public override bool HashesSource => Request.HashSource;
+
+    public required QuantizeRequest Request { get; init; }
+
+    /// <summary>The compute dtype written to config.json where the data type has one.</summary>
+    public required string ComputeDType { get; init; }
+
     public long ParameterCount => Tensors.Sum(tensor => tensor.Source.Shape.ElementCount);
 
     public long QuantizedParameterCount => Tensors.Sum(tensor => tensor.Quantization?.ValueCount ?? 0);
@@ -43,10 +53,30 @@ internal sealed record QuantizePlan(
         RefuseNameClashes(tensors, recipe);
         IReadOnlyList<ShardPlan> shards = ShardLayout.Build(tensors, source.WeightsBaseName, request.MaxShardBytes);
 
-        byte[]? config = source.Config is { } own
-            ? recipe.WriteConfig(own, request.ComputeDType ?? SourceDType(tensors), policy.SkipModules)
-            : null;
-        return new QuantizePlan(source, recipe, policy, tensors, shards, config);
+        string computeDType = request.ComputeDType ?? SourceDType(tensors);
+        byte[]? config = source.Config is { } own ? recipe.WriteConfig(own, computeDType, policy.SkipModules) : null;
+        return new QuantizePlan(source, recipe, policy, tensors, shards, config) { Request = request, ComputeDType = computeDType };
+    }
+
+    public override void WriteOptions(Utf8JsonWriter json)
+    {
+        json.WriteString("type", Recipe.Type);
+        Recipe.WriteOptions(json);
+        if (Recipe is Blockwise4Recipe) json.WriteString("compute_dtype", ComputeDType);
+        json.WriteStartArray("patterns");
+        foreach (PatternRule pattern in Request.Patterns) json.WriteStringValue($"{(pattern.Include ? "include" : "exclude")} {pattern.Glob}");
+        json.WriteEndArray();
+        json.WriteBoolean("exclude_unaligned", Request.ExcludeUnaligned);
+        json.WriteBoolean("quantize_vision", Request.QuantizeVision);
+        json.WriteNumber("max_shard_size", Request.MaxShardBytes);
+        json.WriteString("non_finite", Request.KeepNonFinite ? "keep" : "error");
+    }
+
+    /// <summary>The same plan for some of its shards, as what one worker did is reported.</summary>
+    public QuantizePlan Only(IReadOnlyList<int> shards)
+    {
+        IReadOnlyList<ShardPlan> some = [.. shards.Select(index => Shards[index])];
+        return this with { Shards = some, Tensors = [.. some.SelectMany(shard => shard.Tensors)] };
     }
 
     private static bool IsQuantizable(DType dtype) => dtype is DType.F16 or DType.BF16 or DType.F32 or DType.F64;
