@@ -17,8 +17,8 @@ public sealed class Checkpoint
         Files = files;
         WeightsBaseName = layout.BaseName;
         IndexPath = layout.IndexPath;
-        Tensors = [.. files.SelectMany(file => file.Header.Tensors.Select(info => new CheckpointTensor(info, file)))];
-        Notes = [.. layout.Notes, .. ShardCheck.Run(this, layout)];
+        Tensors = [.. files.SelectMany(file => file.Tensors)];
+        Notes = [.. layout.Notes, .. files.SelectMany(file => file.Notes), .. ShardCheck.Run(this, layout)];
     }
 
     /// <summary>The folder the weights are in.</summary>
@@ -40,10 +40,19 @@ public sealed class Checkpoint
     public string? IndexPath { get; }
 
     /// <summary>
-    /// What weight file names start with: <c>model</c>, <c>diffusion_pytorch_model</c>, or the name of the one file
-    /// without its ending.
+    /// What names of safetensors files with these weights start with: <c>model</c>, <c>diffusion_pytorch_model</c>, or the
+    /// name of the one file without its ending.
     /// </summary>
     public string WeightsBaseName { get; }
+
+    /// <summary>
+    /// What the weight files of a model made from this one are called, so that loaders find them. Beside a config a single file
+    /// may have any name; a loader looks for <c>diffusion_pytorch_model</c> where the config names a class of diffusers, else
+    /// for <c>model</c>. Without a config <see cref="WeightsBaseName"/>.
+    /// </summary>
+    public string OutputBaseName => Config is not { } config || WeightsBaseName is WeightForm.Transformers or WeightForm.Diffusers
+        ? WeightsBaseName
+        : config.IsDiffusers ? WeightForm.Diffusers : WeightForm.Transformers;
 
     /// <summary>What is odd but no error, one sentence each; texts from files are escaped.</summary>
     public IReadOnlyList<string> Notes { get; }
@@ -52,7 +61,7 @@ public sealed class Checkpoint
     public SideFileList SideFiles { get; private init; } = SideFileList.Empty;
 
     /// <summary>
-    /// Opens a model folder or one safetensors file. Reads and checks every header, the index, the config and the names of
+    /// Opens a model folder or one file of weights, safetensors or PyTorch. Reads and checks every header, the index, the config and the names of
     /// all side files, so that what can be known to be wrong is known before any work. Several unusable weight files are
     /// reported together. Quantized checkpoints open; see <see cref="QuantizedSource"/>.
     /// </summary>
@@ -76,8 +85,7 @@ public sealed class Checkpoint
         if (status.Kind != FileKind.Regular) throw FileProbe.NotRegular(path, status);
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         string name = Path.GetFileName(path);
-        if (NoWeights.IsPickle(name)) throw NoWeights.Pickle(folder, [name]);
-        CheckpointLayout layout = new([name], Path.GetFileNameWithoutExtension(name), null, null, []);
+        CheckpointLayout layout = new([name], WeightForm.BaseName(name), null, null, []);
         CheckpointFile file = WeightFiles.OpenOne(path, name);
         string? configPath = FindConfig(folder, requireConfig);
         return new Checkpoint(folder, layout, [file]) { ConfigPath = configPath, Config = ReadConfig(configPath) };

@@ -9,39 +9,51 @@ namespace Bnb.Formats.Checkpoints;
 
 /// <summary>Which files of a folder are the checkpoint; decided from names and the index, before any header is read.</summary>
 /// <param name="FileNames">Weight files below the folder, sorted.</param>
-/// <param name="BaseName">What their names start with: <c>model</c>.</param>
+/// <param name="BaseName">What the names of safetensors files of this model start with: <c>model</c>.</param>
 /// <param name="IndexPath">The index used, or null.</param>
 /// <param name="Index">Its content.</param>
 /// <param name="Notes">What the user may want to know about the choice.</param>
-internal sealed partial record CheckpointLayout(
+internal sealed record CheckpointLayout(
     IReadOnlyList<string> FileNames, string BaseName, string? IndexPath, ShardIndex? Index, IReadOnlyList<string> Notes)
 {
-    private static readonly string[] BaseNames = ["model", "diffusion_pytorch_model"];
-
-    /// <summary>Finds the checkpoint in a folder, in the order the Hugging Face loaders look.</summary>
+    /// <summary>
+    /// Finds the checkpoint in a folder, in the order the Hugging Face loaders look: safetensors before PyTorch files, the
+    /// usual names before others, one file before several.
+    /// </summary>
     /// <exception cref="CheckpointFormatException">There is none, or its index is bad.</exception>
     public static CheckpointLayout Find(string folder)
     {
         IReadOnlyList<string> names = FolderListing.Names(folder);
-        foreach (string baseName in BaseNames)
+        foreach (WeightForm form in (WeightForm[])[WeightForm.Safetensors, WeightForm.Torch])
         {
-            string single = baseName + ".safetensors";
-            string index = single + ".index.json";
-            if (names.Contains(single)) return Single(single, baseName, names.Contains(index) ? index : null, names);
-            if (names.Contains(index)) return FromIndex(folder, index, baseName, names);
-        }
+            foreach ((string stored, string written) in form.BaseNames)
+            {
+                string single = stored + form.Ending;
+                string index = single + ".index.json";
+                if (names.Contains(single)) return Single(single, written, names.Contains(index) ? index : null, names);
+                if (names.Contains(index)) return FromIndex(folder, index, written, names);
+            }
 
-        foreach (string baseName in BaseNames)
-        {
-            if (WithoutIndex(folder, baseName, names) is { } layout) return layout;
+            foreach ((string stored, string written) in form.BaseNames)
+            {
+                if (WithoutIndex(folder, form, stored, names) is { } shards) return shards with { BaseName = written };
+            }
         }
 
         // A pipeline often has a single-file export of one component in its root; which one, only its publisher knows.
         if (names.Contains("model_index.json")) throw NoWeights.Error(folder, names);
-        string[] safetensors = [.. names.Where(IsSafetensors)];
-        if (safetensors.Length == 1) return Single(safetensors[0], safetensors[0][..^".safetensors".Length], null, names);
-        throw safetensors.Length > 1 ? Ambiguous(folder, safetensors) : NoWeights.Error(folder, names);
+        return Other(folder, names, [.. names.Where(WeightForm.Safetensors.Is)])
+            ?? Other(folder, names, [.. names.Where(WeightForm.IsTorchWeights)])
+            ?? throw NoWeights.Error(folder, names);
     }
+
+    /// <summary>A file of another name, if it is the only one of its format.</summary>
+    private static CheckpointLayout? Other(string folder, IReadOnlyList<string> names, string[] files) => files switch
+    {
+        [] => null,
+        [string name] => Single(name, WeightForm.BaseName(name), null, names),
+        _ => throw Ambiguous(folder, files),
+    };
 
     private static CheckpointLayout Single(string name, string baseName, string? unusedIndex, IReadOnlyList<string> names)
     {
@@ -59,13 +71,13 @@ internal sealed partial record CheckpointLayout(
         return new CheckpointLayout(shards, baseName, path, index, Unused(names, shards));
     }
 
-    private static CheckpointLayout? WithoutIndex(string folder, string baseName, IReadOnlyList<string> names)
+    private static CheckpointLayout? WithoutIndex(string folder, WeightForm form, string baseName, IReadOnlyList<string> names)
     {
         List<(int Number, int Count, string Name)> shards = [];
         foreach (string name in names)
         {
-            Match match = ShardName().Match(name);
-            if (!match.Success || match.Groups[1].Value != baseName) continue;
+            Match match = ShardName.Pattern().Match(name);
+            if (!match.Success || match.Groups[1].Value != baseName || match.Groups[4].Value != form.Ending) continue;
             shards.Add((Integer(match.Groups[2]), Integer(match.Groups[3]), name));
         }
 
@@ -76,7 +88,7 @@ internal sealed partial record CheckpointLayout(
 
         HashSet<int> present = [.. shards.Select(shard => shard.Number)];
         IEnumerable<int> absent = Enumerable.Range(1, count).Where(number => !present.Contains(number));
-        string[] missing = [.. absent.Select(number => Numbered(baseName, number, count))];
+        string[] missing = [.. absent.Select(number => Numbered(baseName, number, count, form.Ending))];
         if (missing.Length > 0)
         {
             throw new CheckpointFormatException(
@@ -89,34 +101,31 @@ internal sealed partial record CheckpointLayout(
 
         string[] files = [.. shards.Select(shard => shard.Name)];
         List<string> notes = Unused(names, files);
-        notes.Insert(0, $"there is no index; the {count} files {baseName}-*.safetensors are taken as the checkpoint");
+        notes.Insert(0, $"there is no index; the {count} files {baseName}-*{form.Ending} are taken as the checkpoint");
         return new CheckpointLayout(files, baseName, null, null, notes);
     }
 
     private static List<string> Unused(IReadOnlyList<string> names, IReadOnlyList<string> used)
     {
         List<string> notes = [];
-        string[] safetensors = [.. names.Where(IsSafetensors).Except(used, StringComparer.Ordinal)];
-        if (safetensors.Length > 0) notes.Add($"not part of the checkpoint and ignored: {ItemList.Names(safetensors)}");
-        string[] others = [.. names.Where(name => SideFileRules.IsWeights(name) && !IsSafetensors(name))];
+        string ending = Path.GetExtension(used[0]);
+        string[] weights = [.. names.Where(SideFileRules.IsWeights).Except(used, StringComparer.Ordinal)];
+        string[] same = [.. weights.Where(name => name.EndsWith(ending, StringComparison.Ordinal))];
+        if (same.Length > 0) notes.Add($"not part of the checkpoint and ignored: {ItemList.Names(same)}");
+        string[] others = [.. weights.Except(same, StringComparer.Ordinal)];
         if (others.Length > 0) notes.Add($"weights in other formats are ignored: {ItemList.Names(others)}");
         return notes;
     }
 
     private static CheckpointFormatException Ambiguous(string folder, IReadOnlyList<string> names) => new(
         FormatError.FileMissing,
-        $"{FileProbe.ShortName(folder)} holds several safetensors files that are not one checkpoint, and no index",
+        $"{FileProbe.ShortName(folder)} holds several {(WeightForm.IsTorch(names[0]) ? "PyTorch" : "safetensors")} files that are not one checkpoint, and no index",
         folder,
         facts: ItemList.Of([.. names.Select(name => (DisplayText.Escape(name), "found"))]),
         action: "give the path of one file, or download the index");
 
-    private static string Numbered(string baseName, int number, int count) =>
-        string.Create(CultureInfo.InvariantCulture, $"{baseName}-{number:00000}-of-{count:00000}.safetensors");
-
-    private static bool IsSafetensors(string name) => name.EndsWith(".safetensors", StringComparison.Ordinal);
+    private static string Numbered(string baseName, int number, int count, string ending) =>
+        string.Create(CultureInfo.InvariantCulture, $"{baseName}-{number:00000}-of-{count:00000}{ending}");
 
     private static int Integer(Group digits) => int.Parse(digits.ValueSpan, CultureInfo.InvariantCulture);
-
-    [GeneratedRegex(@"\A(.+)-([0-9]{5})-of-([0-9]{5})\.safetensors\z", RegexOptions.CultureInvariant)]
-    private static partial Regex ShardName();
 }

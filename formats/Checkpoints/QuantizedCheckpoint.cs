@@ -1,6 +1,8 @@
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.CompressedTensors;
+using Bnb.Formats.PackedWords;
 using Bnb.Formats.Primitives;
+using Bnb.Formats.ScaledFloats;
 using Bnb.Formats.Tensors;
 
 namespace Bnb.Formats.Checkpoints;
@@ -48,6 +50,10 @@ public sealed class QuantizedCheckpoint
         ArgumentNullException.ThrowIfNull(recognizers);
         var search = new WeightSearch(source.Tensors, source.Config);
         foreach (Action<WeightSearch> recognize in recognizers) recognize(search);
+        // First those that are sure of what is theirs: they take I8 and scales that others would call strays.
+        Fp8Weights.Recognize(search);
+        Fp4Weights.Recognize(search);
+        PackedWordWeights.Recognize(search);
         BnbWeights.Recognize(search);
         Int8Weights.Recognize(search);
         Int4Weights.Recognize(search);
@@ -70,8 +76,7 @@ public sealed class QuantizedCheckpoint
         WeightProblem first = fatal[0];
         bool isOther = first.Rule == OtherFormats.Rule;
         throw new CheckpointFormatException(
-            isOther ? FormatError.OtherQuantization
-                : first.Rule.StartsWith("CT", StringComparison.Ordinal) ? FormatError.PackedLayout : FormatError.QuantState,
+            ErrorOf(first.Rule),
             $"{DisplayText.Escape(first.Tensor)} cannot be decoded: {first.Text}",
             Source.Folder,
             first.Tensor,
@@ -80,4 +85,12 @@ public sealed class QuantizedCheckpoint
                 ? "start from the original weights"
                 : "quantize the original weights again, or download this checkpoint again");
     }
+
+    private static FormatError ErrorOf(string rule) => rule switch
+    {
+        OtherFormats.Rule => FormatError.OtherQuantization,
+        ['C', 'T', ..] => FormatError.PackedLayout,
+        ['B', 'N', 'B', ..] => FormatError.QuantState,
+        _ => FormatError.SourceLayout,
+    };
 }

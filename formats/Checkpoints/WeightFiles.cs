@@ -2,19 +2,23 @@ using Bnb.Formats.IO;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Safetensors;
 using Bnb.Formats.Tensors;
+using Bnb.Formats.Torch;
 
 namespace Bnb.Formats.Checkpoints;
 
 /// <summary>Reads the headers of a checkpoint's files and reports all that are unusable in one error.</summary>
 internal static class WeightFiles
 {
-    /// <summary>Reads one file's header.</summary>
+    /// <summary>Reads what one file says about its tensors; which format it has, its name decides.</summary>
     public static CheckpointFile OpenOne(string path, string name)
     {
-        // The length is looked at before opening: what claims to be a regular file of length 0 may still never end.
-        if (FileProbe.RequireRegular(path).Identity.Length < 8) _ = SafetensorsFile.ReadHeader(path);
+        bool isTorch = WeightForm.IsTorch(name);
+        // Before opening: what claims to be a regular file of length 0 may still never end.
+        if (FileProbe.RequireRegular(path).Identity.Length == 0 && !isTorch) _ = SafetensorsFile.ReadHeader(path);
         using PositionedFile file = PositionedFile.Open(path);
-        return new CheckpointFile(path, name, file.Identity, SafetensorsFile.ReadHeader(file));
+        return isTorch
+            ? new CheckpointFile(path, name, file.Identity, TorchFile.Read(file))
+            : new CheckpointFile(path, name, file.Identity, SafetensorsFile.ReadHeader(file));
     }
 
     /// <summary>Reads every file's header; a single failure is thrown as it is, several become one error that lists

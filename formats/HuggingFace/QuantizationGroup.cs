@@ -50,6 +50,9 @@ public sealed class QuantizationGroup
     /// <summary><c>actorder</c>: <c>group</c> or <c>dynamic</c> when columns are reordered, <c>weight</c>, or null.</summary>
     public string? ActOrder => HasWeights ? JsonRead.Text(_weights, "actorder") : null;
 
+    /// <summary><c>block_structure</c>: rows and columns of an FP8 block; null unless it is two numbers.</summary>
+    public (long Rows, long Columns)? BlockStructure => HasWeights ? QuantizationSettings.Pair(_weights, "block_structure") : null;
+
     private long? Number(string member) => HasWeights && _weights.TryGetProperty(member, out JsonElement value)
         && value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out long number) ? number : null;
 }

@@ -7,7 +7,7 @@ namespace Bnb.Formats.HuggingFace;
 /// What an existing <c>quantization_config</c> says, member by member; null for what is absent or of another JSON type.
 /// Nothing is judged here. Texts are as in the file, not escaped.
 /// </summary>
-public sealed class QuantizationSettings
+public sealed partial class QuantizationSettings
 {
     private readonly JsonElement _object;
 

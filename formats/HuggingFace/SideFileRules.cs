@@ -1,7 +1,7 @@
 namespace Bnb.Formats.HuggingFace;
 
 /// <summary>By name alone: what belongs to a model and what is another form of its weights.</summary>
-internal static class SideFileRules
+public static class SideFileRules
 {
     private static readonly string[] WeightEndings =
     [

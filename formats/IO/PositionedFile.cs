@@ -7,7 +7,7 @@ namespace Bnb.Formats.IO;
 /// Reads ranges of a regular file at 64-bit offsets. Files are read, never mapped: a mapping of a file that becomes shorter
 /// kills the process, a short read can be reported. Safe for concurrent reads.
 /// </summary>
-public sealed class PositionedFile : IDisposable
+public sealed class PositionedFile : IByteSource, IDisposable
 {
     private readonly SafeFileHandle _handle;
 

@@ -1,3 +1,4 @@
+
 namespace Bnb.Formats.Primitives;
 
 /// <summary>Every rule a checkpoint can break, one member per rule. <see cref="FormatErrors"/> gives code and kind.</summary>
@@ -108,8 +109,53 @@ public enum FormatError
     /// <summary>AUX-LIMIT: more side files or folder levels than a model has.</summary>
     SideFileLimit,
 
-    /// <summary>PT-UNSUP: weights in a PyTorch pickle, which are not read.</summary>
-    PickleUnsupported,
+    /// <summary>PT-ZIP: the container of a PyTorch file is damaged.</summary>
+    TorchContainer,
+
+    /// <summary>PT-ZIP: the container of a PyTorch file can be read in two ways, or hides something.</summary>
+    TorchContainerUnsafe,
+
+    /// <summary>PT-TRUNC: a PyTorch file ends too early.</summary>
+    TorchTruncated,
+
+    /// <summary>PT-RECORD: a record that a PyTorch file needs is not in it.</summary>
+    TorchRecord,
+
+    /// <summary>PT-BYTEORDER: a PyTorch file names a byte order that does not exist.</summary>
+    TorchByteOrder,
+
+    /// <summary>PT-CRC: a record of a PyTorch file has another checksum than its directory says.</summary>
+    TorchChecksum,
+
+    /// <summary>PT-COMPRESSED: a record of a PyTorch file is compressed.</summary>
+    TorchCompressed,
+
+    /// <summary>PT-BOMB: a record of a PyTorch file would expand without measure.</summary>
+    TorchBomb,
+
+    /// <summary>PT-UNSUP: a PyTorch file of a kind that is not read.</summary>
+    TorchUnsupported,
+
+    /// <summary>PT-GLOBAL: a pickle names a class or function that is not on the list.</summary>
+    PickleGlobal,
+
+    /// <summary>PT-OPCODE: a pickle has an opcode that is not on the list.</summary>
+    PickleOpcode,
+
+    /// <summary>PT-PICKLE: a pickle breaks a rule of the format, or is no dict of tensors.</summary>
+    PickleMalformed,
+
+    /// <summary>PT-PICKLE: a pickle does something to a value that nothing but an attack does.</summary>
+    PickleUnsafe,
+
+    /// <summary>PT-STORAGE: a storage of a PyTorch file does not have the bytes it claims.</summary>
+    TorchStorage,
+
+    /// <summary>PT-STRIDE: a tensor of a PyTorch file reaches out of its storage.</summary>
+    TorchStride,
+
+    /// <summary>PT-EXPAND: a tensor of a PyTorch file would take far more bytes than are stored for it.</summary>
+    TorchExpand,
 
     /// <summary>BNB-STATE: a quant state blob is not what bitsandbytes writes.</summary>
     QuantState,
@@ -117,6 +163,13 @@ public enum FormatError
     /// <summary>CT-LAYOUT: a packed weight is not what compressed-tensors writes, or is packed in a way that is not
     /// read.</summary>
     PackedLayout,
+
+    /// <summary>SRC-LAYOUT: the tensors of an FP8, FP4, GPTQ or AWQ weight do not fit each other, or are packed in a way that
+    /// is not read.</summary>
+    SourceLayout,
+
+    /// <summary>IMX-LAYOUT: an importance matrix breaks its format, or is of another model.</summary>
+    ImportanceLayout,
 
     /// <summary>QUANT-UNSUP: tensors are quantized in a format that is not read.</summary>
     OtherQuantization,

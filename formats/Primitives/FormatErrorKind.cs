@@ -15,6 +15,9 @@ public enum FormatErrorKind
     /// <summary>A valid input that this product does not read: use another source.</summary>
     Unsupported,
 
+    /// <summary>The bytes are not those that their checksum was made of: fetch the file again.</summary>
+    Damaged,
+
     /// <summary>The input is not the one that was looked at before: start again.</summary>
     Changed,
 }

@@ -40,9 +40,24 @@ public static class FormatErrors
         FormatError.AlreadyQuantized => "CFG-QUANTIZED",
         FormatError.SideFileLink => "AUX-SYMLINK",
         FormatError.SideFileLimit => "AUX-LIMIT",
-        FormatError.PickleUnsupported => "PT-UNSUP",
+        FormatError.TorchContainer or FormatError.TorchContainerUnsafe => "PT-ZIP",
+        FormatError.TorchTruncated => "PT-TRUNC",
+        FormatError.TorchRecord => "PT-RECORD",
+        FormatError.TorchByteOrder => "PT-BYTEORDER",
+        FormatError.TorchChecksum => "PT-CRC",
+        FormatError.TorchCompressed => "PT-COMPRESSED",
+        FormatError.TorchBomb => "PT-BOMB",
+        FormatError.TorchUnsupported => "PT-UNSUP",
+        FormatError.PickleGlobal => "PT-GLOBAL",
+        FormatError.PickleOpcode => "PT-OPCODE",
+        FormatError.PickleMalformed or FormatError.PickleUnsafe => "PT-PICKLE",
+        FormatError.TorchStorage => "PT-STORAGE",
+        FormatError.TorchStride => "PT-STRIDE",
+        FormatError.TorchExpand => "PT-EXPAND",
         FormatError.QuantState => "BNB-STATE",
         FormatError.PackedLayout => "CT-LAYOUT",
+        FormatError.SourceLayout => "SRC-LAYOUT",
+        FormatError.ImportanceLayout => "IMX-LAYOUT",
         FormatError.OtherQuantization => "QUANT-UNSUP",
         FormatError.InputChanged => "INPUT-CHANGED",
         _ => throw new ArgumentOutOfRangeException(nameof(error), error, null),
@@ -53,9 +68,12 @@ public static class FormatErrors
     {
         FormatError.FileIsLfsPointer or FormatError.FileIsNotRegular or FormatError.FileMissing or FormatError.FileDenied
             or FormatError.FileNameUnreadable => FormatErrorKind.Missing,
-        FormatError.IndexPathUnsafe or FormatError.SideFileLink or FormatError.SideFileLimit => FormatErrorKind.Unsafe,
-        FormatError.AlreadyQuantized or FormatError.PickleUnsupported or FormatError.OtherQuantization =>
-            FormatErrorKind.Unsupported,
+        FormatError.IndexPathUnsafe or FormatError.SideFileLink or FormatError.SideFileLimit
+            or FormatError.TorchContainerUnsafe or FormatError.TorchBomb or FormatError.PickleGlobal or FormatError.PickleOpcode
+            or FormatError.PickleUnsafe or FormatError.TorchExpand => FormatErrorKind.Unsafe,
+        FormatError.AlreadyQuantized or FormatError.TorchUnsupported or FormatError.TorchCompressed
+            or FormatError.OtherQuantization => FormatErrorKind.Unsupported,
+        FormatError.TorchChecksum => FormatErrorKind.Damaged,
         FormatError.InputChanged => FormatErrorKind.Changed,
         _ => FormatErrorKind.Malformed,
     };

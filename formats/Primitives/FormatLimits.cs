@@ -47,4 +47,24 @@ public static class FormatLimits
 
     /// <summary>Bytes of one quant state blob.</summary>
     public const int QuantStateBytes = 65_536;
+
+    /// <summary>Bytes of one pickle in a PyTorch file; one of 400,000 tensors takes about 80 MB.</summary>
+    public const long PickleBytes = 128_000_000;
+
+    /// <summary>Values that a pickle may push, memoize and put into containers, which bounds the memory it takes; a tensor
+    /// needs about 70.</summary>
+    public const int PickleCells = 16_000_000;
+
+    /// <summary>Nesting of tuples in a pickle; a checkpoint needs 3.</summary>
+    public const int PickleDepth = 32;
+
+    /// <summary>Bytes of a zip directory; one of a million records takes about 100 MB.</summary>
+    public const long ZipDirectoryBytes = 128_000_000;
+
+    /// <summary>How many times more bytes the tensors of a PyTorch file may have than are stored for them; views share bytes,
+    /// and a stride of 0 repeats them.</summary>
+    public const int TorchExpansion = 16;
+
+    /// <summary>Bytes that a tensor of a PyTorch file may have, however few are stored for it.</summary>
+    public const long TorchExpansionFloor = 1 << 20;
 }

@@ -1,7 +1,7 @@
 namespace Bnb.Formats.Primitives;
 
 /// <summary>Lists in messages: the first few items, then how many more there are.</summary>
-internal static class ItemList
+public static class ItemList
 {
     /// <summary>At most <see cref="FormatLimits.ListedItems"/> items and a count of the others.</summary>
     public static IReadOnlyList<(string Label, string Value)> Of(IReadOnlyList<(string Label, string Value)> items)

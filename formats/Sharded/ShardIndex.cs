@@ -8,9 +8,12 @@ using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.Sharded;
 
-/// <summary>The <c>*.safetensors.index.json</c> of a checkpoint in several files: which tensor is in which file.</summary>
+/// <summary>The <c>*.safetensors.index.json</c> or <c>*.bin.index.json</c> of a checkpoint in several files: which tensor is in which file.</summary>
 public sealed class ShardIndex
 {
+    private const string TorchIndex = ".bin.index.json";
+    private const string DownloadAgain = "download this file again";
+
     private ShardIndex(IReadOnlyList<KeyValuePair<string, string>> weightMap, long? totalSize)
     {
         WeightMap = weightMap;
@@ -18,7 +21,7 @@ public sealed class ShardIndex
     }
 
     /// <summary>Tensor name to shard path in the order of the file. Every path is relative, inside the folder, and a
-    /// <c>.safetensors</c> file.</summary>
+    /// file of the format that the index is named after.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> WeightMap { get; }
 
     /// <summary>
@@ -40,7 +43,7 @@ public sealed class ShardIndex
             {
                 string at = JsonPosition.FirstInvalidUtf8(utf8).ToString(CultureInfo.InvariantCulture);
                 throw new CheckpointFormatException(
-                    FormatError.IndexNotJson, $"{name} is not UTF-8", file, facts: [("first bad byte", $"at {at}")]);
+                    FormatError.IndexNotJson, $"{name} is not UTF-8", file, facts: [("first bad byte", $"at {at}")], action: DownloadAgain);
             }
 
             return ReadTop(utf8, file, name);
@@ -111,6 +114,8 @@ public sealed class ShardIndex
         reader.Read();
         if (reader.TokenType != JsonTokenType.StartObject)
             throw Schema(name, file, "has a weight_map that is no object", reader.TokenType);
+        // The other format's reader has other rules: an index does not lead from one to the other.
+        string ending = file.EndsWith(TorchIndex, StringComparison.Ordinal) ? ".bin" : ".safetensors";
         List<KeyValuePair<string, string>> map = [];
         Dictionary<string, string> seen = new(StringComparer.Ordinal);
         Dictionary<string, string> shards = new(StringComparer.Ordinal);
@@ -125,7 +130,8 @@ public sealed class ShardIndex
                     $"{name}: the shard of a tensor is not a string",
                     file,
                     tensor,
-                    [("tensor", DisplayText.Escape(tensor)), ("found", reader.TokenType.ToString())]);
+                    [("tensor", DisplayText.Escape(tensor)), ("found", reader.TokenType.ToString())],
+                    DownloadAgain);
             }
 
             string shard = reader.GetString()!;
@@ -139,7 +145,7 @@ public sealed class ShardIndex
             if (shards.TryGetValue(shard, out string? known)) shard = known;
             else
             {
-                ShardPath.Check(shard, file);
+                ShardPath.Check(shard, ending, file);
                 shards.Add(shard, shard);
             }
 
@@ -181,7 +187,7 @@ public sealed class ShardIndex
         $"{name} is not valid JSON",
         file,
         facts: [("position", position), ("expected", DisplayText.Escape(reason))],
-        action: "download this file again",
+        action: DownloadAgain,
         inner: inner);
 
     private static CheckpointFormatException Schema(string name, string file, string what, JsonTokenType? found) => new(
@@ -196,5 +202,5 @@ public sealed class ShardIndex
         $"{name} gives a key twice",
         file,
         facts: [("key", DisplayText.Escape(key)), .. facts],
-        action: "download this file again");
+        action: DownloadAgain);
 }

@@ -10,9 +10,10 @@ namespace Bnb.Formats.Sharded;
 /// </summary>
 internal static class ShardPath
 {
-    /// <summary>Checks one name; returns when it is a relative path to a <c>.safetensors</c> file inside the folder.</summary>
+    /// <summary>Checks one name; returns when it is a relative path to a file inside the folder that ends
+    /// as the index's own name says.</summary>
     /// <exception cref="CheckpointFormatException">IDX-PATH, as malformed or as unsafe.</exception>
-    public static void Check(string path, string indexFile)
+    public static void Check(string path, string ending, string indexFile)
     {
         if (path.Length == 0) throw Error(FormatError.IndexPathMalformed, path, indexFile, "is empty");
         if (Encoding.UTF8.GetByteCount(path) > FormatLimits.ShardPathBytes)
@@ -35,8 +36,8 @@ internal static class ShardPath
                     FormatError.IndexPathMalformed, path, indexFile, $"has a part over {FormatLimits.FileNameBytes} bytes");
         }
 
-        if (!path.EndsWith(".safetensors", StringComparison.Ordinal))
-            throw Error(FormatError.IndexPathUnsafe, path, indexFile, "is not a .safetensors file");
+        if (!path.EndsWith(ending, StringComparison.Ordinal))
+            throw Error(FormatError.IndexPathUnsafe, path, indexFile, $"is not a {ending} file");
     }
 
     private static CheckpointFormatException Error(FormatError error, string path, string indexFile, string rule) => new(

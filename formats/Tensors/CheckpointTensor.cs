@@ -1,4 +1,5 @@
 using Bnb.Formats.Primitives;
+using Bnb.Formats.Torch;
 
 namespace Bnb.Formats.Tensors;
 
@@ -19,6 +20,12 @@ public sealed record CheckpointTensor(TensorInfo Info, CheckpointFile File)
     /// <summary>Bytes it takes.</summary>
     public long ByteCount => Info.ByteCount;
 
-    /// <summary>Its first byte, counted from the start of the file. Not aligned to anything.</summary>
-    public long FileOffset => File.Header.DataStart + Info.Begin;
+    /// <summary>
+    /// Its first byte, counted from the start of the file. Not aligned to anything. The others need not follow it: read them
+    /// with a <see cref="WeightReader"/>.
+    /// </summary>
+    public long FileOffset => File.DataStart + Info.Begin;
+
+    /// <summary>Where its bytes are in a PyTorch file; null where they follow each other from <see cref="FileOffset"/> on.</summary>
+    internal TorchTensor? Stored { get; init; }
 }

@@ -1,3 +1,5 @@
+using Bnb.Formats.Primitives;
+
 namespace Bnb.Formats.Tensors;
 
 /// <summary>
@@ -16,6 +18,26 @@ public abstract record QuantizedWeight(string Name, CheckpointTensor Stored)
 
     /// <summary>Input features of the dense weight.</summary>
     public abstract long Columns { get; }
+
+    /// <summary>Matrices of which the dense tensor consists, one below the other in <see cref="Rows"/>: experts, else 1.</summary>
+    public virtual long MatrixCount => 1;
+
+    /// <summary>True when the dense tensor has each matrix as [columns, rows], and so not as it is decoded.</summary>
+    public virtual bool IsTransposed => false;
+
+    /// <summary>Shape of the dense tensor.</summary>
+    public TensorShape DenseShape
+    {
+        get
+        {
+            (long rows, long columns) = (MatrixCount > 0 ? Rows / MatrixCount : 0, Columns);
+            if (IsTransposed) (rows, columns) = (columns, rows);
+            return IsStack ? TensorShape.Of(MatrixCount, rows, columns) : TensorShape.Of(rows, columns);
+        }
+    }
+
+    /// <summary>True for a dense tensor of 3 dimensions.</summary>
+    protected virtual bool IsStack => false;
 
     /// <summary>Elements of the dense weight; fits 63 bits with room for a bit count.</summary>
     public long ValueCount => Rows * Columns;

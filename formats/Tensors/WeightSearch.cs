@@ -1,5 +1,4 @@
 using Bnb.Formats.HuggingFace;
-using Bnb.Formats.IO;
 
 namespace Bnb.Formats.Tensors;
 
@@ -63,11 +62,11 @@ public sealed class WeightSearch
     {
         foreach (var file in tensors.GroupBy(tensor => tensor.File, ReferenceEqualityComparer.Instance))
         {
-            using PositionedFile reader = PositionedFile.Open(file.First().File.Path);
+            using WeightReader reader = WeightReader.Open(file.First().File);
             foreach (CheckpointTensor tensor in file)
             {
                 byte[] bytes = new byte[tensor.ByteCount];
-                reader.Read(tensor.FileOffset, bytes);
+                reader.Read(tensor, 0, bytes);
                 yield return (tensor, bytes);
             }
         }

@@ -6,6 +6,7 @@ using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Nested;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Quant.Gpu;
 
@@ -22,6 +23,7 @@ internal static class SelfCheck
     public static void Run(GpuSession session)
     {
         float[] values = Values();
+        Require(session, "the table of nf4", !session.Bench.HasFloat64 || SameBits(NormalFloat.Values(4), session.NormalFloatValues(4)));
         Require(session, "4-bit quantization", Quantize(values, session.Quantize4, out byte[] packed, out float[] absmax));
         Require(session, "4-bit dequantization", Dequantize(packed, absmax, session));
         Require(session, "int8 dequantization", DequantizeRows(absmax, session));

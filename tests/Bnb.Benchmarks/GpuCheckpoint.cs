@@ -105,6 +105,10 @@ internal static class GpuCheckpoint
 
         public bool Color => false;
 
+        public bool Plain => false;
+
         public int Width => 160;
+
+        public int ErrorWidth => ITerminal.Unlimited;
     }
 }

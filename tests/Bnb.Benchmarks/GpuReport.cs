@@ -8,6 +8,7 @@ using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Inspection;
 using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 using Bnb.TestKit;
 
 namespace Bnb.Benchmarks;

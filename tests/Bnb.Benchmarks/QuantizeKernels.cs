@@ -5,6 +5,7 @@ using Bnb.Quant.Blockwise;
 using Bnb.Quant.Int4;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Benchmarks;
 

@@ -1,5 +1,6 @@
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
+using Bnb.Formats.Safetensors;
 using Bnb.Formats.Tensors;
 using Bnb.TestKit;
 
@@ -29,6 +30,7 @@ public sealed class HostileFilesTests
         Assert.DoesNotContain(error.Message, char.IsControl);
         Assert.True(error.Message.Length < 8000, error.Message);
         Assert.NotNull(error.File);
+        Assert.False(string.IsNullOrEmpty(error.Action), error.Message);
     }
 
     [Theory]
@@ -41,7 +43,13 @@ public sealed class HostileFilesTests
         Checkpoint checkpoint = Checkpoint.Open(path, requireConfig: Directory.Exists(path));
 
         Assert.Null(QuantizedSource.Find(checkpoint));
-        foreach (CheckpointFile file in checkpoint.Files) HeaderFacts.AssertTiles(file.Header, file.Identity.Length);
+        foreach (CheckpointFile file in checkpoint.Files.Where(file => file.Name.EndsWith(".safetensors", StringComparison.Ordinal)))
+            HeaderFacts.AssertTiles(SafetensorsFile.ReadHeader(file.Path), file.Identity.Length);
+        foreach (CheckpointTensor tensor in checkpoint.Tensors)
+        {
+            using WeightReader reader = WeightReader.Open(tensor.File);
+            reader.Read(tensor, 0, new byte[tensor.ByteCount]);
+        }
     }
 
     [Fact]
@@ -57,6 +65,7 @@ public sealed class HostileFilesTests
         FormatErrorKind.Malformed => 4,
         FormatErrorKind.Unsafe => 5,
         FormatErrorKind.Unsupported => 6,
+        FormatErrorKind.Damaged => 7,
         _ => 13,
     };
 }

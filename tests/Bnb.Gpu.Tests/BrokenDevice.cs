@@ -1,3 +1,4 @@
+using Bnb.Quant.Gpu;
 using Bnb.Quant.Gpu.Kernels;
 
 namespace Bnb.Gpu.Tests;

@@ -1,6 +1,11 @@
 using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
+using Bnb.Quant.Gemm;
+using Bnb.Quant.Gpu;
 using Bnb.Quant.Gpu.Devices;
+using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Gpu.Tests;
 

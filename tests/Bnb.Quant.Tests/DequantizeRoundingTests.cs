@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 using Bnb.TestKit;
 
 namespace Bnb.Quant.Tests;

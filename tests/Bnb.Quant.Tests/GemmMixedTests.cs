@@ -2,6 +2,7 @@ using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gemm;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 using Bnb.TestKit;
 
 namespace Bnb.Quant.Tests;

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Int4;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 using Bnb.TestKit;
 
 namespace Bnb.Quant.Tests;

@@ -1,4 +1,5 @@
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 using Bnb.TestKit;
 
 namespace Bnb.Quant.Tests;

@@ -13,7 +13,6 @@ public static partial class HostileFiles
         File("st-bad-lfs-pointer", "FILE-LFS", () => Utf8(Pointer), exit: 3),
         File("st-bad-lfs-pointer-crlf", "FILE-LFS", () => Utf8(Pointer.Replace("\n", "\r\n", StringComparison.Ordinal)), exit: 3),
         File("st-bad-lfs-hawser", "FILE-LFS", () => Utf8(Pointer.Replace("git-lfs.github", "hawser.github", StringComparison.Ordinal)), exit: 3),
-        new("pt-bad-lfs-pointer", "FILE-LFS", 3, temp => ModelOf(temp, Utf8(Pointer), "pytorch_model.bin")),
         Shards("dir-bad-shard-lfs", "FILE-LFS", 3, folder =>
         {
             System.IO.File.WriteAllText(Path.Combine(folder, CheckpointBuilder.ShardName(1, 2)), Pointer);
@@ -26,8 +25,8 @@ public static partial class HostileFiles
         File("st-bad-gzip", "FILE-MAGIC", () => [0x1f, 0x8b, 8, 0, 1, 2, 3, 4, .. Data(40)]),
         File("st-bad-gguf", "FILE-MAGIC", () => [.. "GGUF"u8, 3, 0, 0, 0, .. Data(40)]),
         File("st-bad-pickle", "FILE-MAGIC", () => [0x80, 2, (byte)'}', (byte)'q', 0, (byte)'X', 1, 0, .. Data(40)]),
+        File("st-bad-pickle-6-bytes", "FILE-MAGIC", () => [0x80, 2, (byte)'}', (byte)'q', 0, (byte)'.']),
         File("st-bad-zip", "FILE-MAGIC", () => [.. "PK\u0003\u0004"u8, 0, 0, 8, 8, .. Data(40)]),
-        new("pt-bad-safetensors-inside", "FILE-MAGIC", 4, temp => ModelOf(temp, CheckpointBuilder.Raw(Basic, Data(16)), "pytorch_model.bin")),
         Shards("dir-bad-shard-loop", "FILE-KIND", 3, folder =>
         {
             string shard = Path.Combine(folder, CheckpointBuilder.ShardName(2, 2));
@@ -36,6 +35,18 @@ public static partial class HostileFiles
         }),
         new("sp-directory", "FILE-KIND", 3, temp => Directory.CreateDirectory(temp["model.safetensors"]).FullName),
         new("sp-fifo", "FILE-KIND", 3, temp => Pipe(temp["pipe.safetensors"])),
+        new("dir-bad-side-pipe", "FILE-KIND", 3, temp =>
+        {
+            string folder = Ok(temp);
+            Pipe(Path.Combine(folder, "tokenizer.json"));
+            return folder;
+        }),
+        new("dir-bad-config-pipe", "FILE-KIND", 3, temp =>
+        {
+            string folder = CheckpointBuilder.SingleFile(temp["model"], [Tensor("a")], config: null);
+            Pipe(Path.Combine(folder, "config.json"));
+            return folder;
+        }),
         new("sp-loop", "FILE-KIND", 3, temp => Link(temp, temp["link.safetensors"])),
         new("sp-dev-zero", "FILE-KIND", 3, temp => Link(temp, "/dev/zero")),
         Shards("dir-bad-shard-dangling", "FILE-MISSING", 3, folder =>
@@ -62,7 +73,7 @@ public static partial class HostileFiles
         new("dir-bad-gguf-only", "FILE-MISSING", 3, temp => With(Directory.CreateDirectory(temp["model"]).FullName, "m.gguf", "GGUF")),
         new("sp-missing", "FILE-MISSING", 3, temp => temp["nothing.safetensors"]),
         new("sp-dangling", "FILE-MISSING", 3, temp => Link(temp, temp["nothing"])),
-        new("dir-bad-pickle-only", "PT-UNSUP", 6, temp => ModelOf(temp, [0x80, 2, .. Data(2000)], "pytorch_model.bin")),
+        new("dir-bad-pickle-only", "PT-OPCODE", 5, temp => ModelOf(temp, [0x80, 2, .. Data(2000)], "pytorch_model.bin")),
         new("sp-no-read", "FILE-DENIED", 3, temp =>
         {
             string path = temp.Write("model.safetensors", CheckpointBuilder.Raw(Basic, Data(16)));

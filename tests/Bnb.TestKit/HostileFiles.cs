@@ -10,6 +10,9 @@ namespace Bnb.TestKit;
 /// <param name="Build">Makes it in a folder and returns the path to give to the tool.</param>
 public sealed record HostileCase(string Name, string Code, int Exit, Func<TempFolder, string> Build)
 {
+    /// <summary>Its number in the catalogue of docs/reliability.md; 0 where only the name leads there.</summary>
+    public int Number { get; init; }
+
     /// <summary>Why the case cannot be made here, or null.</summary>
     public string? SkipReason { get; init; }
 
@@ -33,10 +36,10 @@ public static partial class HostileFiles
     private const string Basic = """{"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}""";
 
     /// <summary>Every input that must be refused.</summary>
-    public static IReadOnlyList<HostileCase> All { get; } = [.. Prefixes(), .. Json(), .. Entries(), .. Offsets(), .. NotTheFile(), .. Folders()];
+    public static IReadOnlyList<HostileCase> All { get; } = [.. Prefixes(), .. Json(), .. Entries(), .. Offsets(), .. NotTheFile(), .. Folders(), .. TorchContainers(), .. TorchPickles(), .. TorchTensors()];
 
     /// <summary>Every input that must be accepted.</summary>
-    public static IReadOnlyList<AcceptedCase> Accepted { get; } = [.. AcceptedFiles(), .. AcceptedFolders()];
+    public static IReadOnlyList<AcceptedCase> Accepted { get; } = [.. AcceptedFiles(), .. AcceptedFolders(), .. AcceptedTorchFiles()];
 
     /// <summary>Position-dependent bytes.</summary>
     private static byte[] Data(int count) => [.. Enumerable.Range(0, count).Select(i => (byte)((i * 11) + 1))];

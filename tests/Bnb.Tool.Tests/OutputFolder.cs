@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using Bnb.Formats.Checkpoints;
-using Bnb.Formats.IO;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 
@@ -15,9 +14,9 @@ internal static class OutputFolder
         var tensors = new Dictionary<string, (TensorInfo, byte[])>(StringComparer.Ordinal);
         foreach (CheckpointTensor tensor in Checkpoint.Open(path, requireConfig: false).Tensors)
         {
-            using PositionedFile file = PositionedFile.Open(tensor.File.Path);
+            using WeightReader file = WeightReader.Open(tensor.File);
             byte[] bytes = new byte[tensor.ByteCount];
-            file.Read(tensor.FileOffset, bytes);
+            file.Read(tensor, 0, bytes);
             tensors[tensor.Name] = (tensor.Info, bytes);
         }
 

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Quant.Blockwise;
 

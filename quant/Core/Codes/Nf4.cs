@@ -1,5 +1,4 @@
 using System.Runtime.Intrinsics;
-using Bnb.Quant.Numerics;
 
 namespace Bnb.Quant.Codes;
 
@@ -10,9 +9,6 @@ namespace Bnb.Quant.Codes;
 /// </summary>
 internal readonly struct Nf4 : ICode4
 {
-    /// <summary>The outermost probability of the table: 1 - (1/32 + 1/30)/2, as published.</summary>
-    private const float Offset = 0.9677083f;
-
     /// <summary>
     /// The kernel's constants, each the midpoint of two neighbouring values: read as float64 and rounded to float32. Read
     /// directly as float32 four of them would come out one step lower, because their decimal text is just below a tie.
@@ -31,15 +27,7 @@ internal readonly struct Nf4 : ICode4
 
     public static bool SignMagnitude => false;
 
-    public static float[] CreateValues()
-    {
-        var values = new List<float> { 0f };
-        values.AddRange(Linspace.Of(Offset, 0.5f, 9)[..8].Select(p => (float)NormalQuantile.Of(p)));
-        values.AddRange(Linspace.Of(Offset, 0.5f, 8)[..7].Select(p => -(float)NormalQuantile.Of(p)));
-        values.Sort();
-        float largest = values[^1];
-        return [.. values.Select(value => value / largest)];
-    }
+    public static float[] CreateValues() => NormalFloat.Values(4);
 
     // Every bound below x counts one, and NaN is above none, which is what the kernel's tree of comparisons returns.
     public static byte Encode(float x)

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Quant.Gemm;
 

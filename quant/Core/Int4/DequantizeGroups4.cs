@@ -1,5 +1,6 @@
 using Bnb.Quant.Backends;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Quant.Int4;
 

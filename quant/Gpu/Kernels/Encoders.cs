@@ -47,15 +47,11 @@ internal readonly struct RankedFp4 : IRankedCode
 internal readonly struct BucketEncoder<TCode> : IEncoder
     where TCode : struct, IRankedCode
 {
-    // BucketTable.Density and Shifter, which are constants of a generic type and so not constants in a kernel.
-    private const float Density = 15.4f;
-    private const float Shifter = 12582912f;
-
     public static int Encode(float value, float absmax, float reciprocal, ArrayView<long> table, ArrayView<float> thresholds)
     {
         float x = value * reciprocal;
         float key = TCode.Key(x);
-        long bucket = table[Bits.Of(key * Density + Shifter) & 31];
+        long bucket = table[Bucket.PlaceOf(key)];
         return TCode.Code(Bucket.Rank(bucket) + (key > Bucket.Bound(bucket) ? 1 : 0), x);
     }
 }

@@ -69,7 +69,7 @@ internal static class TensorGemmKernel
         {
             bool more = step + 1 < steps;
             Quad a = default, b = default, loaded = default;
-            float scale = 0f;
+            Scaling scale = default;
             if (more)
             {
                 xAt += Depth / 8;
@@ -151,7 +151,7 @@ internal static class TensorGemmKernel
     }
 
     private static void Decode<TUnit, TWeights>(
-        ArrayView<int> side, int place, Quad codes, float scale, ArrayView<float> map)
+        ArrayView<int> side, int place, Quad codes, Scaling scale, ArrayView<float> map)
         where TUnit : struct, IMmaUnit
         where TWeights : struct, IWeights
     {
@@ -165,7 +165,7 @@ internal static class TensorGemmKernel
         side[place + 7] = Two<TUnit, TWeights>(codes, 14, scale, map);
     }
 
-    private static int Two<TUnit, TWeights>(Quad codes, int place, float scale, ArrayView<float> map)
+    private static int Two<TUnit, TWeights>(Quad codes, int place, Scaling scale, ArrayView<float> map)
         where TUnit : struct, IMmaUnit
         where TWeights : struct, IWeights =>
         TUnit.Round(TWeights.Value(codes, place, scale, map), TWeights.Value(codes, place + 1, scale, map));

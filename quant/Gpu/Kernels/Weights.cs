@@ -18,10 +18,10 @@ internal interface IWeights
     static abstract Quad Load16(ArrayView<byte> codes, long position);
 
     /// <summary>What scales the weight of a row at a position.</summary>
-    static abstract float Scale(ArrayView<float> absmax, long position, int row, ProductShape shape);
+    static abstract Scaling Scale(ArrayView<float> absmax, long position, int row, ProductShape shape);
 
     /// <summary>One of the loaded weights. The place is a constant at every call.</summary>
-    static abstract float Value(Quad codes, int place, float scale, ArrayView<float> map);
+    static abstract float Value(Quad codes, int place, Scaling scale, ArrayView<float> map);
 
     /// <summary>The weight of a row at any position.</summary>
     static abstract float At(
@@ -41,11 +41,11 @@ internal readonly struct Weights4 : IWeights
         return new Quad { A = pair.A, B = pair.B };
     }
 
-    public static float Scale(ArrayView<float> absmax, long position, int row, ProductShape shape) =>
-        absmax[position >> shape.BlockShift];
+    public static Scaling Scale(ArrayView<float> absmax, long position, int row, ProductShape shape) =>
+        new() { Factor = absmax[position >> shape.BlockShift] };
 
-    public static float Value(Quad codes, int place, float scale, ArrayView<float> map) =>
-        map[(Words.Of(codes, place >> 3) >> (((place & 7) ^ 1) << 2)) & 15] * scale;
+    public static float Value(Quad codes, int place, Scaling scale, ArrayView<float> map) =>
+        map[(Words.Of(codes, place >> 3) >> (((place & 7) ^ 1) << 2)) & 15] * scale.Factor;
 
     public static float At(
         ArrayView<byte> codes, ArrayView<float> absmax, ArrayView<float> map, long position, int row, ProductShape shape)
@@ -69,10 +69,10 @@ internal readonly struct Weights8 : IWeights
 
     public static Quad Load16(ArrayView<byte> codes, long position) => codes.Cast<Quad>().AsAligned(16)[position >> 4];
 
-    public static float Scale(ArrayView<float> absmax, long position, int row, ProductShape shape) => absmax[row];
+    public static Scaling Scale(ArrayView<float> absmax, long position, int row, ProductShape shape) => new() { Factor = absmax[row] };
 
-    public static float Value(Quad codes, int place, float scale, ArrayView<float> map) =>
-        Of(Code(codes, place), scale);
+    public static float Value(Quad codes, int place, Scaling scale, ArrayView<float> map) =>
+        Of(Code(codes, place), scale.Factor);
 
     public static float At(
         ArrayView<byte> codes, ArrayView<float> absmax, ArrayView<float> map, long position, int row, ProductShape shape) =>

@@ -1,5 +1,3 @@
-using Bnb.Quant.Codes;
-
 namespace Bnb.Quant.Gpu.Kernels;
 
 /// <summary>Four words of a buffer, which a thread moves in one 16-byte access.</summary>
@@ -16,17 +14,6 @@ internal struct Pair
 {
     public int A;
     public int B;
-}
-
-/// <summary>What one bucket of a code's line knows, see <see cref="BucketTable{TCode}"/>, in one 8-byte word so that one load
-/// brings both: the threshold inside it in the lower half, the number of thresholds below it in the upper.</summary>
-internal static class Bucket
-{
-    public static long Of(float bound, int rank) => ((long)rank << 32) | (uint)Bits.Of(bound);
-
-    public static float Bound(long bucket) => Bits.ToSingle((int)bucket);
-
-    public static int Rank(long bucket) => (int)(bucket >> 32);
 }
 
 /// <summary>Words of a quad by number.</summary>

@@ -1,4 +1,5 @@
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Quant.Gpu.Operations;
 

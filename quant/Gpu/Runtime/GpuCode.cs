@@ -39,7 +39,7 @@ internal sealed class GpuCode
         var buckets = new long[32];
         for (int i = 0; i < buckets.Length; i++)
         {
-            buckets[i] = Bucket.Of(BucketTable<TCode>.Bounds[i], BucketTable<TCode>.Ranks[i]);
+            buckets[i] = Bucket.Word(BucketTable<TCode>.Bounds[i], BucketTable<TCode>.Ranks[i]);
         }
 
         // The table is made with a fused multiplication and addition; a device may use two roundings. Both are monotone, so

@@ -2,6 +2,7 @@ using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
@@ -91,12 +92,27 @@ internal sealed class Workbench : IDisposable
     /// <exception cref="GpuException">There are no kernels for it.</exception>
     public CodeTables TablesOf(Code4 code)
     {
-        if (!_codes.TryGetValue(code, out CodeTables? tables)) _codes.Add(code, tables = new CodeTables(Accelerator, code));
+        if (!_codes.TryGetValue(code, out CodeTables? tables))
+        {
+            _codes.Add(code, tables = new CodeTables(Accelerator, Kernels, code, HasFloat64));
+        }
+
         return tables;
     }
 
     /// <summary>The device's tables of the dynamic 8-bit code.</summary>
     public DynamicTables Dynamic => _dynamic ??= new DynamicTables(Accelerator);
+
+    /// <summary>dp4a.</summary>
+    public bool HasDp4a => Accelerator is CudaAccelerator { Architecture: var version } && (version.Major > 6 || (version.Major == 6 && version.Minor >= 1));
+
+    /// <summary>A copy on the device, padded with zeros so that kernels may read whole words.</summary>
+    public MemoryBuffer1D<byte, Stride1D.Dense> Upload(ReadOnlySpan<byte> bytes)
+    {
+        var padded = new byte[(bytes.Length + Port.Padding) / Port.Padding * Port.Padding];
+        bytes.CopyTo(padded);
+        return Accelerator.Allocate1D(padded);
+    }
 
     /// <summary>Groups for so many threads.</summary>
     public static int Groups(long threads, int group) => checked((int)((threads + group - 1) / group));

@@ -5,6 +5,7 @@ using Bnb.Quant.Blockwise;
 using Bnb.Quant.Codes;
 using Bnb.Quant.Nested;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 using Bnb.TestKit;
 
 namespace Bnb.Tool.Tests.Bytes;

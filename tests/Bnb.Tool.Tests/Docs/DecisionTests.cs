@@ -19,14 +19,14 @@ public sealed partial class DecisionTests
     }
 
     [Fact]
-    public void Decisions_OnDisk_AreNumberedWithoutGapAndListed()
+    public void Decisions_OnDisk_AreNumberedOnceAndListed()
     {
         string folder = Document.PathOf("docs/decisions");
         IEnumerable<string> names = Directory.EnumerateFiles(folder, "0*.md").Select(path => Path.GetFileName(path));
         string[] files = [.. names.Order(StringComparer.Ordinal)];
         Document index = Document.Read("docs/decisions/README.md");
 
-        Assert.Equal(Enumerable.Range(1, files.Length).Select(number => $"{number:D4}"), files.Select(file => file[..4]));
+        Assert.Equal(files.Length, files.Select(file => file[..4]).Distinct().Count());
         Assert.All(files, file => Assert.Contains($"]({file})", index.Text, StringComparison.Ordinal));
         Assert.All(files, file => Assert.Equal(
             ["## Context", "## Choice", "## Consequences"],
@@ -46,6 +46,8 @@ public sealed partial class DecisionTests
         ];
         IEnumerable<string> unknown =
             from document in Document.All()
+            // What a superseded decision says of the code was true then.
+            where !document.Text.Contains("\nSuperseded by ", StringComparison.Ordinal)
             from line in document.Prose()
             from Match name in TypeInText().Matches(line.Text)
             where name.Groups[1].Value.Split('.').Any(part => !words.Contains(part))

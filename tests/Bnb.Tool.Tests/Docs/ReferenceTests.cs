@@ -20,7 +20,9 @@ public sealed partial class ReferenceTests
     [InlineData("dequantize")]
     [InlineData("inspect")]
     [InlineData("diff")]
+    [InlineData("evaluate")]
     [InlineData("devices")]
+    [InlineData("codes")]
     [InlineData("demo")]
     public void Options_OfEachCommand_AreThoseOfTheHelpWithTheSameDefaults(string command)
     {
@@ -55,15 +57,6 @@ public sealed partial class ReferenceTests
             .SelectMany(row => row[0].Split(", ")).Select(code => int.Parse(code, CultureInfo.InvariantCulture));
 
         Assert.Equal(Enum.GetValues<ExitCode>().Select(code => (int)code), documented);
-    }
-
-    [Fact]
-    public void ExitCodes_InReadme_AreThoseOfCli()
-    {
-        var cli = Document.Rows(Cli.Section("## Exit codes")).Select(row => row[0]);
-        var readme = Document.Rows(Document.Read("README.md").Section("## Exit codes")).Select(row => row[0]);
-
-        Assert.Equal(cli, readme);
     }
 
     [Fact]
@@ -118,7 +111,9 @@ public sealed partial class ReferenceTests
     [InlineData("diff", "llama-made", "llama-fp4", "--all")]
     [InlineData("diff", "llama-made", "llama-other")]
     [InlineData("diff", "llama-made", "llama-int4")]
+    [InlineData("evaluate", "llama-made", "--source", "llama", "--tokens", "32")]
     [InlineData("devices")]
+    [InlineData("codes", "--type", "nf4")]
     public void JsonMembers_OfEachCommand_AreDocumented(params string[] arguments)
     {
         using var folder = new TempFolder();

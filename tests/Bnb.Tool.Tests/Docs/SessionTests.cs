@@ -28,6 +28,7 @@ public sealed class SessionTests : IDisposable
     [InlineData("README.md")]
     [InlineData("docs/cli.md")]
     [InlineData("docs/architecture.md")]
+    [InlineData("docs/scale-out.md")]
     [InlineData("CONTRIBUTING.md")]
     public void Commands_RunInOrder_EndAndPrintAsShown(string name)
     {
@@ -95,7 +96,8 @@ public sealed class SessionTests : IDisposable
         File.WriteAllBytes(damaged, bytes);
 
         _folder.Write("llama-pickled/config.json", "{}"u8);
-        _folder.Write("llama-pickled/pytorch_model.bin", [0x80, 2, (byte)'}', (byte)'.']);
+        _folder.Write("llama-pickled/pytorch_model.bin", TorchZip.Write(TorchPickle.StateDict(
+            ("w", TorchPickle.W()), ("x", pickle => pickle.Call("os", "system", "echo HOSTILE")))));
     }
 
     /// <summary>Puts a bfloat16 into the first query weight, at flat index 300.</summary>

@@ -4,6 +4,7 @@ using Bnb.Quant.Backends;
 using Bnb.Quant.Int4;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 using Bnb.TestKit;
 using Bnb.Tool.Tests.Bytes;
 

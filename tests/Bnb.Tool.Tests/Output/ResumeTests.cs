@@ -11,7 +11,7 @@ namespace Bnb.Tool.Tests.Output;
 /// <summary>The same command again after a run that did not end: what is finished and sound stays, the rest is made anew.</summary>
 public sealed class ResumeTests : IDisposable
 {
-    private static readonly string[] Options = ["--max-shard-size", "60kB"];
+    private static readonly string[] Options = ["--max-shard-size", "20kB"];
 
     private readonly TempFolder _folder = new();
     private readonly string _source;

@@ -97,6 +97,25 @@ public sealed class StagingTests : IDisposable
     }
 
     [Fact]
+    public void AnyCommand_StagingFolder_IsNotTakenForACheckpoint()
+    {
+        using StagingFolder other = OpenStaging.Of(_source, Output);
+        // As after the first shards: everything that a checkpoint needs.
+        foreach (string file in Directory.GetFiles(_source)) File.Copy(file, Path.Combine(Staging, Path.GetFileName(file)));
+
+        foreach (string[] command in (string[][])
+        [
+            ["quantize", Staging, "--output", Output + "2"],
+            ["dequantize", Staging, "--output", Output + "2"],
+            ["verify", Staging, "--source", _source],
+            ["verify", _source, "--source", Staging],
+            ["diff", Staging, _source],
+            ["diff", _source, Staging],
+        ])
+            Refusal.AssertIs(ToolRun.Of(command), ExitCode.InputMalformed, "INCOMPLETE");
+    }
+
+    [Fact]
     public void Quantize_SideFileNamedLikeAJournal_IsCopied()
     {
         File.WriteAllText(Path.Combine(_source, "journal.jsonl"), "{}\n");

@@ -1,4 +1,5 @@
 using Bnb.Engine.Policy.IgnoreLists;
+using Bnb.Engine.Policy.Names;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Policy;
@@ -43,7 +44,7 @@ public class IgnoreListTests
     [InlineData("m.shared_experts.gate_proj", "m.shared_experts.gate_proj", "iirri")]
     public void Ask_OneEntry_AnswersAsTheReadersDo(string entry, string module, string expected)
     {
-        var list = new IgnoreList([entry]);
+        var list = new IgnoreList([entry], FusedGroups.Usual);
 
         Assert.Equal(expected, string.Concat(Enum.GetValues<IgnoreReader>().Select(reader => Letter(list.Ask(reader, module)))));
         Assert.Equal(expected, string.Concat(NaiveIgnoreReaders.All.Values.Select(naive => naive([entry], module)[0])));
@@ -57,7 +58,7 @@ public class IgnoreListTests
         for (int round = 0; round < 4000; round++)
         {
             string[] entries = [.. Enumerable.Range(0, random.Next(0, 6)).Select(_ => Entries[random.Next(Entries.Length)])];
-            var list = new IgnoreList(entries);
+            var list = new IgnoreList(entries, FusedGroups.Usual);
             foreach (string name in Names)
             {
                 foreach (IgnoreReader reader in Enum.GetValues<IgnoreReader>())
@@ -75,13 +76,12 @@ public class IgnoreListTests
     }
 
     [Fact]
-    public void Run_ListThatFits_IsEmpty() => Assert.Empty(IgnoreAudit.Run(
-        ["lm_head", "a.q_proj", "a.k_proj", "a.v_proj"], ["a.o_proj", "b.gate_proj", "b.up_proj"], ["lm_head", "a.q_proj", "a.k_proj", "a.v_proj"]));
+    public void Run_ListThatFits_IsEmpty() => Assert.Empty(IgnoreAudit.Run(["lm_head", "a.q_proj", "a.k_proj", "a.v_proj"], FusedGroups.Usual, ["a.o_proj", "b.gate_proj", "b.up_proj"], ["lm_head", "a.q_proj", "a.k_proj", "a.v_proj"]));
 
     [Fact]
     public void Run_ClassName_IsSeenByTheReadersThatKnowClasses()
     {
-        IReadOnlyList<IgnoreDisagreement> found = IgnoreAudit.Run(["Linear", "lm_head"], ["b", "a"], ["lm_head"]);
+        IReadOnlyList<IgnoreDisagreement> found = IgnoreAudit.Run(["Linear", "lm_head"], FusedGroups.Usual, ["b", "a"], ["lm_head"]);
 
         Assert.Equal(
             [
@@ -94,7 +94,7 @@ public class IgnoreListTests
     [Fact]
     public void Run_HalfAFusedLayer_IsRefusedOrTakenWhole()
     {
-        IReadOnlyList<IgnoreDisagreement> found = IgnoreAudit.Run(["m.gate_proj"], ["m.up_proj"], ["m.gate_proj"]);
+        IReadOnlyList<IgnoreDisagreement> found = IgnoreAudit.Run(["m.gate_proj"], FusedGroups.Usual, ["m.up_proj"], ["m.gate_proj"]);
 
         Assert.Equal(
             [
@@ -108,7 +108,7 @@ public class IgnoreListTests
     [Fact]
     public void Run_MissingEntry_IsMissedByAll()
     {
-        IReadOnlyList<IgnoreDisagreement> found = IgnoreAudit.Run([], ["a"], ["c", "b"]);
+        IReadOnlyList<IgnoreDisagreement> found = IgnoreAudit.Run([], FusedGroups.Usual, ["a"], ["c", "b"]);
 
         Assert.Equal(Enum.GetValues<IgnoreReader>().Select(static reader => (IgnoreReader?)reader), found.Select(static item => item.Reader));
         Assert.All(found, static item => Assert.Equal((IgnoreProblem.MissesPlain, 2, "b"), (item.Problem, item.Count, item.First)));
@@ -119,7 +119,7 @@ public class IgnoreListTests
     [InlineData("re:(?!a).*")]
     [InlineData("re:(a)\\1")]
     public void Run_RegexThatCannotBeRun_IsNamed(string entry) => Assert.Equal(
-        [new IgnoreDisagreement(null, IgnoreProblem.Unreadable, 1, entry)], IgnoreAudit.Run([entry], ["b"], []));
+        [new IgnoreDisagreement(null, IgnoreProblem.Unreadable, 1, entry)], IgnoreAudit.Run([entry], FusedGroups.Usual, ["b"], []));
 
     [Theory]
     [InlineData("lm_head", true)]

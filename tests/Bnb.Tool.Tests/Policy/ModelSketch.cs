@@ -1,7 +1,6 @@
 using System.Globalization;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
-using Bnb.Engine.Policy.SkipLists;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Policy;
@@ -55,7 +54,7 @@ internal sealed class ModelSketch
     /// <summary>No consumer skips a quantized module; every consumer skips each copied matrix that may be a linear layer.</summary>
     public static void AssertClosed(PolicyResult result, ModelFacts facts, PolicyTarget target = PolicyTarget.Bnb4)
     {
-        var aliases = new NameAliases(facts);
+        var names = new ModuleNames(facts, new RuleContext([.. result.Decisions.Select(static decision => decision.Tensor)], facts, Options()).Known);
         foreach (TensorDecision decision in result.Decisions)
         {
             bool quantized = decision.Action == TensorAction.Quantize;
@@ -67,15 +66,19 @@ internal sealed class ModelSketch
             }
 
             var module = new ModuleName(path);
-            bool exempt = LeafNames.IsEmbedding(module.Leaf) || LeafNames.IsNorm(module.Leaf);
+            bool exempt = decision.Known?.Facts.IsNeverLinear == true || LeafNames.IsEmbedding(module.Leaf) || LeafNames.IsNorm(module.Leaf);
             if (!quantized && exempt) continue;
-            foreach (string name in aliases.Of(module))
+            foreach (string name in target == PolicyTarget.CompressedTensors ? names.Ignored(module, decision.Known) : names.Of(module, decision.Known))
             {
                 if (target == PolicyTarget.CompressedTensors) AssertIgnored(result.SkipModules, name, quantized);
                 else AssertSkipped(result.SkipModules, name, quantized);
             }
         }
     }
+
+    /// <summary>Whether readers of compressed-tensors' list ignore the module.</summary>
+    public static bool Ignores(PolicyResult result, string module) =>
+        NaiveIgnoreReaders.All["CompressedTensors"](result.SkipModules, module) == "ignored";
 
     private static void AssertSkipped(IReadOnlyList<string> entries, string name, bool quantized)
     {

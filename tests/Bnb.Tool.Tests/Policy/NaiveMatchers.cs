@@ -29,7 +29,7 @@ internal static class NaiveMatchers
         Match(entry + "\\.", name) || Match(entry, name) || name.EndsWith(entry, StringComparison.Ordinal));
 
     private static bool V5Anchored(IReadOnlyList<string> entries, string name) => entries.Any(entry =>
-        Match(entry + "\\.", name) || Match(entry + "$", name) || name.EndsWith(entry, StringComparison.Ordinal));
+        Match($"(?:{entry})(?:(?<=\\.)|(?=\\.|$))", name) || name.EndsWith(entry, StringComparison.Ordinal));
 
     private static bool Vllm(IReadOnlyList<string> entries, string name)
     {

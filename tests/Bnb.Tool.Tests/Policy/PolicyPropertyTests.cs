@@ -111,7 +111,7 @@ public class PolicyPropertyTests
 
     [Theory]
     [InlineData("Bnb4", "gate")]
-    [InlineData("CompressedTensors", "model.layers.59.mlp.gate")]
+    [InlineData("CompressedTensors", "re:.*\\.gate$")]
     public void Decide_HundredThousandTensors_MakesTheSameForEach(string output, string entry)
     {
         List<PolicyTensor> tensors = [];

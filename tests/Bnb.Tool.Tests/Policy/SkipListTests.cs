@@ -1,3 +1,4 @@
+using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Policy.SkipLists;
 using Xunit;
 
@@ -31,7 +32,7 @@ public class SkipListTests
     [InlineData("experts", "model.layers.0.mlp.experts.3.gate_proj", true, false, false, true)]
     [InlineData("experts", "model.layers.0.mlp.shared_experts.gate_proj", true, false, false, false)]
     [InlineData(".*\\.experts\\..*", "model.layers.0.mlp.experts.3.gate_proj", false, true, true, false)]
-    [InlineData(".*\\.experts\\.", "model.layers.0.mlp.experts.3.gate_proj", false, true, false, false)]
+    [InlineData(".*\\.experts\\.", "model.layers.0.mlp.experts.3.gate_proj", false, true, true, false)]
     [InlineData(".*\\.experts\\..*", "model.layers.0.mlp.shared_experts.gate_proj", false, false, false, false)]
     [InlineData("proj_out", "transformer_blocks.0.ff.proj_out", true, true, true, true)]
     [InlineData("a.b", "aXb.c", false, true, true, false)]
@@ -88,6 +89,6 @@ public class SkipListTests
     {
         var facts = ModelSketch.Facts(name.StartsWith("h.", StringComparison.Ordinal) ? "gpt2" : "llama");
 
-        Assert.Contains(alias, new NameAliases(facts).Of(new Bnb.Engine.Policy.Names.ModuleName(name)));
+        Assert.Contains(alias, new NameAliases(facts, FusedGroups.Usual).Of(new Bnb.Engine.Policy.Names.ModuleName(name)));
     }
 }

@@ -52,7 +52,7 @@ public class SpecialFamilyPolicyTests
     public void Decide_DistilBertClassifier_KeepsBothHeadLayers() =>
         new ModelSketch()
             .Linear("distilbert.transformer.layer.{0-1}.attention.{q_lin|k_lin|v_lin|out_lin}")
-            .Kept(RuleIds.Head, "pre_classifier")
+            .Kept(RuleIds.Closure, "pre_classifier")
             .Kept(RuleIds.Head, "classifier", 2)
             .Check(ModelSketch.Facts("distilbert"));
 

@@ -72,6 +72,18 @@ public sealed partial class SignalTests : IDisposable
     }
 
     [Fact]
+    public void Quantize_ConfigEditedMeanwhile_IsNoticed()
+    {
+        using SlowRun slow = Begin();
+
+        File.AppendAllText(Path.Combine(_folder["source"], "config.json"), "\n");
+        ToolRun run = slow.End();
+
+        Refusal.AssertIs(run, ExitCode.InputChanged, "INPUT-CHANGED");
+        Refusal.AssertNothingWritten(Output);
+    }
+
+    [Fact]
     public void Quantize_SecondRunMeanwhile_IsLockedOutAndChangesNothing()
     {
         using SlowRun slow = Begin();

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Bnb.Cli.Errors;
+using Bnb.Cli.Options;
 using Bnb.Cli.Terminal;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Text;
@@ -22,7 +23,17 @@ internal static class Application
             }
 
             var host = new CommandHost(terminal, signals);
-            ParseResult parsed = CreateRoot(host).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+            RootCommand root = CreateRoot(host);
+            try
+            {
+                args = RecipeArguments.Expand(args, root);
+            }
+            catch (UserErrorException refused)
+            {
+                return host.Refuse(refused, args);
+            }
+
+            ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
             if (args.Count == 0)
             {
                 parsed = CreateRoot(host).Parse(["--help"]);
@@ -59,11 +70,16 @@ internal static class Application
         new("Quantizes model checkpoints for bitsandbytes and compressed-tensors, and proves the result: offline, without Python")
         {
             QuantizeCommand.Create(host),
+            PlanCommand.Create(host),
+            FinishCommand.Create(host),
             VerifyCommand.Create(host),
             DequantizeCommand.Create(host),
             InspectCommand.Create(host),
+            LintCommand.Create(host),
             DiffCommand.Create(host),
+            EvaluateCommand.Create(host),
             DevicesCommand.Create(host),
+            CodesCommand.Create(host),
             DemoCommand.Create(host),
         };
 }

@@ -41,7 +41,7 @@ internal static class DequantizeCommand
         {
             var defaults = new DequantizeRequest
             {
-                SourcePath = parsed.GetRequiredValue(source),
+                SourcePath = context.LocateWhole(parsed.GetRequiredValue(source)),
                 OutputPath = parsed.GetRequiredValue(output),
             };
             Execute(

@@ -47,7 +47,7 @@ internal static class DevicesCommand
                     new Text(DisplayText.Escape(gpu.Driver)), new Text(gpu.Unusable is { } reason ? DisplayText.Escape(reason) : gpu.IsCpu ? "ready, but it is the CPU" : "ready"));
             }
 
-            console.Write(table);
+            console.Write(TableFit.Of(console, table, "driver", "memory"));
             TableConsole.WriteFacts(console, ("auto takes", $"{auto.Device?.Id ?? "cpu"}: {DisplayText.Escape(auto.Reason)}"));
         });
 

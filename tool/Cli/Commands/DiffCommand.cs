@@ -45,7 +45,7 @@ internal static class DiffCommand
         };
         host.Attach(command, (parsed, context) =>
         {
-            var defaults = new DiffRequest { PathA = parsed.GetRequiredValue(a), PathB = parsed.GetRequiredValue(b) };
+            var defaults = new DiffRequest { PathA = context.Locate(parsed.GetRequiredValue(a)), PathB = context.Locate(parsed.GetRequiredValue(b)) };
             return Execute(
                 defaults with
                 {

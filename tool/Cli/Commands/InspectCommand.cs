@@ -11,9 +11,9 @@ internal static class InspectCommand
 {
     public static Command Create(CommandHost host)
     {
-        var path = new Argument<string>("PATH") { Description = "Checkpoint folder or one .safetensors file", CustomParser = Choice.FilePath };
+        var path = new Argument<string>("PATH") { Description = "Checkpoint folder, one .safetensors file, or the id of a model in the local Hugging Face cache", CustomParser = Choice.FilePath };
         var command = new Command("inspect", "List tensors, dtypes, shapes, sizes and quantization state of a checkpoint") { path };
-        host.Attach(command, (parsed, context) => Execute(parsed.GetRequiredValue(path), context));
+        host.Attach(command, (parsed, context) => Execute(context.Locate(parsed.GetRequiredValue(path)), context));
         return command;
     }
 

@@ -15,7 +15,7 @@ internal static class QuantizeCommand
     {
         var source = new Argument<string>("SOURCE")
         {
-            Description = "Checkpoint folder (model.safetensors, or shards with an index), or one .safetensors file",
+            Description = "Checkpoint folder, one .safetensors file, or the id of a model in the local Hugging Face cache (org/name, org/name@revision)",
             CustomParser = Choice.FilePath,
         };
         var output = new Option<string?>("--output", "-o")
@@ -33,11 +33,14 @@ internal static class QuantizeCommand
         };
         Option<string[]> include = CommonOptions.Glob("--include", "Quantize tensors whose name matches this glob, over the built-in rules; repeatable, the last matching --include or --exclude wins (default: none)");
         Option<string[]> exclude = CommonOptions.Glob("--exclude", "Leave tensors whose name matches this glob as they are; repeatable, the last match wins (default: none)");
+        Option<string[]> overrides = RecipeOptions.Overrides();
+        Option<string?> config = RecipeArguments.Option();
         var excludeUnaligned = new Option<bool>("--exclude-unaligned")
         {
             Description = "nf4 and fp4: leave out layers whose input size is not a multiple of the block size; they load, but bitsandbytes multiplies them by its fallback. int4 always does (default: off)",
         };
         var quantizeVision = new Option<bool>("--quantize-vision") { Description = "Quantize vision and audio towers of multimodal models too (default: off)" };
+        var load = new LoadOptions();
         Option<long> maxShardSize = CommonOptions.MaxShardSize();
         var device = new DeviceOptions();
         Option<int> threads = CommonOptions.Threads();
@@ -62,7 +65,7 @@ internal static class QuantizeCommand
         var command = new Command("quantize", "Turn a checkpoint into a 4-bit or 8-bit one") { source, output };
         foreach (Option option in recipe.All) command.Add(option);
         foreach (Option option in (Option[])[
-            computeDType, include, exclude, excludeUnaligned, quantizeVision,
+            computeDType, include, exclude, overrides, config, excludeUnaligned, quantizeVision, load.Experts, load.LoadsIn,
             maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, dryRun, overwrite, restart,
             worker.Worker, worker.Workers, hashSource, followSymlinks, nonFinite,
         ]) command.Add(option);
@@ -70,6 +73,9 @@ internal static class QuantizeCommand
         {
             if (result.GetResult(output) is null && !result.GetValue(dryRun)) result.AddError("Option '--output' is required");
             recipe.Validate(result, computeDType);
+            RecipeOptions.ValidateOverrides(result, overrides);
+            if (recipe.Searches(result) && result.GetResult(nonFinite) is { Implicit: false, Tokens: [.., { Value: "keep" }] })
+                result.AddError("--scale search cannot --non-finite keep: no scale is best for values that are not finite");
             device.Validate(result);
             worker.Validate(result, dryRun, restart);
         });
@@ -77,16 +83,20 @@ internal static class QuantizeCommand
         {
             var defaults = new QuantizeRequest
             {
-                SourcePath = parsed.GetRequiredValue(source),
+                SourcePath = context.LocateWhole(parsed.GetRequiredValue(source)),
                 OutputPath = parsed.GetValue(output),
             };
             QuantizeRequest request = defaults with
             {
                 Recipe = recipe.Recipe(parsed),
                 ComputeDType = parsed.GetValue(computeDType),
+                ImportancePath = recipe.ImportancePath(parsed),
+                Overrides = RecipeOptions.OverridesOf(parsed, overrides),
                 Patterns = CommonOptions.PatternsInOrder(parsed),
                 ExcludeUnaligned = parsed.GetValue(excludeUnaligned),
                 QuantizeVision = parsed.GetValue(quantizeVision),
+                Experts = load.ExpertsOf(parsed),
+                LoadsIn = load.LoadsInOf(parsed),
                 MaxShardBytes = parsed.ValueOr(maxShardSize, defaults.MaxShardBytes),
                 Device = parsed.ValueOr(device.Choice, defaults.Device),
                 MaxDeviceMemoryBytes = device.MemoryLimit(parsed),

@@ -51,6 +51,7 @@ internal static class ErrorMapping
                 FormatErrorKind.Missing => ExitCode.InputMissing,
                 FormatErrorKind.Unsafe => ExitCode.InputUnsafe,
                 FormatErrorKind.Unsupported => ExitCode.InputUnsupported,
+                FormatErrorKind.Damaged => ExitCode.DataCheckFailed,
                 _ => ExitCode.InputMalformed,
             };
         return new UserErrorException(exit, format.Error.Code(), format.Summary, format)

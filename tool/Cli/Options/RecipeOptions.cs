@@ -2,8 +2,10 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Plans;
+using Bnb.Engine.Recipes;
 using Bnb.Formats.Primitives;
 using Bnb.Quant.Blockwise;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Cli.Options;
 
@@ -14,6 +16,8 @@ internal sealed class RecipeOptions
     private const string Int8 = "int8";
     private const string Int4 = "int4";
     private const string True = "true";
+    private const string Absmax = "absmax";
+    private const string Search = "search";
     private static readonly int[] Blocksizes = [32, 64, 128, 256, 512, 1024, 2048, 4096];
     private static readonly int[] GroupSizes = [32, 64, 128];
     private static readonly Dictionary<string, string> Bools = new() { [True] = True, ["false"] = "false" };
@@ -77,18 +81,96 @@ internal sealed class RecipeOptions
         CustomParser = Choice.Parser(Bools),
     };
 
+    private readonly Option<ScaleRule> _scale = new("--scale")
+    {
+        Description = "How scales are found: absmax, as bitsandbytes does bit for bit, or search for the ones with the least squared error; the same layout and speed at inference (default: absmax)",
+        HelpName = "RULE",
+        CustomParser = Choice.Parser(new Dictionary<string, ScaleRule> { [Absmax] = ScaleRule.Absmax, [Search] = ScaleRule.Search }),
+    };
+
+    private readonly Option<string?> _importance = new("--importance")
+    {
+        Description = "With --scale search: mean squared activations per input channel, a safetensors file with a vector per weight or llama.cpp's imatrix (default: every channel alike)",
+        HelpName = "FILE",
+        CustomParser = Choice.FilePath,
+    };
+
+    private readonly Option<ElementType?> _scaleType = new("--scale-dtype")
+    {
+        Description = "int4 with --scale search: what scales are stored as: bfloat16, float16 or float32 (default: the weights' dtype)",
+        HelpName = "DTYPE",
+        CustomParser = Choice.Parser(new Dictionary<string, ElementType?>
+        {
+            ["bfloat16"] = ElementType.BF16,
+            ["float16"] = ElementType.F16,
+            ["float32"] = ElementType.F32,
+        }),
+    };
+
     /// <summary>All of them, in the order in which help lists them.</summary>
-    public IEnumerable<Option> All => [_type, _blocksize, _doubleQuant, _quantStorage, _threshold, _groupSize, _symmetric];
+    public IEnumerable<Option> All =>
+        [_type, _blocksize, _doubleQuant, _quantStorage, _threshold, _groupSize, _symmetric, _scale, _importance, _scaleType];
+
+    /// <summary>Forms of single tensors, for the commands that take them.</summary>
+    public static Option<string[]> Overrides() => new("--override")
+    {
+        Description = "Another form for tensors that match: PATTERN=keep, or PATTERN=nf4/32 for another block size; a glob or re: and a regular expression; repeatable, the last match wins (default: none)",
+        HelpName = "PATTERN=FORM",
+        Arity = ArgumentArity.OneOrMore,
+    };
+
+    /// <summary>Adds an error for each override that is none.</summary>
+    public static void ValidateOverrides(CommandResult result, Option<string[]> overrides)
+    {
+        if (result.GetResult(overrides) is not { Implicit: false } given) return;
+        foreach (Token token in given.Tokens)
+        {
+            try
+            {
+                RecipeOverride.Parse(token.Value);
+            }
+            catch (FormatException error)
+            {
+                result.AddError($"--override: {error.Message}");
+            }
+        }
+    }
+
+    /// <summary>The overrides in their order.</summary>
+    public static IReadOnlyList<RecipeOverride> OverridesOf(ParseResult parsed, Option<string[]> overrides) =>
+        [.. (parsed.GetValue(overrides) ?? []).Select(RecipeOverride.Parse)];
+
+    /// <summary>The file of --importance, or null.</summary>
+    public string? ImportancePath(ParseResult parsed) => parsed.GetValue(_importance);
+
+    /// <summary>Whether scales are searched.</summary>
+    public bool Searches(CommandResult result) => WordOf(result, _scale) == Search;
 
     /// <summary>Adds an error for each option that the chosen type does not take.</summary>
     /// <param name="computeDType">An option of the command's own that only 4-bit types have a use for.</param>
-    public void Validate(CommandResult result, Option computeDType)
+    public void Validate(CommandResult result, Option? computeDType)
     {
         string type = TypeOf(result);
-        foreach (Option option in (Option[])[_blocksize, _doubleQuant, _quantStorage, computeDType]) Refuse(option, FourBit);
+        foreach (Option? option in (Option?[])[_blocksize, _doubleQuant, _quantStorage, computeDType])
+        {
+            if (option is not null) Refuse(option, FourBit);
+        }
+
         Refuse(_threshold, [Int8]);
         Refuse(_groupSize, [Int4]);
         Refuse(_symmetric, [Int4]);
+        Refuse(_scaleType, [Int4]);
+        if (!Searches(result))
+        {
+            foreach (Option option in (Option[])[_importance, _scaleType])
+            {
+                if (result.GetResult(option) is { Implicit: false }) result.AddError($"{option.Name} needs --scale search");
+            }
+        }
+        else if (type == Int4 && WordOf(result, _symmetric) == "false")
+        {
+            result.AddError("--scale search has no zero points; with --symmetric true it goes further than they do");
+        }
 
         void Refuse(Option option, string[] types)
         {
@@ -98,10 +180,12 @@ internal sealed class RecipeOptions
     }
 
     /// <summary>What the options say, defaults filled in.</summary>
-    public QuantizeRecipe Recipe(ParseResult parsed) => parsed.ValueOr(_type, FourBit[0]) switch
+    public QuantizeRecipe Recipe(ParseResult parsed) => TypeRecipe(parsed) with { Scale = parsed.ValueOr(_scale, ScaleRule.Absmax) };
+
+    private QuantizeRecipe TypeRecipe(ParseResult parsed) => parsed.ValueOr(_type, FourBit[0]) switch
     {
         Int8 => new Int8Recipe(parsed.ValueOr(_threshold, Int8Recipe.DefaultThreshold)),
-        Int4 => new Int4Recipe(parsed.ValueOr(_groupSize, Int4Recipe.DefaultGroupSize), parsed.ValueOr(_symmetric, True) == True),
+        Int4 => new Int4Recipe(parsed.ValueOr(_groupSize, Int4Recipe.DefaultGroupSize), parsed.ValueOr(_symmetric, True) == True) { ScaleType = parsed.GetValue(_scaleType) },
         var name => new Blockwise4Recipe(
             Code4Catalog.ByName(name),
             parsed.ValueOr(_blocksize, 64),
@@ -112,6 +196,8 @@ internal sealed class RecipeOptions
     private static bool IsKnown(string type) => type is Int8 or Int4 || FourBit.Contains(type);
 
     // The word as given: one that is no type has an error of its own.
-    private string TypeOf(CommandResult result) =>
-        result.GetResult(_type) is { Implicit: false, Tokens: [.., { } given] } ? given.Value : FourBit[0];
+    private string TypeOf(CommandResult result) => WordOf(result, _type) ?? FourBit[0];
+
+    private static string? WordOf(CommandResult result, Option option) =>
+        result.GetResult(option) is { Implicit: false, Tokens: [.., { } given] } ? given.Value : null;
 }

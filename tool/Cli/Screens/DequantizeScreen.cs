@@ -40,7 +40,7 @@ internal static class DequantizeScreen
                 new Text(TableConsole.Number(members.Sum(member => member.Info.ByteCount))));
         }
 
-        console.Write(table);
+        console.Write(TableFit.Of(console, table, "bytes", "was"));
         int dense = summary.Plan.Tensors.Count(tensor => tensor.Dequantization is not null);
         (string, string)[] device = summary.Engine?.Note is { } note ? [("device", DisplayText.Escape(note))] : [];
         TableConsole.WriteFacts(

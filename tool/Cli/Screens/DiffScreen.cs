@@ -14,7 +14,7 @@ internal static class DiffScreen
     public static void Write(DiffSummary summary, ITerminal terminal, Verbosity verbosity) => TableConsole.Print(terminal, console =>
     {
         IReadOnlyList<WeightDiff> shown = summary.Request.All ? summary.Weights : summary.Differing;
-        if (shown.Count > 0) console.Write(Table(shown, verbosity >= Verbosity.Detailed));
+        if (shown.Count > 0) console.Write(TableFit.Of(console, Table(shown, verbosity >= Verbosity.Detailed), "first at", "absmax", "B", "A", "codes", "max abs"));
         TableConsole.WriteFacts(console, [.. Facts(summary)]);
         console.WriteLine();
         console.Write(new Text(DisplayText.Escape(Verdict(summary)) + "\n"));

@@ -29,8 +29,8 @@ internal static class QuantizeScreen
         Table table = TableConsole.NewTable(("tensor", false), ("action", false), ("shape", false), ("bytes", true), ("becomes", true));
         var groups = TensorGroups.Fold(
             summary.Plan.Tensors,
-            tensor => tensor.Source.Name,
-            tensor => (tensor.Source.DType, tensor.Source.Shape, tensor.Decision.Rule, everyTensor ? tensor.Source.Name : ""));
+            tensor => tensor.Name,
+            tensor => (tensor.DType, tensor.Shape, tensor.Decision.Rule, everyTensor ? tensor.Name : ""));
         Dictionary<string, long> outputBytes = summary.OutputBytesByTensor();
         foreach ((string name, IReadOnlyList<TensorPlan> members) in groups)
         {
@@ -38,12 +38,12 @@ internal static class QuantizeScreen
             table.AddRow(
                 new Text(DisplayText.Escape(name)),
                 new Text(Action(first, summary.Plan.Recipe)),
-                new Text($"{first.Source.DType.Name()} {first.Source.Shape}"),
-                new Text(TableConsole.Number(members.Sum(member => member.Source.ByteCount))),
-                new Text(TableConsole.Number(members.Sum(member => outputBytes[member.Source.Name]))));
+                new Text($"{first.DType.Name()} {first.Shape}"),
+                new Text(TableConsole.Number(members.Sum(member => member.SourceBytes))),
+                new Text(TableConsole.Number(members.Sum(member => outputBytes[member.Name]))));
         }
 
-        console.Write(table);
+        console.Write(TableFit.Of(console, table, "bytes", "shape"));
         WriteTotals(summary, console);
     });
 

@@ -27,7 +27,8 @@ internal static class TableConsole
         using var text = new StringWriter(CultureInfo.InvariantCulture);
         draw(Create(terminal, text));
         // Tables pad every cell to the column's width; trailing blanks only wrap on narrow screens.
-        string[] lines = [.. text.ToString().Split('\n').Select(line => line.TrimEnd())];
+        IEnumerable<string> lines = text.ToString().Split('\n').Select(line => line.TrimEnd());
+        if (terminal.Plain) lines = lines.Where(line => !IsRule(line));
         terminal.Out.Write(string.Join('\n', lines));
     }
 
@@ -50,6 +51,9 @@ internal static class TableConsole
         foreach ((string label, string value) in facts) grid.AddRow(new Text(label), new Text(DisplayText.Escape(value)));
         console.Write(grid);
     }
+
+    /// <summary>The line below a table's titles; read aloud it is noise.</summary>
+    private static bool IsRule(string line) => line.Length > 0 && line.All(character => character == '─');
 
     public static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
 

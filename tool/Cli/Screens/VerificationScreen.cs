@@ -16,8 +16,6 @@ internal static class VerificationScreen
     private const int ShownFindings = 20;
     private const int ShownRemarks = 3;
     private const string Whole = "checkpoint";
-    private const int WideEnough = 120;
-    private const int NarrowColumns = 56;
 
     /// <summary>The 20 worst layers and findings, or all of them with --verbosity detailed.</summary>
     public static void Write(VerificationReport report, ITerminal terminal, Verbosity verbosity) => TableConsole.Print(terminal, console =>
@@ -36,12 +34,9 @@ internal static class VerificationScreen
 
     private static void WriteLayers(IReadOnlyList<LayerResult> layers, int shown, IAnsiConsole console)
     {
-        // A narrow screen gets fewer columns and the ends of long names, not a column of syllables.
-        bool narrow = console.Profile.Width < WideEnough;
-        int nameWidth = narrow ? console.Profile.Width - NarrowColumns : int.MaxValue;
         List<(string Title, bool Right, Func<LayerResult, string> Value)> columns =
         [
-            ("layer", false, layer => Shorten(Drawable(DisplayText.Escape(layer.Name)), nameWidth)),
+            ("layer", false, layer => Drawable(DisplayText.Escape(layer.Name))),
             ("type", false, layer => Drawable(Format(layer))),
             ("error", true, layer => Percent(layer.Weight.RelativeRmse)),
             ("theory", true, layer => Percent(layer.Weight.Expected)),
@@ -50,7 +45,6 @@ internal static class VerificationScreen
             ("kernel", true, layer => layer.Gemm is null ? "-" : KernelPercent(layer.Gemm.KernelRelativeError)),
             ("codes differ", true, layer => Count(layer.Faithfulness.CodesDiffering)),
         ];
-        if (narrow) columns.RemoveAll(column => column.Title is "type" or "SNR dB" or "kernel");
         Table table = TableConsole.NewTable([.. columns.Select(column => (column.Title, column.Right)), ("", false)]);
         foreach (LayerResult layer in layers.Take(shown))
         {
@@ -61,7 +55,7 @@ internal static class VerificationScreen
             ]);
         }
 
-        console.Write(table);
+        console.Write(TableFit.Of(console, table, "kernel", "SNR dB", "type", "product", "theory", "codes differ"));
         List<LayerResult> hidden = [.. layers.Skip(shown)];
         if (hidden.Count == 0) return;
         int failed = hidden.Count(static layer => !layer.Passed);
@@ -70,8 +64,6 @@ internal static class VerificationScreen
         console.WriteLine();
         console.WriteLine();
     }
-
-    private static string Shorten(string name, int width) => name.Length <= width ? name : "..." + name[^(width - 3)..];
 
     private static void WriteTotals(VerificationReport report, VerificationTotals totals, IAnsiConsole console)
     {

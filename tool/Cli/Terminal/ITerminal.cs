@@ -6,6 +6,9 @@ namespace Bnb.Cli.Terminal;
 /// </summary>
 internal interface ITerminal
 {
+    /// <summary>Columns of something that is no screen: nothing is folded or cut for it.</summary>
+    public const int Unlimited = 1 << 16;
+
     TextWriter Out { get; }
 
     TextWriter Error { get; }
@@ -19,6 +22,12 @@ internal interface ITerminal
     /// <summary>True unless NO_COLOR is set (no-color.org: any non-empty value).</summary>
     bool Color { get; }
 
-    /// <summary>Columns available for tables.</summary>
+    /// <summary>True for TERM=dumb: an editor's shell or a screen reader, to which lines made of dashes are noise.</summary>
+    bool Plain { get; }
+
+    /// <summary>Columns of <see cref="Out"/>; <see cref="Unlimited"/> when nobody says. Asked anew each time: windows are resized.</summary>
     int Width { get; }
+
+    /// <summary>Columns of <see cref="Error"/>, likewise.</summary>
+    int ErrorWidth { get; }
 }

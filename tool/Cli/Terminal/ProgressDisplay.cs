@@ -1,17 +1,16 @@
 using System.Diagnostics;
 using Bnb.Engine.Events;
 using Bnb.Formats.Primitives;
-using Spectre.Console;
 
 namespace Bnb.Cli.Terminal;
 
 /// <summary>
-/// Shows a running pipeline on stderr from a thread of its own: a redrawn bar on a screen, a plain line now and then when
+/// Shows a running pipeline on stderr from a thread of its own: a redrawn line on a screen, a plain line now and then when
 /// redirected. The pipeline knows nothing of it.
 /// </summary>
 internal sealed class ProgressDisplay : IDisposable
 {
-    private const int TensorWidth = 48;
+    private const string ClearLine = "\r\u001b[K";
     private static readonly TimeSpan LiveInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan PlainInterval = TimeSpan.FromSeconds(5);
 
@@ -46,43 +45,13 @@ internal sealed class ProgressDisplay : IDisposable
         while (!_stop.Wait(PlainInterval)) _terminal.Error.WriteLine(Now().ToString());
     }
 
+    /// <summary>
+    /// One write per frame, cleared first: whatever the width was a moment ago, nothing of the last frame is left. The last column
+    /// stays empty, because some terminals wrap when it is written.
+    /// </summary>
     private void ShowLive()
     {
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
-        {
-            Ansi = AnsiSupport.Yes,
-            ColorSystem = _terminal.Color ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
-            Interactive = InteractionSupport.Yes,
-            Out = new AnsiConsoleOutput(_terminal.Error),
-        });
-        ProgressLine line = Now();
-        // AutoRefresh off: this thread draws, so nothing is drawn after Dispose.
-        console.Progress().AutoRefresh(false).AutoClear(true).HideCompleted(true)
-            .Columns(
-                new ProgressBarColumn { Width = 24 },
-                new PercentageColumn(),
-                new TextColumn(() => string.Join("  ", new[] { line.Bytes, line.Rate, line.TimeLeft }.Where(part => part.Length > 0))),
-                new TextColumn(() => Shorten(line.Tensor)))
-            .Start(context =>
-            {
-                ProgressTask task = context.AddTask("quantize", maxValue: 1);
-                while (!_stop.Wait(LiveInterval))
-                {
-                    line = Now();
-                    // Never quite full: a finished task would be hidden before the last shard is on disk.
-                    task.Value = Math.Min(line.Share, 0.999);
-                    context.Refresh();
-                }
-            });
-    }
-
-    private static string Shorten(string name) => name.Length <= TensorWidth ? name : "..." + name[^(TensorWidth - 3)..];
-
-    private sealed class TextColumn(Func<string> text) : ProgressColumn
-    {
-        protected override bool NoWrap => true;
-
-        public override Spectre.Console.Rendering.IRenderable Render(
-            Spectre.Console.Rendering.RenderOptions options, ProgressTask task, TimeSpan deltaTime) => new Text(text());
+        while (!_stop.Wait(LiveInterval)) _terminal.Error.Write(ClearLine + Now().Fit(_terminal.ErrorWidth - 1));
+        _terminal.Error.Write(ClearLine);
     }
 }

@@ -10,6 +10,11 @@ namespace Bnb.Cli.Terminal;
 /// <param name="Tensor">Name of the tensor begun last.</param>
 internal readonly record struct ProgressLine(long Done, long Total, TimeSpan Elapsed, string Tensor)
 {
+    private const string Gap = "  ";
+    private const int LongestBar = 24;
+    private const int ShortestBar = 8;
+    private const int ShortestName = 16;
+
     public double Share => Total == 0 ? 1 : (double)Done / Total;
 
     public string Bytes => $"{ByteSize.Format(Done)} of {ByteSize.Format(Total)}";
@@ -29,9 +34,47 @@ internal readonly record struct ProgressLine(long Done, long Total, TimeSpan Ela
         }
     }
 
-    public override string ToString()
+    private string Percent => Share.ToString("P0", CultureInfo.InvariantCulture).PadLeft(5);
+
+    /// <summary>The line for a log, as long as it is.</summary>
+    public override string ToString() => Joined(Percent, Bytes, Rate, TimeLeft, Tensor);
+
+    /// <summary>
+    /// The line for a screen, never longer than <paramref name="width"/>. The name of the tensor gives way first, then the rate,
+    /// the bytes, the bar and the time; the percentage stays.
+    /// </summary>
+    public string Fit(int width)
     {
-        string percent = Share.ToString("P0", CultureInfo.InvariantCulture);
-        return string.Join("  ", new[] { percent.PadLeft(5), Bytes, Rate, TimeLeft, Tensor }.Where(part => part.Length > 0));
+        string words = Joined(Percent, Bytes, Rate, TimeLeft);
+        int room = width - words.Length - Gap.Length;
+        if (room >= ShortestBar)
+        {
+            int bar = Math.Min(LongestBar, Math.Max(ShortestBar, room - Gap.Length - ShortestName));
+            string line = Bar(bar) + Gap + words;
+            int name = width - line.Length - Gap.Length;
+            return name >= ShortestName && Tensor.Length > 0 ? line + Gap + DisplayWidth.CutMiddle(Tensor, name) : line;
+        }
+
+        string[] shorter = [words, Joined(Percent, Bytes, TimeLeft), Joined(Percent, TimeLeft)];
+        string fits = shorter.FirstOrDefault(text => text.Length <= width) ?? Percent.Trim();
+        int left = width - fits.Length - Gap.Length;
+        return left >= ShortestBar ? Bar(Math.Min(LongestBar, left)) + Gap + fits : fits.Length <= width ? fits : "";
+    }
+
+    private static string Joined(params ReadOnlySpan<string> parts)
+    {
+        List<string> given = [];
+        foreach (string part in parts)
+        {
+            if (part.Length > 0) given.Add(part);
+        }
+
+        return string.Join(Gap, given);
+    }
+
+    private string Bar(int columns)
+    {
+        int full = (int)(Math.Clamp(Share, 0, 1) * columns);
+        return new string('━', full) + new string('╌', columns - full);
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace Bnb.Cli.Terminal;
@@ -5,9 +6,9 @@ namespace Bnb.Cli.Terminal;
 /// <summary>The process's own streams.</summary>
 internal sealed class SystemTerminal : ITerminal
 {
-    // A redirected table has no screen to fit: wide enough that tensor names are not folded.
-    private const int RedirectedWidth = 200;
-    private const int NarrowestTable = 60;
+    private const int Narrowest = 20;
+    private static readonly bool IsDumb = Environment.GetEnvironmentVariable("TERM") is "dumb";
+    private static readonly int? GivenWidth = ParseColumns(Environment.GetEnvironmentVariable("COLUMNS"));
 
     public SystemTerminal()
     {
@@ -20,25 +21,34 @@ internal sealed class SystemTerminal : ITerminal
 
     public TextWriter Error { get; }
 
-    public bool OutIsInteractive { get; } = !Console.IsOutputRedirected && IsCapableTerminal();
+    public bool OutIsInteractive { get; } = !Console.IsOutputRedirected && !IsDumb;
 
-    public bool ErrorIsInteractive { get; } = !Console.IsErrorRedirected && IsCapableTerminal();
+    public bool ErrorIsInteractive { get; } = !Console.IsErrorRedirected && !IsDumb;
 
     public bool Color { get; } = string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
 
-    public int Width => OutIsInteractive ? Math.Max(NarrowestTable, ScreenWidth()) : RedirectedWidth;
+    public bool Plain => IsDumb;
 
-    private static bool IsCapableTerminal() => Environment.GetEnvironmentVariable("TERM") is not "dumb";
+    public int Width => WidthOf(Console.IsOutputRedirected);
 
-    private static int ScreenWidth()
+    public int ErrorWidth => WidthOf(Console.IsErrorRedirected);
+
+    /// <summary>The number in COLUMNS, or null when it is not one.</summary>
+    public static int? ParseColumns(string? text) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int columns) && columns > 0 ? Math.Clamp(columns, Narrowest, ITerminal.Unlimited) : null;
+
+    /// <summary>A window knows its width better than a COLUMNS that was exported before the window was resized.</summary>
+    private static int WidthOf(bool redirected) => (redirected ? null : WindowWidth()) ?? GivenWidth ?? ITerminal.Unlimited;
+
+    private static int? WindowWidth()
     {
         try
         {
-            return Console.WindowWidth;
+            return Console.WindowWidth is var columns and > 0 ? Math.Max(Narrowest, columns) : null;
         }
         catch (IOException)
         {
-            return RedirectedWidth;
+            return null;
         }
     }
 }

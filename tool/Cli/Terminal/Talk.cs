@@ -22,13 +22,7 @@ internal static class Talk
             _ => LogEventLevel.Debug,
         };
         LoggerConfiguration configuration = new LoggerConfiguration().MinimumLevel.Debug();
-        configuration = terminal is SystemTerminal
-            ? configuration.WriteTo.Console(
-                console,
-                outputTemplate: "{Level:w}: {Message:l}{NewLine}",
-                standardErrorFromLevel: LogEventLevel.Verbose,
-                theme: Serilog.Sinks.SystemConsole.Themes.ConsoleTheme.None)
-            : configuration.WriteTo.Sink(new TerminalSink(terminal), console);
+        configuration = configuration.WriteTo.Sink(new TerminalSink(terminal), console);
         if (logFile is not null)
         {
             ThrowIfUnwritable(logFile);
@@ -52,10 +46,13 @@ internal static class Talk
 
     private sealed class TerminalSink(ITerminal terminal) : ILogEventSink
     {
+        private const int Indent = 2;
+
         public void Emit(LogEvent logEvent)
         {
             string level = logEvent.Level.ToString().ToLowerInvariant();
-            terminal.Error.WriteLine($"{level}: {logEvent.RenderMessage(System.Globalization.CultureInfo.InvariantCulture)}");
+            string line = $"{level}: {logEvent.RenderMessage(System.Globalization.CultureInfo.InvariantCulture)}";
+            terminal.Error.WriteLine(DisplayWidth.Wrap(line, terminal.ErrorWidth, Indent));
         }
     }
 }

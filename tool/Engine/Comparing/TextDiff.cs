@@ -49,7 +49,7 @@ internal sealed record TextDiff(IReadOnlyList<string> Changed, IReadOnlyList<str
     private static SortedDictionary<string, SortedSet<string>> Metadata(Checkpoint checkpoint)
     {
         var all = new SortedDictionary<string, SortedSet<string>>(StringComparer.Ordinal);
-        foreach ((string key, string value) in checkpoint.Files.SelectMany(file => file.Header.Metadata))
+        foreach ((string key, string value) in checkpoint.Files.SelectMany(file => file.Metadata))
         {
             if (!all.TryGetValue(key, out SortedSet<string>? values)) all[key] = values = new SortedSet<string>(StringComparer.Ordinal);
             values.Add(value);

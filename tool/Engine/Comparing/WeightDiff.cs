@@ -1,3 +1,4 @@
+
 namespace Bnb.Engine.Comparing;
 
 /// <summary>How a weight of one checkpoint relates to the other's.</summary>

@@ -23,7 +23,8 @@ internal sealed record Blockwise4Recipe(Code4 Code, int Blocksize, bool DoubleQu
     public override int Blocksize { get; } = Blocksize;
 
     // The text of nested_offset in the quant_state has no fixed length.
-    public override bool SizeDependsOnWeights => DoubleQuant;
+    // A search needs no offset.
+    public override bool SizeDependsOnWeights => DoubleQuant && Scale == ScaleRule.Absmax;
 
     /// <summary>
     /// Codes per element of <see cref="QuantStorage"/>. The packed tensor's shape is <c>[n / this, 1]</c>, so a tensor whose

@@ -13,7 +13,7 @@ namespace Bnb.Engine.DataTypes;
 /// <summary>The families of data types, one row each: whoever has a plan or a weight asks here what belongs to it.</summary>
 internal static class DataTypeCatalog
 {
-    private static ImmutableList<DataType> _all = [new Blockwise4Type(), new Int8Type(), new Int4Type()];
+    private static ImmutableList<DataType> _all = [new Blockwise4Type(), new Int8Type(), new Int4Type(), new ScaledFloatType(), new PackedWordType()];
 
     public static IReadOnlyList<DataType> All => _all;
 
@@ -40,6 +40,18 @@ internal static class DataTypeCatalog
         _ => new CopyTensorRun(plan, shard, context),
     };
 
+    /// <summary>What reads an input that no tensor of the source holds as it is.</summary>
+    public static Func<WeightInput, TensorSource, ValueReader> InputsOn(ComputeEngine engine) => (input, source) => input switch
+    {
+        DecodedInput decoded => new DecodedReader(
+            DecoderOf(decoded.Weight, source, engine), decoded.Type, decoded.Shapes.ChunkMultiple),
+        _ => throw new ArgumentException($"nothing reads a {input.GetType().Name}", nameof(input)),
+    };
+
+    /// <summary>The weight's values as an input, in the dtype that <see cref="DenseTypeOf"/> gives.</summary>
+    public static DecodedInput InputOf(QuantizedWeight weight, ModelConfig? config, bool isConv1D) =>
+        new(weight, DenseTypeOf(weight, config), isConv1D, BuffersOf(weight));
+
     /// <summary>A decoder of the weight.</summary>
     public static WeightDecoder DecoderOf(QuantizedWeight weight, TensorSource source, ComputeEngine engine) =>
         FamilyOf(weight).Decoder(weight, source, engine);
@@ -49,10 +61,14 @@ internal static class DataTypeCatalog
 
     /// <summary>
     /// The dtype that decoding yields when nobody asks for another: the one the weight was quantized from where the file says
-    /// it, else the model's, else float16, which LLM.int8() rounds to first.
+    /// it, else the model's, else what the family takes then.
     /// </summary>
     public static ElementType DenseTypeOf(QuantizedWeight weight, ModelConfig? config) =>
-        FamilyOf(weight).DenseType(weight) ?? FloatTypes.Named(config?.TorchDType) ?? ElementType.F16;
+        FamilyOf(weight) is var family && family.DenseType(weight) is { } type ? type
+        : FloatTypes.Named(config?.TorchDType) ?? family.UsualType;
+
+    /// <summary>Whether there is a recipe that gives this form.</summary>
+    public static bool IsWritten(QuantizedWeight weight) => FamilyOf(weight).IsWritten;
 
     /// <summary>The recipe that would give this form.</summary>
     public static QuantizeRecipe RecipeOf(QuantizedWeight weight) => FamilyOf(weight).Recipe(weight);

@@ -5,6 +5,7 @@ using Bnb.Formats.CompressedTensors;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Int4;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.DataTypes;
 

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Text.Json;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
@@ -44,7 +45,8 @@ internal sealed record Int8Recipe(double Threshold) : QuantizeRecipe
 internal sealed record Int8Quantization(DType SourceType, long Rows, long Columns, bool Transpose)
     : Quantization(SourceType, Rows, Columns, Transpose)
 {
-    public override BufferShape Buffers => new(8, Columns, 1);
+    // A search looks at a row many times, so a chunk holds at least one.
+    public override BufferShape Buffers => new(8, Columns, Scale == ScaleRule.Search ? (int)BitOperations.RoundUpToPowerOf2((uint)Columns) : 1);
 
     public override IEnumerable<PlannedTensor> Outputs(string weightName)
     {

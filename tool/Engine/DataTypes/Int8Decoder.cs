@@ -3,6 +3,7 @@ using Bnb.Engine.Devices;
 using Bnb.Engine.Work;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.DataTypes;
 

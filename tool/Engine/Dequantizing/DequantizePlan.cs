@@ -10,6 +10,7 @@ using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.Dequantizing;
 
@@ -29,7 +30,7 @@ internal sealed record DequantizePlan(
         {
             List<Dequantization> packed = [.. Tensors.Select(tensor => tensor.Dequantization).OfType<Dequantization>()];
             return BufferNeeds.Of(
-                packed.Select(one => DataTypeCatalog.BuffersOf(one.Weight)), packed.Select(one => one.Type.Size()), packed.Any(one => one.Transpose));
+                packed.Select(one => DataTypeCatalog.BuffersOf(one.Weight)), packed.Select(one => one.Type.Size()), packed.Any(one => one.TransposedMatrices > 0));
         }
     }
 
@@ -41,7 +42,7 @@ internal sealed record DequantizePlan(
         packed.ThrowIfBroken();
         if (packed.Weights.Count == 0)
         {
-            throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "the source holds no nf4, fp4, int8 or int4 weight")
+            throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "the source holds no quantized weight of a form that is read")
             {
                 File = source.Folder,
                 Facts = source.Config?.QuantMethod is { } method ? [("quant_method", method)] : [],
@@ -58,18 +59,23 @@ internal sealed record DequantizePlan(
             };
         }
 
-        ModelFacts facts = ModelFactsReader.Read(source.Config);
+        var layout = WeightLayout.Of(
+            source.Config,
+            packed.Weights.Select(static weight => weight.Name)
+                .Concat(packed.Plain.Where(static tensor => tensor.Shape.Rank >= 2).Select(static tensor => tensor.Name)));
         List<TensorPlan> tensors =
         [
-            .. packed.Weights.Select(weight => Dense(weight, request.Type ?? DataTypeCatalog.DenseTypeOf(weight, source.Config), facts)),
+            .. packed.Weights.Select(weight => Dense(weight, request.Type ?? DataTypeCatalog.DenseTypeOf(weight, source.Config), layout)),
             .. packed.Plain.Select(tensor => new TensorPlan(tensor, Decision(tensor, "plain", "not quantized"), null)),
         ];
-        // As they lie in the source, so that reading goes forward.
-        tensors = [.. tensors.OrderBy(plan => plan.Source.File.Name, StringComparer.Ordinal).ThenBy(plan => plan.Source.FileOffset)];
+        // In the order of the source, so that reading goes forward.
+        var places = new Dictionary<CheckpointTensor, int>(source.Tensors.Count, ReferenceEqualityComparer.Instance);
+        foreach (CheckpointTensor tensor in source.Tensors) places.TryAdd(tensor, places.Count);
+        tensors = [.. tensors.OrderBy(plan => places[plan.Source])];
         return new DequantizePlan(
             source,
             tensors,
-            ShardLayout.Build(tensors, source.WeightsBaseName, request.MaxShardBytes),
+            ShardLayout.Build(tensors, source.OutputBaseName, request.MaxShardBytes),
             config) { Request = request };
     }
 
@@ -79,9 +85,9 @@ internal sealed record DequantizePlan(
         json.WriteNumber("max_shard_size", Request.MaxShardBytes);
     }
 
-    private static TensorPlan Dense(QuantizedWeight weight, ElementType type, ModelFacts facts)
+    private static TensorPlan Dense(QuantizedWeight weight, ElementType type, WeightLayout layout)
     {
-        bool transpose = WeightLayout.WasConv1D(weight, facts);
+        bool transpose = layout.WasConv1D(weight);
         return new TensorPlan(weight.Stored, Decision(weight.Stored, weight.Type, "dequantized"), null, new Dequantization(weight, type, transpose));
     }
 

@@ -20,6 +20,7 @@ internal static class DequantizeRun
         var watch = Stopwatch.StartNew();
         OutputPlace place = OutputPlace.Of(request.OutputPath);
         KernelPath kernelPath = request.KernelPath ?? KernelChoice.Selected();
+        UnfinishedOutput.Refuse(request.SourcePath);
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
         DequantizePlan plan = DequantizePlan.Make(request, source);
         PlanRecord record = PlanRecord.Of(plan);

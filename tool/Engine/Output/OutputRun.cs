@@ -85,7 +85,7 @@ internal static class OutputRun
         IRunEvents events, CancellationToken cancellation)
     {
         if (plan.Shards.Count > 0 && shards.Count == 0) return new PipelineResult([], []);
-        using var source = new TensorSource(shards.SelectMany(shard => shard.Tensors));
+        using var source = new TensorSource(shards.SelectMany(shard => shard.Tensors), DataTypeCatalog.InputsOn(options.Engine));
         var progress = new PipelineProgress(shards.Sum(shard => shard.SourceBytes));
         var pipeline = new PipelineContext(
             options.Engine, options.KeepNonFinite, Writes: scratchPath is not null, options.Budget, source, progress,

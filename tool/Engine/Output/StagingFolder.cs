@@ -19,6 +19,7 @@ internal sealed class StagingFolder : IDisposable
     private readonly List<string> _temps = [];
     private SafeFileHandle? _lock;
     private RunJournal? _journal;
+    private bool _keep;
 
     private StagingFolder(OutputPlace place, PlanRecord plan, WriteMode mode, SafeFileHandle folderLock, bool madeParent)
     {
@@ -62,6 +63,8 @@ internal sealed class StagingFolder : IDisposable
             StagingCheck.Run(path, plan, state, mode.Restart);
             if (!mode.Shared) StagingCheck.DeleteTemps(path);
             staging.Earlier = JournalFolder.Read(path);
+            // Until it is checked it counts: a run that is stopped before that must not throw it away.
+            staging.Finished = staging.Earlier.Shards.Count;
             staging._journal = RunJournal.Begin(path, plan, state);
             staging.WritePlan();
             return staging;
@@ -117,13 +120,16 @@ internal sealed class StagingFolder : IDisposable
     /// <summary>Takes over what earlier runs finished, after it was checked.</summary>
     public void Adopt(IReadOnlyCollection<FileRecord> shards)
     {
-        Finished += shards.Count;
+        Finished = shards.Count;
         if (_mode.Shared) return;
         foreach (FileRecord shard in shards) _journal!.Shard(shard);
         foreach (FileRecord source in Earlier.Sources.Values) _journal!.Source(source);
         // All that counts stands in the new journal now.
         foreach (string journal in Earlier.Names) File.Delete(System.IO.Path.Combine(Path, journal));
     }
+
+    /// <summary>Leaves everything in place, however the run ends.</summary>
+    public void Keep() => _keep = true;
 
     /// <summary>Records what the content of a source file hashes to.</summary>
     public void RecordSource(FileRecord source) => _journal!.Source(source);
@@ -211,7 +217,7 @@ internal sealed class StagingFolder : IDisposable
             return;
         }
 
-        if (Finished > 0 && !Discard)
+        if (_keep || (Finished > 0 && !Discard))
         {
             StagingCheck.DeleteTemps(Path);
             return;

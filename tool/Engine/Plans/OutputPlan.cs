@@ -32,7 +32,7 @@ internal abstract record OutputPlan(
     /// <summary>Writes the options that change bytes of the output, and no others.</summary>
     public abstract void WriteOptions(Utf8JsonWriter json);
 
-    public string IndexName => Source.WeightsBaseName + ".safetensors.index.json";
+    public string IndexName => Source.OutputBaseName + ".safetensors.index.json";
 
     /// <summary>The index file, empty when one shard holds everything and none is written.</summary>
     public byte[] IndexBytes(long tensorBytes) => Shards.Count == 1

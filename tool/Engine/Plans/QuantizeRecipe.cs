@@ -20,6 +20,9 @@ internal abstract record QuantizeRecipe
     /// <summary>Neighbouring values of a row that share a scale: a layer whose input size is no multiple is unaligned.</summary>
     public abstract int Blocksize { get; }
 
+    /// <summary>How scales are found.</summary>
+    public ScaleRule Scale { get; init; }
+
     /// <summary>Whether the output's size is known only after the weights were read.</summary>
     public virtual bool SizeDependsOnWeights => false;
 

@@ -1,3 +1,4 @@
+using Bnb.Engine.Architectures;
 using Bnb.Engine.Policy.IgnoreLists;
 using Bnb.Engine.Policy.Names;
 
@@ -16,22 +17,24 @@ internal sealed class IgnoreClosure
     private readonly ModuleName?[] _modules;
     private readonly Verdict[] _verdicts;
     private readonly ModelFacts _facts;
-    private readonly IgnoreNames _readers;
+    private readonly ModuleNames _readers;
+    private readonly UnsavedModules _unsaved;
     private readonly IReadOnlyList<string>?[] _names;
     private readonly HashSet<string> _fusedExperts = new(StringComparer.Ordinal);
 
     /// <summary>Takes the decisions; <paramref name="verdicts"/> is changed in place.</summary>
     public IgnoreClosure(
-        IReadOnlyList<PolicyTensor> tensors, ModuleName?[] modules, Verdict[] verdicts, ModelFacts facts)
+        IReadOnlyList<PolicyTensor> tensors, ModuleName?[] modules, Verdict[] verdicts, ModelFacts facts, ModuleNames readers, UnsavedModules unsaved)
     {
         _modules = modules;
         _verdicts = verdicts;
         _facts = facts;
-        _readers = new IgnoreNames(facts);
+        _readers = readers;
+        _unsaved = unsaved;
         _names = new IReadOnlyList<string>?[modules.Length];
         for (int i = 0; i < modules.Length; i++)
         {
-            if (IsQuantized(i) || IsNeeded(i)) _names[i] = _readers.WithParts(modules[i]!.Path);
+            if (IsQuantized(i) || IsNeeded(i)) _names[i] = _readers.IgnoredWithParts(modules[i]!, verdicts[i].Known);
             if (verdicts[i].Rule == RuleIds.FusedExperts) _fusedExperts.UnionWith(_readers.OfFusedExperts(tensors[i].Name));
         }
     }
@@ -48,10 +51,12 @@ internal sealed class IgnoreClosure
     {
         for (int round = 0; round < MostRounds; round++)
         {
-            HashSet<string> entries = StandingEntries();
-            foreach (int i in Indices(IsNeeded)) entries.UnionWith(_names[i]!);
-            List<int> touched = [.. Indices(IsQuantized).Where(i => _names[i]!.Any(entries.Contains))];
-            if (touched.Count == 0) return Finish(entries);
+            Dictionary<string, string?> needed = StandingNames();
+            foreach (int i in Indices(IsNeeded))
+                foreach (string name in _names[i]!) needed[name] = _verdicts[i].Hint ?? needed.GetValueOrDefault(name);
+
+            List<int> touched = [.. Indices(IsQuantized).Where(i => _names[i]!.Any(needed.ContainsKey))];
+            if (touched.Count == 0) return Finish(needed);
             foreach (int i in touched)
             {
                 _verdicts[i] = _verdicts[i].CopyInstead(
@@ -64,45 +69,78 @@ internal sealed class IgnoreClosure
     }
 
     // The scheme reaches every Linear of the model, also one without a tensor: a tied head, or one that a task creates.
-    private HashSet<string> StandingEntries()
+    private Dictionary<string, string?> StandingNames()
     {
-        HashSet<string> entries = new(_fusedExperts, StringComparer.Ordinal);
+        Dictionary<string, string?> names = new(StringComparer.Ordinal);
         HashSet<string> asked = new(
             Indices(IsQuantized).Where(i => _verdicts[i].Rule == RuleIds.UserInclude).SelectMany(i => _names[i]!), StringComparer.Ordinal);
-        foreach (string head in FamilyCatalog.UnseenHeads(_facts).Prepend("lm_head")) AddUnless(entries, head, asked);
-        if (_facts.ModelType is null || FamilyCatalog.IsDiffusion(_facts)) return entries;
         HashSet<string> quantized = new(Indices(IsQuantized).SelectMany(i => _names[i]!), StringComparer.Ordinal);
-        foreach (string head in FamilyCatalog.TaskHeads) AddUnless(entries, head, quantized);
-        return entries;
+        foreach (string head in FamilyCatalog.UnseenHeads(_facts).Prepend("lm_head"))
+            AddUnless(names, head, _readers.IsKnown ? quantized : asked);
+
+        // A file that has a block's experts one by one as well would be two layouts in one; the packed ones count.
+        if (!_fusedExperts.Overlaps(quantized))
+            foreach (string name in _fusedExperts) names[name] = "experts";
+
+        foreach (string name in _unsaved.ToSkip(_verdicts)) AddUnless(names, name, asked);
+        for (int i = 0; i < _modules.Length; i++)
+        {
+            if (_modules[i] is not { } module || !_verdicts[i].LikesCover) continue;
+            IReadOnlyList<string> liked = _readers.IgnoredWithParts(module, _verdicts[i].Known);
+            if (!liked.Any(quantized.Contains))
+                foreach (string name in liked) names.TryAdd(name, _verdicts[i].Hint);
+        }
+
+        if (_facts.ModelType is null || FamilyCatalog.IsDiffusion(_facts)) return names;
+        foreach (string head in FamilyCatalog.TaskHeads) AddUnless(names, head, quantized);
+        return names;
     }
 
-    private void AddUnless(HashSet<string> entries, string head, HashSet<string> taken)
+    private void AddUnless(Dictionary<string, string?> names, string module, HashSet<string> taken)
     {
-        IReadOnlyList<string> names = _readers.WithParts(head);
-        if (!names.Any(taken.Contains)) entries.UnionWith(names);
+        IReadOnlyList<string> own = _readers.OfUnsaved(module);
+        if (own.Any(taken.Contains)) return;
+        foreach (string name in own) names.TryAdd(name, null);
     }
 
-    private List<string> Finish(HashSet<string> entries)
+    private IReadOnlyList<string> Finish(Dictionary<string, string?> needed)
     {
-        List<string> unusable = [.. entries.Where(static name => !IgnoreEntry.IsUsable(name)).Order(StringComparer.Ordinal)];
+        var builder = new IgnoreListBuilder(Indices(IsQuantized).SelectMany(i => _names[i]!));
+        IReadOnlyList<string> entries = builder.Build(needed.Select(static item => (item.Key, item.Value)));
+        List<string> unusable = [.. entries.Where(entry => needed.ContainsKey(entry) && !IgnoreEntry.IsUsable(entry))];
         if (unusable.Count > 0)
             PolicyException.ThrowSkipConflict("a module that must be ignored has a name that readers take for something else", unusable);
         if (entries.Count > MostEntries)
             PolicyException.ThrowSkipConflict($"the ignore list would need more than {MostEntries} entries", []);
-        List<string> sorted = [.. entries.Order(StringComparer.Ordinal)];
-        Audit(sorted);
-        return sorted;
+        Audit(entries, builder);
+        return entries;
     }
 
-    // The sets above decide by names alone; this asks the matchers themselves, reader by reader.
-    private void Audit(List<string> entries)
+    // The sets above decide by names alone; this asks the matchers themselves, reader by reader. Entries do not tell names
+    // apart that differ in numbers only, but for those in which both kinds occur: one name of each pattern speaks for all.
+    private void Audit(IReadOnlyList<string> entries, IgnoreListBuilder builder)
     {
         IReadOnlyList<IgnoreDisagreement> found = IgnoreAudit.Run(
             entries,
-            [.. Indices(IsQuantized).SelectMany(i => _readers.Of(_modules[i]!.Path))],
-            [.. Indices(IsNeeded).SelectMany(i => _readers.Of(_modules[i]!.Path)).Concat(_fusedExperts)]);
+            _readers.Groups,
+            Representatives(Indices(IsQuantized), builder),
+            Representatives(Indices(IsNeeded), builder));
         if (found.Count > 0)
             PolicyException.ThrowSkipConflict("readers disagree about the ignore list", found.Select(static item => item.First));
+    }
+
+    private List<string> Representatives(IEnumerable<int> indices, IgnoreListBuilder builder)
+    {
+        HashSet<string> seen = new(StringComparer.Ordinal);
+        List<string> names = [];
+        foreach (int i in indices)
+        {
+            bool isCopied = !IsQuantized(i);
+            foreach (string name in _readers.Ignored(_modules[i]!, _verdicts[i].Known))
+                if (seen.Add(NumberedName.Pattern(name)) || isCopied && builder.IsMixed(name)) names.Add(name);
+        }
+
+        return names;
     }
 
     private IEnumerable<int> Indices(Func<int, bool> condition) => Enumerable.Range(0, _modules.Length).Where(condition);

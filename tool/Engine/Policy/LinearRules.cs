@@ -19,53 +19,77 @@ internal static class LinearRules
         if (IsBias(tensor.Name)) return Verdict.Never(RuleIds.Bias, "biases stay in the model's type");
         if (IsFusedExperts(tensor, context))
             return Verdict.Never(RuleIds.FusedExperts, "experts fused into one tensor; only linear layers are quantized");
-        if (module is null) return Verdict.Never(RuleIds.NotWeight, "a parameter of its own, not a module's .weight");
-        if (tensor.Shape.Count != 2)
-        {
-            return LeafNames.IsNorm(module.Leaf)
-                ? Verdict.Never(RuleIds.Norm, "normalization")
-                : Verdict.Never(RuleIds.NotMatrix, "not a matrix: shape " + RuleContext.Describe(tensor.Shape));
-        }
-
-        return JudgeMatrix(tensor, module, context);
+        if (tensor.Shape.Count >= 2 && context.Known.Find(tensor.Name) is { } known)
+            return AtlasRules.Judge(tensor, module, known, context) with { Known = known };
+        return JudgeByName(tensor, module, context) with { IsUnknownName = context.Known.Parts.Count > 0 && tensor.Shape.Count >= 2 };
     }
+
+    private static Verdict JudgeByName(PolicyTensor tensor, ModuleName? module, RuleContext context)
+    {
+        if (module is null) return Verdict.Never(RuleIds.NotWeight, "a parameter of its own, not a module's .weight");
+        return tensor.Shape.Count == 2 ? JudgeMatrix(tensor, module, context) : NoMatrix(tensor, module);
+    }
+
+    /// <summary>The verdict on a module's weight that is no matrix.</summary>
+    public static Verdict NoMatrix(PolicyTensor tensor, ModuleName module) => LeafNames.IsNorm(module.Leaf)
+        ? Verdict.Never(RuleIds.Norm, "normalization")
+        : Verdict.Never(RuleIds.NotMatrix, "not a matrix: shape " + RuleContext.Describe(tensor.Shape));
+
+    /// <summary>The output layer of an <c>nn.MultiheadAttention</c>, whose weight is read and whose forward never runs.</summary>
+    public static Verdict? MultiheadAttention(ModuleName module, RuleContext context) =>
+        module.Leaf == "out_proj" && context.IsMultiheadAttention(module.Parent)
+            ? Excluded(RuleIds.MultiheadAttention, "nn.MultiheadAttention reads it directly") with { Forced = true }
+            : null;
 
     private static Verdict JudgeMatrix(PolicyTensor tensor, ModuleName module, RuleContext context)
     {
         string leaf = module.Leaf;
         if (LeafNames.IsEmbedding(leaf)) return Verdict.Never(RuleIds.Embedding, "embedding table");
         if (LeafNames.IsNorm(leaf)) return Verdict.Never(RuleIds.Norm, "normalization");
+        if (LeafNames.IsAdapter(module)) return Verdict.Never(RuleIds.Adapter, "factor of an adapter");
 
         PolicyOptions options = context.Options;
         bool transpose = context.HasConv1D && FamilyCatalog.Conv1DLeaves.Contains(leaf);
-        long inputs = transpose ? tensor.Shape[0] : tensor.Shape[1];
-        // LLM.int8() scales whole rows.
-        bool unaligned = options.Target != PolicyTarget.Bnb8 && inputs % options.Blocksize != 0;
-        Verdict verdict = OutOfReach(options, transpose, unaligned, inputs)
+        Verdict verdict = OutOfReach(tensor, transpose, options)
             ?? Exclusion(tensor, module, context)
-            ?? Unfit(module, options, unaligned, inputs)
-            ?? new Verdict(TensorAction.Quantize, RuleIds.Linear, transpose ? "Conv1D layer, transposed" : "linear layer");
-        return verdict with { Unaligned = unaligned, Transpose = transpose };
+            ?? Unfamiliar(module, options)
+            ?? Unaligned(tensor, transpose, options)
+            ?? new Verdict(TensorAction.Quantize, RuleIds.Linear, transpose ? "Conv1D layer, transposed" : "linear layer, judged by its name");
+        return verdict with { Unaligned = IsUnaligned(tensor, transpose, options), Transpose = transpose };
     }
 
-    // compressed-tensors applies its scheme to the class Linear, and its readers refuse a part of a group; no pattern helps.
-    private static Verdict? OutOfReach(PolicyOptions options, bool transpose, bool unaligned, long inputs)
+    /// <summary>
+    /// compressed-tensors applies its scheme to the class Linear, and its readers refuse a part of a group; no pattern helps.
+    /// </summary>
+    public static Verdict? OutOfReach(PolicyTensor tensor, bool transpose, PolicyOptions options)
     {
         if (options.Target != PolicyTarget.CompressedTensors) return null;
         if (transpose)
             return Excluded(RuleIds.Conv1D, "Conv1D layer; compressed-tensors quantizes the class Linear") with { Forced = true };
-        return unaligned ? Excluded(RuleIds.Unaligned, NoMultiple(inputs, options)) with { Forced = true } : null;
+        return IsUnaligned(tensor, transpose, options)
+            ? Excluded(RuleIds.Unaligned, NoMultiple(tensor, transpose, options)) with { Forced = true }
+            : null;
     }
 
-    private static Verdict? Unfit(ModuleName module, PolicyOptions options, bool unaligned, long inputs)
-    {
-        if (options.Target == PolicyTarget.Bnb8 && !LeafNames.IsKnownLinear(module))
-            return Excluded(RuleIds.UnknownLinear, "not a known name of a linear layer, and int8 forgives no mistake", module.Leaf);
-        return unaligned && options.ExcludeUnaligned ? Excluded(RuleIds.Unaligned, NoMultiple(inputs, options)) : null;
-    }
+    /// <summary>Left out on request because its input width is no multiple of the block size.</summary>
+    public static Verdict? Unaligned(PolicyTensor tensor, bool transpose, PolicyOptions options) =>
+        options.ExcludeUnaligned && IsUnaligned(tensor, transpose, options)
+            ? Excluded(RuleIds.Unaligned, NoMultiple(tensor, transpose, options))
+            : null;
 
-    private static string NoMultiple(long inputs, PolicyOptions options) => string.Create(
-        CultureInfo.InvariantCulture, $"input width {inputs} is no multiple of {options.Blocksize}");
+    /// <summary>The input width is no multiple of the block size. LLM.int8() scales whole rows and has no blocks.</summary>
+    public static bool IsUnaligned(PolicyTensor tensor, bool transpose, PolicyOptions options) =>
+        options.Target != PolicyTarget.Bnb8 && Inputs(tensor, transpose) % options.Blocksize != 0;
+
+    private static long Inputs(PolicyTensor tensor, bool transpose) => transpose ? tensor.Shape[0] : tensor.Shape[1];
+
+    private static Verdict? Unfamiliar(ModuleName module, PolicyOptions options) =>
+        options.Target == PolicyTarget.Bnb8 && !LeafNames.IsKnownLinear(module)
+            ? Excluded(RuleIds.UnknownLinear, "not a known name of a linear layer, and int8 forgives no mistake", module.Leaf)
+            : null;
+
+    private static string NoMultiple(PolicyTensor tensor, bool transpose, PolicyOptions options) => string.Create(
+        CultureInfo.InvariantCulture, $"input width {Inputs(tensor, transpose)} is no multiple of {options.Blocksize}");
 
     private static Verdict? Exclusion(PolicyTensor tensor, ModuleName module, RuleContext context)
     {
@@ -76,13 +100,10 @@ internal static class LinearRules
             return Excluded(RuleIds.Multimodal, "part of the vision or audio side", tower);
 
         string leaf = module.Leaf;
-        if (LeafNames.IsEmbeddingLike(leaf)) return Excluded(RuleIds.Embedding, "named like an embedding table", leaf);
-        if (IsRouter(module)) return Excluded(RuleIds.Router, "expert router", leaf);
+        if (LeafNames.IsEmbeddingLike(leaf) || LeafNames.IsNumberedTable(module)) return Excluded(RuleIds.Embedding, "named like an embedding table", leaf);
+        if (IsRouter(module, context)) return Excluded(RuleIds.Router, "expert router", leaf);
         if (Head(module, context) is string head) return Excluded(RuleIds.Head, "output head", head);
-        if (leaf == "out_proj" && context.IsMultiheadAttention(module.Parent))
-            return Excluded(RuleIds.MultiheadAttention, "nn.MultiheadAttention reads it directly") with { Forced = true };
-
-        return KeptInFloat(module, context) ?? StateSpace(module, context) ?? DiffusionEnd(module, context);
+        return MultiheadAttention(module, context) ?? KeptInFloat(module, context) ?? StateSpace(module, context) ?? DiffusionEnd(module, context);
     }
 
     private static Verdict? KeptInFloat(ModuleName module, RuleContext context)
@@ -94,7 +115,8 @@ internal static class LinearRules
         return null;
     }
 
-    private static Verdict? StateSpace(ModuleName module, RuleContext context)
+    /// <summary>State-space layers whose kernels read the weights as plain matrices.</summary>
+    public static Verdict? StateSpace(ModuleName module, RuleContext context)
     {
         const string Reason = "state-space layer: its kernel reads the weight as a plain matrix";
         if (module.IndexOf("altup") >= 0) return Excluded(RuleIds.StateSpace, "alternating-updates predictor", "altup");
@@ -110,7 +132,8 @@ internal static class LinearRules
             : null;
     }
 
-    private static Verdict? DiffusionEnd(ModuleName module, RuleContext context)
+    /// <summary>First and last layers of diffusion transformers.</summary>
+    public static Verdict? DiffusionEnd(ModuleName module, RuleContext context)
     {
         if (!context.IsDiffusion) return null;
         // Wan nests it, and its loader keeps it in float32.
@@ -137,15 +160,17 @@ internal static class LinearRules
         return maskedHead ? leaf : null;
     }
 
-    private static bool IsRouter(ModuleName module)
+    /// <summary>Whether the name is an expert router's, and the neighbours do not say that it is a feed-forward's gate.</summary>
+    public static bool IsRouter(ModuleName module, RuleContext context)
     {
-        if (FamilyCatalog.RouterLeaves.Contains(module.Leaf)) return true;
+        if (FamilyCatalog.RouterLeaves.Contains(module.Leaf)) return module.Leaf != "gate" || !context.IsGateOfFeedForward(module);
         return module.Components.Count > 1
             && FamilyCatalog.RouterInnerLeaves.Contains(module.Leaf)
             && module.Components[^2] is "router" or "gate";
     }
 
-    private static string? Tower(ModuleName module)
+    /// <summary>The component of the name that is a tower's or projector's, or null.</summary>
+    public static string? Tower(ModuleName module)
     {
         foreach (string component in module.Components)
             if (FamilyCatalog.Towers.Contains(component)) return component;
@@ -177,6 +202,7 @@ internal static class LinearRules
                     && !tensor.Name.Contains("conv", StringComparison.Ordinal));
     }
 
-    private static Verdict Excluded(string rule, string reason, string? hint = null) =>
+    /// <summary>Copied, and every consumer must skip it.</summary>
+    public static Verdict Excluded(string rule, string reason, string? hint = null) =>
         new(TensorAction.Copy, rule, reason) { NeedsCover = true, Hint = hint };
 }

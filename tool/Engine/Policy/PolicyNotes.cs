@@ -1,4 +1,5 @@
 using System.Globalization;
+using Bnb.Engine.Architectures;
 using Bnb.Engine.Policy.Names;
 
 namespace Bnb.Engine.Policy;
@@ -16,6 +17,7 @@ internal static class PolicyNotes
         ModuleName?[] modules,
         Verdict[] verdicts,
         ModelFacts facts,
+        KnownModel model,
         PolicyTarget target,
         IReadOnlyList<string> skipModules)
     {
@@ -27,7 +29,8 @@ internal static class PolicyNotes
         Count(notes, modules, verdicts, RuleIds.UnknownLinear, "copied because their names are not known to be linear layers'");
         AddUnfamiliar(notes, modules, verdicts);
         AddExpertNotes(notes, modules, verdicts, target);
-        if (!skipModules.Contains("lm_head"))
+        AddUnknown(notes, verdicts, model);
+        if (!skipModules.Contains("lm_head") && verdicts.Any(static verdict => verdict.Rule == RuleIds.UserInclude))
         {
             notes.Add(facts.TieWordEmbeddings
                 ? "lm_head is quantized on request although the config ties it to the embedding; most loaders will refuse that"
@@ -35,6 +38,15 @@ internal static class PolicyNotes
         }
 
         return notes;
+    }
+
+    private static void AddUnknown(List<string> notes, Verdict[] verdicts, KnownModel model)
+    {
+        int unknown = verdicts.Count(static verdict => verdict.IsUnknownName);
+        if (unknown == 0 || model.Parts.Count == 0) return;
+        string classes = string.Join(", ", model.Parts.Select(static part => part.Class.Name).Distinct(StringComparer.Ordinal));
+        notes.Add(string.Create(
+            CultureInfo.InvariantCulture, $"{unknown} tensors have names that no known version of {classes} has: they were judged by their names"));
     }
 
     private static void Count(List<string> notes, ModuleName?[] modules, Verdict[] verdicts, string rule, string text)
@@ -57,7 +69,7 @@ internal static class PolicyNotes
     {
         HashSet<string> leaves = new(StringComparer.Ordinal);
         for (int i = 0; i < verdicts.Length; i++)
-            if (verdicts[i].Rule == RuleIds.Linear) leaves.Add(modules[i]!.Leaf);
+            if (verdicts[i] is { Rule: RuleIds.Linear, Known: null }) leaves.Add(modules[i]!.Leaf);
 
         leaves.RemoveWhere(LeafNames.IsFamiliarLinear);
         List<string> unfamiliar = [.. leaves.Order(StringComparer.Ordinal)];
@@ -77,7 +89,8 @@ internal static class PolicyNotes
             int at = modules[i]?.IndexOf("experts") ?? -1;
             if (at < 0) continue;
             string block = string.Join('.', modules[i]!.Components.Take(at));
-            if (verdicts[i].Action == TensorAction.Quantize) quantized.Add(block);
+            // Not where every version of the class has them one by one.
+            if (verdicts[i].Action == TensorAction.Quantize && verdicts[i].Known?.Facts.Has(LayerKind.Expert) != false) quantized.Add(block);
             else if (verdicts[i].NeedsCover) copied.Add(block);
         }
 
@@ -85,9 +98,9 @@ internal static class PolicyNotes
         {
             notes.Add("experts are quantized one by one: " + target switch
             {
-                PolicyTarget.Bnb8 => "transformers 4 reads that; vLLM has no int8 experts, and stock transformers 5 does not read it",
-                PolicyTarget.CompressedTensors => "vLLM reads that where it is symmetric, transformers 5 decompresses them in its newer versions",
-                _ => "transformers 4 and vLLM read that, stock transformers 5 does not",
+                PolicyTarget.Bnb8 => "transformers 4 reads that; vLLM has no int8 experts, and transformers 5, which fuses experts, does not read it; --experts keep or -t int4 does for it",
+                PolicyTarget.CompressedTensors => "transformers 4 and 5 and vLLM read that where it is symmetric; with zero points transformers 5 does not, and vLLM does from 0.33 on",
+                _ => "transformers 4 and vLLM read that; transformers 5, which fuses experts, does not; --experts keep or -t int4 does for it",
             });
         }
 

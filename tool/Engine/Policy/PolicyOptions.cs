@@ -16,4 +16,8 @@ internal sealed record PolicyOptions(
     bool ExcludeUnaligned,
     bool QuantizeVision,
     IReadOnlyList<PatternRule> Patterns,
-    PolicyTarget Target = PolicyTarget.Bnb4);
+    PolicyTarget Target = PolicyTarget.Bnb4)
+{
+    /// <summary>What becomes of experts that some library fuses.</summary>
+    public ExpertChoice Experts { get; init; } = ExpertChoice.Pack;
+}

@@ -1,3 +1,4 @@
+using Bnb.Engine.Architectures;
 using Bnb.Engine.Policy.Names;
 
 namespace Bnb.Engine.Policy;
@@ -13,4 +14,11 @@ internal sealed record PolicyResult(
     IReadOnlyList<TensorDecision> Decisions,
     IReadOnlyList<string> SkipModules,
     IReadOnlyList<FusedExperts> FusedExperts,
-    IReadOnlyList<string> Notes);
+    IReadOnlyList<string> Notes)
+{
+    /// <summary>What the atlas knows about the model.</summary>
+    public KnownModel Known { get; init; } = KnownModel.Unknown;
+
+    /// <summary>Tensors whose names the known model does not have, judged by name rules.</summary>
+    public int UnknownNames { get; init; }
+}

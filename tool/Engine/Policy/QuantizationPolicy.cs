@@ -33,10 +33,12 @@ internal static class QuantizationPolicy
         }
 
         UserPatterns.Apply(tensors, modules, verdicts, options.Patterns);
-        FusedGroups.Equalize(modules, verdicts);
+        var names = new ModuleNames(facts, context.Known);
+        names.Groups.Equalize(modules, verdicts);
+        var unsaved = new UnsavedModules(context.Known, tensors, verdicts);
         IReadOnlyList<string> skipModules = options.Target == PolicyTarget.CompressedTensors
-            ? new IgnoreClosure(tensors, modules, verdicts, facts).Close()
-            : new SkipClosure(modules, verdicts, facts).Close();
+            ? new IgnoreClosure(tensors, modules, verdicts, facts, names, unsaved).Close()
+            : new SkipClosure(modules, verdicts, facts, names, unsaved).Close();
         return new PolicyResult(
             [.. tensors.Select((tensor, i) => Decision(tensor, verdicts[i]))],
             skipModules,
@@ -44,9 +46,13 @@ internal static class QuantizationPolicy
                 .. tensors.Where((_, i) => verdicts[i].Rule == RuleIds.FusedExperts)
                     .Select(static tensor => new FusedExperts(tensor.Name, tensor.ByteCount, tensor.Shape)),
             ],
-            PolicyNotes.Write(modules, verdicts, facts, options.Target, skipModules));
+            PolicyNotes.Write(modules, verdicts, facts, context.Known, options.Target, skipModules))
+        {
+            Known = context.Known,
+            UnknownNames = verdicts.Count(static verdict => verdict.IsUnknownName),
+        };
     }
 
     private static TensorDecision Decision(PolicyTensor tensor, Verdict verdict) =>
-        new(tensor, verdict.Action, verdict.Rule, verdict.Reason, verdict.Unaligned, verdict.Transpose);
+        new(tensor, verdict.Action, verdict.Rule, verdict.Reason, verdict.Unaligned, verdict.Transpose) { Known = verdict.Known };
 }

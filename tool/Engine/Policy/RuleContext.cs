@@ -1,4 +1,5 @@
 using System.Globalization;
+using Bnb.Engine.Architectures;
 using Bnb.Engine.Policy.Names;
 
 namespace Bnb.Engine.Policy;
@@ -9,6 +10,8 @@ internal sealed class RuleContext
     private const string PackedProjection = ".in_proj_weight";
     private readonly HashSet<string> _types;
     private readonly HashSet<string> _attentionParents = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _blocksWithExperts = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _weights = new(StringComparer.Ordinal);
     private readonly bool _innerProjOut;
 
     /// <summary>Scans the names once.</summary>
@@ -22,8 +25,13 @@ internal sealed class RuleContext
         ExcludesTowers = FamilyCatalog.IsMultimodal(facts) && !options.QuantizeVision;
         IsDiffusion = FamilyCatalog.IsDiffusion(facts);
         HasConv1D = Conv1DLayout.IsUsed(tensors, IsFamily(FamilyCatalog.Conv1D));
+        Known = ModelFinder.Find(
+            Atlas.Embedded, facts.Identity, tensors.Where(static tensor => tensor.Shape.Count >= 2).Select(static tensor => tensor.Name));
         foreach (PolicyTensor tensor in tensors)
         {
+            _weights.Add(tensor.Name);
+            int experts = tensor.Name.IndexOf(".experts.", StringComparison.Ordinal);
+            if (experts >= 0) _blocksWithExperts.Add(tensor.Name[..experts]);
             if (tensor.Name.EndsWith(PackedProjection, StringComparison.Ordinal))
                 _attentionParents.Add(tensor.Name[..^PackedProjection.Length]);
             _innerProjOut |= tensor.Name.EndsWith(".proj_out.weight", StringComparison.Ordinal) && tensor.Shape.Count == 2;
@@ -32,6 +40,9 @@ internal sealed class RuleContext
 
     /// <summary>The model.</summary>
     public ModelFacts Facts { get; }
+
+    /// <summary>What the atlas knows about the model.</summary>
+    public KnownModel Known { get; }
 
     /// <summary>The user's choices.</summary>
     public PolicyOptions Options { get; }
@@ -56,6 +67,11 @@ internal sealed class RuleContext
 
     /// <summary>Whether the module is an <c>nn.MultiheadAttention</c>, which packs q, k and v into one parameter.</summary>
     public bool IsMultiheadAttention(string path) => _attentionParents.Contains(path);
+
+    /// <summary>Whether the module has neighbours that make it the gate of a gated feed-forward and so no router.</summary>
+    public bool IsGateOfFeedForward(ModuleName module) =>
+        (_weights.Contains(module.Parent + ".up.weight") || _weights.Contains(module.Parent + ".up_proj.weight"))
+        && !_weights.Contains(module.Parent + ".gate_proj.weight") && !_blocksWithExperts.Contains(module.Parent);
 
     /// <summary>Dimensions as text, for reasons.</summary>
     public static string Describe(IReadOnlyList<long> shape) =>

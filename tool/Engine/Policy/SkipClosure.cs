@@ -13,18 +13,21 @@ internal sealed class SkipClosure
     private readonly ModuleName?[] _modules;
     private readonly Verdict[] _verdicts;
     private readonly ModelFacts _facts;
+    private readonly ModuleNames _consumers;
+    private readonly UnsavedModules _unsaved;
     private readonly IReadOnlyList<string>?[] _names;
 
     /// <summary>Takes the decisions; <paramref name="verdicts"/> is changed in place.</summary>
-    public SkipClosure(ModuleName?[] modules, Verdict[] verdicts, ModelFacts facts)
+    public SkipClosure(ModuleName?[] modules, Verdict[] verdicts, ModelFacts facts, ModuleNames consumers, UnsavedModules unsaved)
     {
         _modules = modules;
         _verdicts = verdicts;
         _facts = facts;
+        _consumers = consumers;
+        _unsaved = unsaved;
         _names = new IReadOnlyList<string>?[modules.Length];
-        var aliases = new NameAliases(facts);
         for (int i = 0; i < modules.Length; i++)
-            if (IsQuantized(i) || IsNeeded(i)) _names[i] = aliases.Of(modules[i]!);
+            if (IsQuantized(i) || IsNeeded(i)) _names[i] = consumers.Of(modules[i]!, verdicts[i].Known);
     }
 
     /// <summary>
@@ -41,34 +44,60 @@ internal sealed class SkipClosure
             List<string> unsolved = AddStandingEntries(builder);
             foreach (int i in Indices(IsNeeded).OrderBy(i => _modules[i]!.Path, StringComparer.Ordinal))
                 foreach (string name in _names[i]!)
-                    if (!builder.TryCover(name, _verdicts[i].Hint)) unsolved.Add(name);
+                    if (!TryCover(builder, name, _verdicts[i].Hint)) unsolved.Add(name);
+
+            foreach (string name in _unsaved.ToSkip(_verdicts).Where(name => !IsAskedFor(name)))
+                if (!TryCover(builder, name, name[(name.LastIndexOf('.') + 1)..])) unsolved.Add(name);
 
             if (unsolved.Count == 0)
             {
+                AddWelcomeEntries(builder);
                 IReadOnlyList<string> entries = builder.Entries;
                 Audit(entries);
                 return entries;
             }
 
             CopyWhatIsTouched(unsolved);
-            FusedGroups.Equalize(_modules, _verdicts);
+            _consumers.Groups.Equalize(_modules, _verdicts);
         }
 
         PolicyException.ThrowSkipConflict($"no skip list fits the decisions after {MostRounds} rounds", []);
         return [];
     }
 
-    // An explicit list turns the loaders' own detection of heads off, so heads are listed even when the file has none:
+    // Where transformers 5 alone has the model, an entry may be an expression that means one name and nothing else.
+    private bool TryCover(SkipListBuilder builder, string name, string? hint)
+    {
+        if (builder.TryCover(name, hint)) return true;
+        if (!_consumers.IsOfTransformers5Only || !SkipEntry.IsUsable(name)) return false;
+        string entry = SkipEntry.ExactName(name);
+        var only = new SkipList([entry]);
+        if (Indices(IsQuantized).Any(i => _names[i]!.Any(only.MatchesAny))) return false;
+        builder.AddChecked(entry);
+        return true;
+    }
+
+    // An explicit list turns the loaders own detection of heads off, so heads are listed even when the file has none:
     // they may be tied, or created fresh for a classification task.
     private List<string> AddStandingEntries(SkipListBuilder builder)
     {
         List<string> unsolved = [];
         foreach (string head in FamilyCatalog.UnseenHeads(_facts).Prepend("lm_head"))
-            if (!builder.TryAdd(head) && !IsAskedFor(head)) unsolved.Add(head);
+            if (!builder.TryAdd(head) && !_consumers.IsKnown && !IsAskedFor(head)) unsolved.Add(head);
 
         if (_facts.ModelType is null || FamilyCatalog.IsDiffusion(_facts)) return unsolved;
         foreach (string head in FamilyCatalog.TaskHeads) builder.TryAdd(head);
         return unsolved;
+    }
+
+    // Some consumer may have a linear layer there; it is not worth copying a neighbour.
+    private void AddWelcomeEntries(SkipListBuilder builder)
+    {
+        for (int i = 0; i < _modules.Length; i++)
+        {
+            if (_modules[i] is not { } module || !_verdicts[i].LikesCover) continue;
+            foreach (string name in _consumers.Of(module, _verdicts[i].Known)) builder.TryCover(name, _verdicts[i].Hint);
+        }
     }
 
     // The user may quantize a head knowingly; then the list must not name it.
@@ -103,11 +132,15 @@ internal sealed class SkipClosure
         {
             if (_names[i] is not { } names) continue;
             foreach (string name in names)
-                if (IsQuantized(i) ? list.MatchesAny(name) : !list.MatchesAll(name)) wrong.Add(name);
+                if (IsQuantized(i) ? list.MatchesAny(name) : !IsSkipped(list, name)) wrong.Add(name);
         }
 
         if (wrong.Count > 0) PolicyException.ThrowSkipConflict("loaders disagree about the skip list", wrong);
     }
+
+    private bool IsSkipped(SkipList list, string name) => _consumers.IsOfTransformers5Only
+        ? list.MatchesV5(name) && list.MatchesV5Anchored(name)
+        : list.MatchesAll(name);
 
     private IEnumerable<int> Indices(Func<int, bool> condition) => Enumerable.Range(0, _modules.Length).Where(condition);
 

@@ -1,3 +1,4 @@
+using Bnb.Engine.Architectures;
 using Bnb.Engine.Policy.Names;
 
 namespace Bnb.Engine.Policy;
@@ -10,4 +11,8 @@ namespace Bnb.Engine.Policy;
 /// <param name="Unaligned">Quantized although the input width is no multiple of the block size (or copied for it).</param>
 /// <param name="Transpose">Stored as [in, out] (Conv1D): transpose before quantizing, the written shape is [out, in].</param>
 internal sealed record TensorDecision(
-    PolicyTensor Tensor, TensorAction Action, string Rule, string Reason, bool Unaligned, bool Transpose);
+    PolicyTensor Tensor, TensorAction Action, string Rule, string Reason, bool Unaligned, bool Transpose)
+{
+    /// <summary>What the atlas says about the tensor; null when it was judged by its name.</summary>
+    public KnownTensor? Known { get; init; }
+}

@@ -4,9 +4,10 @@ using Bnb.Engine.Errors;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Recipes;
 using Bnb.Formats.Checkpoints;
+using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
-using Bnb.Formats.Tensors;
 
 namespace Bnb.Engine.Quantizing;
 
@@ -30,7 +31,14 @@ internal sealed record QuantizePlan(
     /// <summary>The compute dtype written to config.json where the data type has one.</summary>
     public required string ComputeDType { get; init; }
 
-    public long ParameterCount => Tensors.Sum(tensor => tensor.Source.Shape.ElementCount);
+    public long ParameterCount => Tensors.Sum(tensor => tensor.Shape.ElementCount);
+
+    /// <summary>The forms that weights of the source are decoded from; empty for a plain one.</summary>
+    public IReadOnlyList<string> SourceForms =>
+    [
+        .. Tensors.Select(tensor => (tensor.Input as DecodedInput)?.Weight.Type ?? tensor.Dequantization?.Weight.Type)
+            .OfType<string>().Distinct().Order(StringComparer.Ordinal),
+    ];
 
     public long QuantizedParameterCount => Tensors.Sum(tensor => tensor.Quantization?.ValueCount ?? 0);
 
@@ -39,22 +47,31 @@ internal sealed record QuantizePlan(
     /// <exception cref="UserErrorException">The source is valid but cannot be quantized as asked.</exception>
     public static QuantizePlan Make(QuantizeRequest request, Checkpoint source)
     {
-        RefuseQuantized(source);
         QuantizeRecipe recipe = request.Recipe;
+        var overrides = new OverridePlan(recipe, request.Overrides);
+        Importance? importance = request.ImportancePath is { } path ? Importance.Open(path) : null;
+        ModelFacts facts = ModelFactsReader.Read(source.Config);
+        IReadOnlyList<TensorPlan> dense = DenseTensors.Of(source);
+        IReadOnlyList<PatternRule> patterns = overrides.Patterns(request.Patterns, dense.Select(tensor => tensor.Name));
         PolicyResult policy = QuantizationPolicy.Decide(
-            [.. source.Tensors.Select(tensor => new PolicyTensor(
-                tensor.Name, tensor.Shape.Dimensions, IsQuantizable(tensor.DType), tensor.ByteCount))],
-            ModelFactsReader.Read(source.Config),
-            new PolicyOptions(recipe.Blocksize, request.ExcludeUnaligned, request.QuantizeVision, request.Patterns, recipe.Target));
+            [.. dense.Select(tensor => new PolicyTensor(
+                tensor.Name, tensor.Shape.Dimensions, IsQuantizable(tensor.DType), tensor.SourceBytes))],
+            facts,
+            new PolicyOptions(recipe.Blocksize, request.ExcludeUnaligned, request.QuantizeVision, patterns, recipe.Target)
+            {
+                Experts = LoadTargets.Experts(request),
+            });
+        LoadTargets.Check(request, source, policy);
 
         List<TensorPlan> tensors =
-            [.. source.Tensors.Zip(policy.Decisions, (tensor, decision) => Plan(tensor, decision, recipe))];
+            [.. dense.Zip(policy.Decisions, (tensor, decision) => Plan(tensor, decision, overrides.For(tensor.Name), importance))];
+        overrides.RefuseUnmatched();
         if (recipe is Blockwise4Recipe blockwise) RefuseCutTails(tensors, blockwise);
         RefuseNameClashes(tensors, recipe);
-        IReadOnlyList<ShardPlan> shards = ShardLayout.Build(tensors, source.WeightsBaseName, request.MaxShardBytes);
+        IReadOnlyList<ShardPlan> shards = ShardLayout.Build(tensors, source.OutputBaseName, request.MaxShardBytes);
 
         string computeDType = request.ComputeDType ?? SourceDType(tensors);
-        byte[]? config = source.Config is { } own ? recipe.WriteConfig(own, computeDType, policy.SkipModules) : null;
+        byte[]? config = source.Config is { } own ? recipe.WriteConfig(WithoutQuantization(own, source), computeDType, policy.SkipModules) : null;
         return new QuantizePlan(source, recipe, policy, tensors, shards, config) { Request = request, ComputeDType = computeDType };
     }
 
@@ -66,6 +83,13 @@ internal sealed record QuantizePlan(
         json.WriteStartArray("patterns");
         foreach (PatternRule pattern in Request.Patterns) json.WriteStringValue($"{(pattern.Include ? "include" : "exclude")} {pattern.Glob}");
         json.WriteEndArray();
+        json.WriteStartArray("overrides");
+        foreach (RecipeOverride rule in Request.Overrides)
+            json.WriteStringValue($"{rule.Pattern} {(rule.Keep ? "keep" : FormattableString.Invariant($"{rule.Type} {rule.Blocksize}"))}");
+        json.WriteEndArray();
+        json.WriteString("scale", Recipe.Scale.ToString().ToLowerInvariant());
+        json.WriteString("importance_sha256", Request.ImportancePath is { } path ? FileRecord.Read(path, path).Sha256 : null);
+        json.WriteString("experts", LoadTargets.Experts(Request).ToString().ToLowerInvariant());
         json.WriteBoolean("exclude_unaligned", Request.ExcludeUnaligned);
         json.WriteBoolean("quantize_vision", Request.QuantizeVision);
         json.WriteNumber("max_shard_size", Request.MaxShardBytes);
@@ -81,25 +105,39 @@ internal sealed record QuantizePlan(
 
     private static bool IsQuantizable(DType dtype) => dtype is DType.F16 or DType.BF16 or DType.F32 or DType.F64;
 
-    private static TensorPlan Plan(CheckpointTensor tensor, TensorDecision decision, QuantizeRecipe recipe)
+    private static TensorPlan Plan(TensorPlan tensor, TensorDecision decision, QuantizeRecipe recipe, Importance? importance)
     {
-        if (decision.Action == TensorAction.Copy) return new TensorPlan(tensor, decision, null);
+        if (decision.Action == TensorAction.Copy) return DenseTensors.Copied(tensor) with { Decision = decision };
+        if (tensor.Input is DecodedInput input && input.IsConv1D != decision.Transpose)
+            throw new UserErrorException(ExitCode.InputUnsupported, "SOURCE-CONV1D", $"{DisplayText.Escape(tensor.Name)} is a Conv1D that is quantized the other way round")
+            {
+                File = tensor.Source.File.Path,
+                Tensor = tensor.Name,
+                Action = "--exclude it, or start from the original weights",
+            };
         long first = tensor.Shape.Dimensions[0], second = tensor.Shape.Dimensions[1];
         (long rows, long columns) = decision.Transpose ? (second, first) : (first, second);
-        return new TensorPlan(tensor, decision, recipe.For(tensor.DType, rows, columns, decision.Transpose));
+        return tensor with
+        {
+            Decision = decision,
+            Quantization = recipe.For(tensor.DType, rows, columns, decision.Transpose) with
+            {
+                Scale = recipe.Scale,
+                Importance = importance?.For(tensor.Name, columns),
+            },
+        };
     }
 
-    private static void RefuseQuantized(Checkpoint source)
+    /// <summary>The config without the description of how the source is quantized, which the new one replaces.</summary>
+    private static ModelConfig WithoutQuantization(ModelConfig own, Checkpoint source)
     {
-        string? reason = source.Config?.QuantMethod is { } method
-            ? $"config.json names quant_method {method}"
-            : QuantizedSource.Find(source);
-        if (reason is null) return;
-        throw new UserErrorException(ExitCode.InputUnsupported, "CFG-QUANTIZED", "the source is already quantized")
+        if (own.QuantMethod is null) return own;
+        ModelConfig plain = ModelConfig.Parse(own.RemoveQuantizationConfig(), source.ConfigPath!);
+        if (plain.QuantMethod is null) return plain;
+        throw new UserErrorException(ExitCode.InputUnsupported, "CFG-QUANTIZED", "config.json has a second quantization_config, inside another member")
         {
-            File = source.ConfigPath ?? source.Folder,
-            Facts = [("found", reason)],
-            Action = "start from the original weights",
+            File = source.ConfigPath,
+            Action = "remove the inner one: the result would have two",
         };
     }
 
@@ -114,7 +152,7 @@ internal sealed record QuantizePlan(
             "STORAGE-TAIL",
             $"{cut.Count} tensors do not fill whole {Blockwise4Recipe.TorchName(recipe.QuantStorage)} elements and would lose their last values")
         {
-            Tensor = cut[0].Source.Name,
+            Tensor = cut[0].Name,
             Facts = [("values", $"{cut[0].Quantization!.ValueCount}, not a multiple of {recipe.CodesPerStorageElement}")],
             Action = "use --quant-storage uint8, or --exclude these tensors",
         };
@@ -123,10 +161,10 @@ internal sealed record QuantizePlan(
     /// <summary>A source tensor may not bear the name of a companion that the output needs.</summary>
     private static void RefuseNameClashes(IReadOnlyList<TensorPlan> tensors, QuantizeRecipe recipe)
     {
-        var names = tensors.Select(tensor => tensor.Source.Name).ToHashSet(StringComparer.Ordinal);
+        var names = tensors.Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
         foreach (TensorPlan tensor in tensors.Where(tensor => tensor.Quantization is not null))
         {
-            string? clash = recipe.CompanionNames(tensor.Source.Name).FirstOrDefault(names.Contains);
+            string? clash = recipe.CompanionNames(tensor.Name).FirstOrDefault(names.Contains);
             if (clash is null) continue;
             throw new UserErrorException(ExitCode.InputUnsupported, "NAME-CLASH", "the source already has a tensor of a companion's name")
             {

@@ -1,11 +1,14 @@
+using Bnb.Engine.Architectures;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Devices;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
+using Bnb.Engine.Recipes;
 using Bnb.Engine.Work;
 using Bnb.Formats.Primitives;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
 
 namespace Bnb.Engine.Quantizing;
 
@@ -25,9 +28,21 @@ internal sealed record QuantizeRequest
     /// <summary>--include and --exclude in command-line order.</summary>
     public IReadOnlyList<PatternRule> Patterns { get; init; } = [];
 
+    /// <summary>Forms of single tensors, in order; the last that matches counts.</summary>
+    public IReadOnlyList<RecipeOverride> Overrides { get; init; } = [];
+
+    /// <summary>Mean squares of activations for the search of scales, or null.</summary>
+    public string? ImportancePath { get; init; }
+
     public bool ExcludeUnaligned { get; init; }
 
     public bool QuantizeVision { get; init; }
+
+    /// <summary>What becomes of experts stored one by one; null: packed, unless <see cref="LoadsIn"/> wants it otherwise.</summary>
+    public ExpertChoice? Experts { get; init; }
+
+    /// <summary>Loaders that must be able to read the output.</summary>
+    public IReadOnlyList<LoadTarget> LoadsIn { get; init; } = [];
 
     public long MaxShardBytes { get; init; } = 5_000_000_000;
 

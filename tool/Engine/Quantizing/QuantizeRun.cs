@@ -26,6 +26,7 @@ internal static class QuantizeRun
         var watch = Stopwatch.StartNew();
         OutputPlace? place = request.DryRun ? null : OutputPlace.Of(request.OutputPath!);
         KernelPath kernelPath = request.KernelPath ?? KernelChoice.Selected();
+        UnfinishedOutput.Refuse(request.SourcePath);
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
         QuantizePlan plan = QuantizePlan.Make(request, source);
         var mode = new WriteMode(request.Overwrite, request.Restart, request.Share);
@@ -33,11 +34,11 @@ internal static class QuantizeRun
         QuantizePlan share = request.Share is null ? plan : plan.Only(OutputRun.ShareOf(plan, request.Share));
         if (place is not null && !OutputRun.CheckPlace(plan, record!, place, request.SourcePath, mode))
             return new QuantizeSummary(share, request, null, FinishedOutput.Result(place, share.Shards), watch.Elapsed);
-        long work = share.Tensors.Where(tensor => tensor.Quantization is not null).Sum(tensor => tensor.Source.ByteCount);
+        long work = share.Tensors.Where(tensor => tensor.Quantization is not null).Sum(tensor => tensor.Quantization!.ValueCount * (tensor.DType.BitSize() / 8));
         bool computes = !request.DryRun || plan.Recipe.SizeDependsOnWeights;
         using ComputeEngine engine = computes
             ? DeviceSelector.Open(
-                new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, CpuOnly(plan.Recipe), plan.Recipe is Int4Recipe),
+                new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, CpuOnly(plan.Recipe), CpuOnly(plan.Recipe) is not null),
                 kernelPath,
                 events)
             : new CpuEngine(kernelPath);
@@ -53,7 +54,8 @@ internal static class QuantizeRun
         return new QuantizeSummary(share, request, engine, result, watch.Elapsed);
     }
 
-    private static string? CpuOnly(QuantizeRecipe recipe) => recipe is Int4Recipe ? "quantizing to int4" : null;
+    private static string? CpuOnly(QuantizeRecipe recipe) =>
+        recipe.Scale == ScaleRule.Search ? "searching scales" : recipe is Int4Recipe ? "quantizing to int4" : null;
 
     private static PipelineResult SizesOnly(QuantizePlan plan) => new(
         [.. plan.Shards.Select(shard => new ShardResult(
@@ -65,6 +67,12 @@ internal static class QuantizeRun
     private static void Announce(QuantizePlan plan, QuantizeRequest request, MemoryBudget budget, ComputeEngine engine, IRunEvents events)
     {
         foreach (string note in plan.Source.Notes.Concat(plan.Policy.Notes)) events.Warning(DisplayText.Escape(note));
+        if (plan.SourceForms.Count > 0)
+        {
+            events.Warning(
+                $"the source is quantized already ({string.Join(", ", plan.SourceForms)}): it is decoded as its own library does, and the errors of both add up");
+        }
+
         if (plan.Policy.FusedExperts.Count > 0)
         {
             long bytes = plan.Policy.FusedExperts.Sum(expert => expert.ByteCount);
@@ -80,13 +88,23 @@ internal static class QuantizeRun
         }
 
         WarnOfLayouts(plan, events);
+        if (request.ImportancePath is not null)
+        {
+            var without = plan.Tensors.Where(tensor => tensor.Quantization is { Importance: null }).ToList();
+            if (without.Count > 0)
+            {
+                events.Warning(Invariant(
+                    $"the importance file says nothing of {without.Count} tensors, whose values all count alike. First {DisplayText.Escape(without[0].Source.Name)}"));
+            }
+        }
+
         if (plan.QuantizedParameterCount == 0) events.Warning("no tensor of this checkpoint is quantized");
         if (plan.ConfigBytes is null) events.Warning("no config.json beside the source: loaders need one with a quantization_config");
         events.Debug(Invariant(
             $"kernel path {engine.Path}, {budget.Workers} workers, {budget.ChunkValues} values per chunk, output {request.OutputPath}"));
         foreach (string name in plan.Source.SideFiles.LeftOut) events.Information($"not copied: {DisplayText.Escape(name)}");
         foreach (TensorPlan tensor in plan.Tensors)
-            events.Debug($"{DisplayText.Escape(tensor.Source.Name)}: {tensor.Decision.Rule}, {tensor.Decision.Reason}");
+            events.Debug($"{DisplayText.Escape(tensor.Name)}: {tensor.Decision.Rule}, {tensor.Decision.Reason}");
     }
 
     /// <summary>INT4 forms that are right and that vLLM does not take.</summary>
@@ -96,6 +114,6 @@ internal static class QuantizeRun
         var cut = plan.Tensors.Where(tensor => tensor.Quantization?.Rows % Int4Quantization.PerWord > 0).ToList();
         if (cut.Count == 0) return;
         events.Warning(Invariant(
-            $"{cut.Count} layers have an output size that is not a multiple of 8, for which vLLM allocates one word of zero points too few; --symmetric true has none. First {DisplayText.Escape(cut[0].Source.Name)}"));
+            $"{cut.Count} layers have an output size that is not a multiple of 8, for which vLLM allocates one word of zero points too few; --symmetric true has none. First {DisplayText.Escape(cut[0].Name)}"));
     }
 }

@@ -30,7 +30,7 @@ internal sealed record QuantizeSummary(QuantizePlan Plan, QuantizeRequest Reques
             int state = 0;
             foreach (OutputTensor output in Plan.Shards[i].Outputs)
             {
-                string name = output.Plan.Source.Name;
+                string name = output.Plan.Name;
                 long length = output.Role == OutputRole.QuantState ? Shards[i].StateLengths[state++] : output.Info.ByteCount;
                 bytes[name] = bytes.GetValueOrDefault(name) + length;
             }

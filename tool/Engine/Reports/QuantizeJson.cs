@@ -76,15 +76,15 @@ internal static class QuantizeJson
         foreach (TensorPlan tensor in summary.Plan.Tensors)
         {
             json.WriteStartObject();
-            json.WriteString("name", tensor.Source.Name);
+            json.WriteString("name", tensor.Name);
             json.WriteString("action", tensor.Quantization is null ? "copied" : "quantized");
             json.WriteString("rule", tensor.Decision.Rule);
-            json.WriteString("dtype", tensor.Source.DType.Name());
+            json.WriteString("dtype", tensor.DType.Name());
             json.WriteStartArray("shape");
-            foreach (long dimension in tensor.Source.Shape.Dimensions) json.WriteNumberValue(dimension);
+            foreach (long dimension in tensor.Shape.Dimensions) json.WriteNumberValue(dimension);
             json.WriteEndArray();
-            json.WriteNumber("bytes_before", tensor.Source.ByteCount);
-            json.WriteNumber("bytes_after", outputBytes[tensor.Source.Name]);
+            json.WriteNumber("bytes_before", tensor.SourceBytes);
+            json.WriteNumber("bytes_after", outputBytes[tensor.Name]);
             if (tensor.Decision.Unaligned) json.WriteBoolean("unaligned", true);
             if (tensor.Decision.Transpose) json.WriteBoolean("transposed", true);
             json.WriteEndObject();

@@ -2,10 +2,10 @@ using System.Collections.Concurrent;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Plans;
 using Bnb.Formats.Checkpoints;
-using Bnb.Formats.IO;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.Verifying;
 
@@ -78,7 +78,7 @@ internal sealed class Activations
         }
 
         byte[] bytes = new byte[tensor.ByteCount];
-        using (PositionedFile file = PositionedFile.Open(tensor.File.Path)) file.Read(tensor.FileOffset, bytes);
+        using (WeightReader file = WeightReader.Open(tensor.File)) file.Read(tensor, 0, bytes);
         var values = new float[tensor.Shape.ElementCount];
         Widen.ToSingle(stored.Value, bytes, values);
         return Round((int)tensor.Shape.Dimensions[0], (int)width, values);

@@ -21,9 +21,9 @@ internal sealed class Blockwise4Layer(LayerPlan layer, BnbWeight weight, LayerCo
 
     private readonly Code4 _code = Code4Catalog.ByName(weight.State.QuantType);
     private readonly int _blocksize = weight.State.Blocksize;
+    private readonly AbsmaxMean _mean = new();
     private bool _hasStandardTables;
     private PackedReader? _reader;
-    private double[] _absmaxSums = [];
 
     public override long ScaleCount => weight.BlockCount;
 
@@ -37,7 +37,7 @@ internal sealed class Blockwise4Layer(LayerPlan layer, BnbWeight weight, LayerCo
         get
         {
             if (!weight.IsNested || weight.ValueCount == 0) return null;
-            float own = AbsmaxMean.Of(_absmaxSums, weight.BlockCount), stored = weight.State.NestedOffset!.Value;
+            float own = _mean.Value, stored = weight.State.NestedOffset!.Value;
             if (Math.Abs(own - stored) <= OffsetTolerance * Math.Max(Math.Abs(own), Math.Abs(stored))) return null;
             return string.Create(CultureInfo.InvariantCulture, $"nested_offset is {stored:R}, the mean of absmax is {own:R}");
         }
@@ -57,7 +57,6 @@ internal sealed class Blockwise4Layer(LayerPlan layer, BnbWeight weight, LayerCo
 
     protected override void Begin()
     {
-        if (weight.IsNested) _absmaxSums = new double[(weight.BlockCount + NestedAbsmax.Blocksize - 1) / NestedAbsmax.Blocksize];
         var reader = new PackedReader(weight, Context.Source);
         _hasStandardTables = reader.QuantMap.AsSpan().SequenceEqual(_code.Values.Span)
             && (!weight.IsNested || reader.NestedMap.SequenceEqual(DynamicCode8.Values));
@@ -131,7 +130,7 @@ internal sealed class Blockwise4Layer(LayerPlan layer, BnbWeight weight, LayerCo
             return;
         }
 
-        AbsmaxMean.BlockSums(absmax, _absmaxSums.AsSpan((int)(firstBlock / NestedAbsmax.Blocksize)));
+        _mean.Add(absmax);
         Span<byte> nestedCodes = buffers.Found.Raw.AsSpan(0, blocks);
         _reader!.ReadNested(firstBlock, nestedCodes, out float[] nested);
         result.Absmax = AbsmaxComparison.CompareNested(

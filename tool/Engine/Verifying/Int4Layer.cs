@@ -4,6 +4,7 @@ using Bnb.Formats.CompressedTensors;
 using Bnb.Quant.Gemm;
 using Bnb.Quant.Int4;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.Verifying;
 

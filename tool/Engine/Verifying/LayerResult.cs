@@ -1,3 +1,4 @@
+
 namespace Bnb.Engine.Verifying;
 
 /// <summary>What was measured on one quantized weight.</summary>

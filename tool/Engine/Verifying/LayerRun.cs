@@ -50,7 +50,7 @@ internal abstract class LayerRun
     public virtual string? OffsetProblem => null;
 
     /// <summary>Tensor bytes of both sides.</summary>
-    public long Bytes => Layer.Source.Source.ByteCount + Layer.Weight.Parts.Sum(part => part.ByteCount);
+    public long Bytes => Layer.Source.SourceBytes + Layer.Weight.Parts.Sum(part => part.ByteCount);
 
     protected LayerContext Context { get; }
 
@@ -64,7 +64,7 @@ internal abstract class LayerRun
         BnbWeight weight => new Blockwise4Layer(layer, weight, context),
         Int8Weight weight => new Int8Layer(layer, weight, context),
         Int4Weight weight => new Int4Layer(layer, weight, context),
-        _ => throw new ArgumentException($"{layer.Weight.Type} cannot be verified", nameof(layer)),
+        _ => new RederivedLayer(layer, context),
     };
 
     /// <summary>True when it was the last panel; then <see cref="Merged"/> may be asked.</summary>
@@ -89,6 +89,7 @@ internal abstract class LayerRun
         foreach (PanelResult? panel in _panels) merged.Merge(panel!);
         _panels = [];
         Preloaded = null;
+        if (Layer.Source.Input is { } input) Context.Source.Close(input, static _ => { });
         return merged;
     }
 
@@ -135,9 +136,10 @@ internal abstract class LayerRun
         lock (_lock)
         {
             if (_begun) return;
-            long bytes = Layer.Source.Source.ByteCount;
+            long bytes = Layer.Source.SourceBytes;
             // Gathering columns from disk is slow; weights of the Conv1D family are small enough to hold.
-            if (Layer.Source.Quantization!.Transpose && bytes <= LargestPreload)
+            if (Layer.Source.Input is { } input) Context.Source.ReaderOf(input).Begin(held => held <= LargestPreload);
+            else if (Layer.Source.Quantization!.Transpose && bytes <= LargestPreload)
             {
                 byte[] stored = new byte[bytes];
                 Context.Source.ReadBytes(Layer.Source.Source, 0, stored);

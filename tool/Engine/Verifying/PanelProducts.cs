@@ -1,5 +1,6 @@
 using Bnb.Quant.Gemm;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.Verifying;
 
@@ -122,7 +123,7 @@ internal static class PanelProducts
     }
 
     /// <summary>Rounds to the compute dtype and back, in pieces as large as the scratch buffer.</summary>
-    private static void RoundTo(ElementType type, Span<float> values, Span<byte> scratch)
+    public static void RoundTo(ElementType type, Span<float> values, Span<byte> scratch)
     {
         int step = scratch.Length / type.Size();
         for (int start = 0; start < values.Length; start += step)

@@ -1,4 +1,7 @@
 using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using Bnb.Engine.DataTypes;
 using Bnb.Engine.Devices;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Events;
@@ -68,7 +71,7 @@ internal static class VerifyRun
 
         var results = new LayerResult?[plan.Layers.Count];
         var plainFindings = new Finding?[plan.Plain.Count];
-        using (var source = new TensorSource(plan.Layers.SelectMany(TensorsOf)))
+        using (var source = new TensorSource(plan.Layers.SelectMany(TensorsOf), DataTypeCatalog.InputsOn(engine)))
         {
             var shared = new LayerContext(source, activations, computeType, ConfiguredThreshold(plan), engine, panelValues);
             List<LayerRun> runs = [.. plan.Layers.Select(layer => LayerRun.Create(layer, shared))];
@@ -94,7 +97,7 @@ internal static class VerifyRun
                     }
                     else
                     {
-                        plainFindings[item.Index] = PlainComparison.Compare(plan.Plain[item.Index].Quantized, plan.Plain[item.Index].Source);
+                        plainFindings[item.Index] = PlainComparison.Compare(plan.Plain[item.Index].Quantized, plan.Plain[item.Index].Source, engine);
                         progress.Add(2 * plan.Plain[item.Index].Quantized.ByteCount);
                     }
                 },

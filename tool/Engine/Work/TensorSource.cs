@@ -1,5 +1,5 @@
+using System.Collections.Concurrent;
 using Bnb.Engine.Plans;
-using Bnb.Formats.IO;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Numerics;
@@ -15,10 +15,12 @@ internal sealed class TensorSource : IDisposable
     private readonly Lock _lock = new();
     private readonly Dictionary<CheckpointFile, OpenFile> _files = new(ReferenceEqualityComparer.Instance);
 
-    public TensorSource(IEnumerable<TensorPlan> tensors)
-        : this(tensors.SelectMany(tensor => tensor.SourceFiles))
-    {
-    }
+    private readonly ConcurrentDictionary<WeightInput, Lazy<ValueReader>> _readers = new(ReferenceEqualityComparer.Instance);
+    private readonly Func<WeightInput, TensorSource, ValueReader>? _openInput;
+
+    /// <param name="openInput">How inputs are read that no tensor holds as they are.</param>
+    public TensorSource(IEnumerable<TensorPlan> tensors, Func<WeightInput, TensorSource, ValueReader> openInput)
+        : this(tensors.SelectMany(tensor => tensor.SourceFiles)) => _openInput = openInput;
 
     /// <param name="reads">One entry per tensor that will be read and released.</param>
     public TensorSource(IEnumerable<CheckpointFile> reads)
@@ -32,7 +34,7 @@ internal sealed class TensorSource : IDisposable
 
     /// <summary>Reads bytes of a tensor as stored.</summary>
     public void ReadBytes(CheckpointTensor tensor, long offset, Span<byte> destination) =>
-        Open(tensor.File).Read(tensor.FileOffset + offset, destination);
+        Open(tensor.File).Read(tensor, offset, destination);
 
     /// <summary>
     /// Values <paramref name="first"/> to <paramref name="first"/> + <paramref name="count"/> of the dense, flat, [out, in]
@@ -41,6 +43,7 @@ internal sealed class TensorSource : IDisposable
     /// <param name="preloaded">The whole source tensor when it is transposed and memory was lent for it, else null.</param>
     public ReadOnlySpan<byte> ReadValues(TensorPlan plan, long first, int count, WorkerBuffers buffers, byte[]? preloaded)
     {
+        if (plan.Input is { } input) return ReaderOf(input).Read(first, count, buffers);
         Quantization quantization = plan.Quantization!;
         int size = quantization.SourceType.BitSize() / 8;
         Span<byte> raw = buffers.Raw.AsSpan(0, count * size);
@@ -71,6 +74,16 @@ internal sealed class TensorSource : IDisposable
         return narrowed;
     }
 
+    /// <summary>What reads an input; made when it is first asked for.</summary>
+    public ValueReader ReaderOf(WeightInput input) => _readers.GetOrAdd(
+        input, wanted => new Lazy<ValueReader>(() => _openInput!(wanted, this))).Value;
+
+    /// <summary>Forgets what reads an input, with the small tensors that it may hold.</summary>
+    public void Close(WeightInput input, Action<long> giveBack)
+    {
+        if (_readers.TryRemove(input, out Lazy<ValueReader>? reader) && reader.IsValueCreated) reader.Value.End(giveBack);
+    }
+
     /// <summary>Says that one tensor of <paramref name="file"/> is finished.</summary>
     public void Release(CheckpointFile file)
     {
@@ -88,13 +101,13 @@ internal sealed class TensorSource : IDisposable
         foreach (OpenFile entry in _files.Values) entry.File?.Dispose();
     }
 
-    private PositionedFile Open(CheckpointFile file)
+    private WeightReader Open(CheckpointFile file)
     {
         lock (_lock)
         {
             OpenFile entry = _files[file];
             if (entry.File is not null) return entry.File;
-            entry.File = PositionedFile.Open(file.Path);
+            entry.File = WeightReader.Open(file);
             InputCheck.ThrowIfChanged(file, entry.File.Identity);
             return entry.File;
         }
@@ -102,7 +115,7 @@ internal sealed class TensorSource : IDisposable
 
     private sealed class OpenFile
     {
-        public PositionedFile? File;
+        public WeightReader? File;
         public int Remaining;
     }
 }

@@ -1,3 +1,5 @@
+using Bnb.Engine.Policy.Names;
+
 namespace Bnb.Engine.Policy.IgnoreLists;
 
 /// <summary>Asks every reader whether an ignore list says what the tensors are.</summary>
@@ -9,12 +11,16 @@ internal static class IgnoreAudit
     /// that renames modules, which then count as missed.
     /// </summary>
     /// <param name="ignore">Entries of <c>quantization_config.ignore</c>, untrusted text.</param>
+    /// <param name="groups">What vLLM fuses in the model.</param>
     /// <param name="quantized">Full names of modules stored packed.</param>
     /// <param name="plain">Full names of modules stored as plain weights that are or may be linear layers.</param>
     public static IReadOnlyList<IgnoreDisagreement> Run(
-        IEnumerable<string> ignore, IReadOnlyCollection<string> quantized, IReadOnlyCollection<string> plain)
+        IEnumerable<string> ignore,
+        FusedGroups groups,
+        IReadOnlyCollection<string> quantized,
+        IReadOnlyCollection<string> plain)
     {
-        var list = new IgnoreList(ignore);
+        var list = new IgnoreList(ignore, groups);
         List<IgnoreDisagreement> found = [];
         foreach (IgnoreReader reader in Enum.GetValues<IgnoreReader>())
         {

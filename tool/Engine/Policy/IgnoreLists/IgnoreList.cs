@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Bnb.Engine.Policy.Names;
 
 namespace Bnb.Engine.Policy.IgnoreLists;
 
@@ -25,12 +26,16 @@ internal sealed class IgnoreList
     private readonly HashSet<string> _names = new(StringComparer.Ordinal);
     private readonly List<Regex> _regexes = [];
     private readonly List<string> _unreadable = [];
+    private readonly FusedGroups _groups;
     private readonly bool _ignoresClass;
     private readonly bool _ignoresClassBefore11;
 
     /// <summary>Compiles the entries.</summary>
-    public IgnoreList(IEnumerable<string> entries)
+    /// <param name="entries">The list.</param>
+    /// <param name="groups">What vLLM fuses in the model.</param>
+    public IgnoreList(IEnumerable<string> entries, FusedGroups groups)
     {
+        _groups = groups;
         foreach (string entry in entries)
         {
             if (!entry.StartsWith(IgnoreEntry.RegexMark, StringComparison.Ordinal)) _names.Add(entry);
@@ -57,7 +62,19 @@ internal sealed class IgnoreList
             case IgnoreReader.CompressedTensors10: return Answer(_ignoresClassBefore11 || Matches(module));
         }
 
-        if (VllmLayer.Of(module) is not { } layer) return Answer(Matches(module));
+        IgnoreAnswer? found = null;
+        foreach (VllmLayer layer in VllmLayer.Of(module, _groups))
+        {
+            IgnoreAnswer answer = AskLayer(reader, layer);
+            if (answer == IgnoreAnswer.Refused || found is { } other && other != answer) return IgnoreAnswer.Refused;
+            found = answer;
+        }
+
+        return found ?? Answer(Matches(module));
+    }
+
+    private IgnoreAnswer AskLayer(IgnoreReader reader, VllmLayer layer)
+    {
         if (!layer.IsExperts && reader != IgnoreReader.Vllm06 && _names.Contains(layer.Name)) return IgnoreAnswer.Ignored;
         int ignored = layer.Parts.Count(Matches);
         if (ignored == 0 || ignored == layer.Parts.Count) return Answer(ignored > 0);

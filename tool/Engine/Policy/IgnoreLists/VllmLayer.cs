@@ -15,20 +15,19 @@ internal sealed record VllmLayer(string Name, IReadOnlyList<string> Parts, bool 
     private static readonly string[] ExpertParts = [".0.gate_proj", ".0.up_proj", ".0.down_proj"];
 
     /// <summary>
-    /// The layer that holds the module, or null when vLLM has one of the same name. Numbered experts are asked about by the
+    /// The layers that hold the module; none when vLLM has one of the same name. Numbered experts are asked about by the
     /// first expert's three names, whatever the family calls them.
     /// </summary>
-    public static VllmLayer? Of(string module)
+    public static IEnumerable<VllmLayer> Of(string module, FusedGroups groups)
     {
-        if (ExpertsBlock(module) is string block) return OfExperts(block);
-        string leaf = module[(module.LastIndexOf('.') + 1)..];
-        if (FusedGroups.FusedLeaf(leaf) is not string fused) return null;
-        string name = module[..^leaf.Length] + fused;
-        // vLLM replaces the word wherever it occurs in the name.
-        return new VllmLayer(
-            name,
-            [.. FusedGroups.Members(fused).Select(member => name.Replace(fused, member, StringComparison.Ordinal))],
-            IsExperts: false);
+        if (ExpertsBlock(module) is string block) return [OfExperts(block)];
+        return groups.Holding(module).Select(held =>
+        {
+            string name = held.Group.FusedName(module, held.Part);
+            // vLLM replaces the word wherever it occurs in the name.
+            return new VllmLayer(
+                name, [.. held.Group.Parts.Select(part => name.Replace(held.Group.Fused, part, StringComparison.Ordinal))], IsExperts: false);
+        });
     }
 
     /// <summary>The layer of a block of experts, given the block's name, which ends in <c>experts</c>.</summary>

@@ -1,41 +1,98 @@
+using Bnb.Engine.Architectures;
+
 namespace Bnb.Engine.Policy.Names;
 
 /// <summary>
-/// vLLM loads q, k and v of a layer into one parameter, and gate and up into another; each of those is either quantized
-/// or not. So when one member of a group is copied, the others are copied too.
+/// vLLM loads several modules of a checkpoint into one layer: q, k and v, gate and up, and others by model. Each of those
+/// layers is either quantized or not, so when one member of a group is copied, the others are copied too.
 /// </summary>
-internal static class FusedGroups
+internal sealed class FusedGroups
 {
-    /// <summary>The leaf name of the fused module that <paramref name="leaf"/> belongs to, or null.</summary>
-    public static string? FusedLeaf(string leaf) => leaf switch
-    {
-        "q_proj" or "k_proj" or "v_proj" => "qkv_proj",
-        "gate_proj" or "up_proj" => "gate_up_proj",
-        _ => null,
-    };
+    private readonly Dictionary<string, List<FusedGroup>> _byLeaf = new(StringComparer.Ordinal);
 
-    /// <summary>The leaf names that vLLM loads into a module of the leaf name <paramref name="fused"/>.</summary>
-    public static IReadOnlyList<string> Members(string fused) =>
-        fused == "qkv_proj" ? ["q_proj", "k_proj", "v_proj"] : ["gate_proj", "up_proj"];
+    /// <summary>Takes the groups of a model.</summary>
+    public FusedGroups(IEnumerable<FusedGroup> groups)
+    {
+        foreach (FusedGroup group in groups)
+        {
+            foreach (string leaf in group.Parts.Select(Leaf).Distinct(StringComparer.Ordinal))
+            {
+                if (!_byLeaf.TryGetValue(leaf, out List<FusedGroup>? known)) _byLeaf[leaf] = known = [];
+                known.Add(group);
+            }
+        }
+    }
+
+    /// <summary>What most of vLLM's models fuse, for those that are not known.</summary>
+    public static FusedGroups Usual { get; } = new(
+    [
+        new("qkv_proj", ["q_proj", "k_proj", "v_proj"]),
+        new("gate_up_proj", ["gate_proj", "up_proj"]),
+        new("fused_qkv_a_proj", ["q_a_proj", "kv_a_proj_with_mqa"]),
+        new("in_proj_qkvz", ["in_proj_qkv", "in_proj_z"]),
+        new("in_proj_ba", ["in_proj_b", "in_proj_a"]),
+        new("qkv_proj", ["query", "key", "value"]),
+        new("gate_up_proj", ["w1", "w3"]),
+    ]);
+
+    /// <summary>
+    /// The groups of a model: vLLM's own where it has the architecture. It can run what transformers has and it has not, but
+    /// nothing that does not generate.
+    /// </summary>
+    public static FusedGroups Of(KnownModel model)
+    {
+        if (model.Vllm is { } vllm) return new FusedGroups(vllm.Groups);
+        return model.Whole is { Generates: false } ? new FusedGroups([]) : Usual;
+    }
+
+    /// <summary>The groups that hold the module, with the part that it is.</summary>
+    public IEnumerable<(FusedGroup Group, string Part)> Holding(string module)
+    {
+        if (!_byLeaf.TryGetValue(Leaf(module), out List<FusedGroup>? groups)) yield break;
+        foreach (FusedGroup group in groups)
+            if (group.PartOf(module) is string part) yield return (group, part);
+    }
 
     /// <summary>Extends exclusions over their groups, in place. Returns the number of modules that had to follow.</summary>
-    public static int Equalize(ModuleName?[] modules, Verdict[] verdicts)
+    public int Equalize(ModuleName?[] modules, Verdict[] verdicts)
     {
-        Dictionary<(string Parent, string Fused), int> firstCopied = [];
+        var keys = new List<(string Stem, FusedGroup Group)>?[modules.Length];
         for (int i = 0; i < modules.Length; i++)
         {
-            if (Key(modules[i]) is not { } key || verdicts[i] is not { Action: TensorAction.Copy, NeedsCover: true }) continue;
+            if (modules[i] is not { } module || verdicts[i] is { Action: TensorAction.Copy, NeedsCover: false }) continue;
+            foreach ((FusedGroup group, string part) in Holding(module.Path))
+                (keys[i] ??= []).Add((module.Path[..^part.Length], group));
+        }
+
+        int moved = 0;
+        int before;
+        do
+        {
+            before = moved;
+            moved += Follow(modules, verdicts, keys);
+        }
+        while (moved > before);
+        return moved;
+    }
+
+    private static int Follow(ModuleName?[] modules, Verdict[] verdicts, List<(string Stem, FusedGroup Group)>?[] keys)
+    {
+        Dictionary<(string Stem, FusedGroup Group), int> firstCopied = [];
+        for (int i = 0; i < modules.Length; i++)
+        {
+            if (keys[i] is not { } groups || verdicts[i] is not { Action: TensorAction.Copy, NeedsCover: true }) continue;
             // The smallest name speaks for the group, so that the reason does not depend on the order of the file.
-            if (!firstCopied.TryGetValue(key, out int other)
-                || string.CompareOrdinal(modules[i]!.Leaf, modules[other]!.Leaf) < 0)
-                firstCopied[key] = i;
+            foreach ((string Stem, FusedGroup Group) key in groups)
+                if (!firstCopied.TryGetValue(key, out int other) || string.CompareOrdinal(modules[i]!.Leaf, modules[other]!.Leaf) < 0)
+                    firstCopied[key] = i;
         }
 
         int moved = 0;
         for (int i = 0; i < modules.Length && firstCopied.Count > 0; i++)
         {
-            if (verdicts[i].Action != TensorAction.Quantize || Key(modules[i]) is not { } key) continue;
-            if (!firstCopied.TryGetValue(key, out int cause)) continue;
+            if (keys[i] is not { } groups || verdicts[i].Action != TensorAction.Quantize) continue;
+            int cause = groups.Select(key => firstCopied.GetValueOrDefault(key, -1)).FirstOrDefault(static index => index >= 0, -1);
+            if (cause < 0) continue;
             verdicts[i] = verdicts[i].CopyInstead(
                 RuleIds.FusedGroup,
                 $"vLLM fuses it with {modules[cause]!.Leaf}, which is not quantized ({verdicts[cause].Rule})");
@@ -45,6 +102,5 @@ internal static class FusedGroups
         return moved;
     }
 
-    private static (string Parent, string Fused)? Key(ModuleName? module) =>
-        module is not null && FusedLeaf(module.Leaf) is string fused ? (module.Parent, fused) : null;
+    private static string Leaf(string path) => path[(path.LastIndexOf('.') + 1)..];
 }

@@ -1,3 +1,5 @@
+using Bnb.Engine.Architectures;
+
 namespace Bnb.Engine.Policy.Names;
 
 /// <summary>What <c>config.json</c> says about the model, as far as the rules ask.</summary>
@@ -13,4 +15,14 @@ internal sealed record ModelFacts(
     bool IsMultimodal,
     bool TieWordEmbeddings,
     string? DecoderModelType,
-    IReadOnlyList<string> SubModelTypes);
+    IReadOnlyList<string> SubModelTypes)
+{
+    private readonly ModelIdentity? _identity;
+
+    /// <summary>What the config calls the model, by which the atlas is asked.</summary>
+    public ModelIdentity Identity
+    {
+        get => _identity ?? new ModelIdentity(ModelType, null, Architectures, []);
+        init => _identity = value;
+    }
+}

@@ -1,3 +1,4 @@
+
 namespace Bnb.Engine.Policy.Names;
 
 /// <summary>Ids of the rules as they appear in reports; <c>docs/modules.md</c> explains each.</summary>
@@ -26,4 +27,10 @@ internal static class RuleIds
     public const string UserExclude = "user-exclude";
     public const string UserInclude = "user-include";
     public const string Closure = "closure";
+    public const string NotLinear = "not-linear";
+    public const string Subclass = "subclass";
+    public const string Rebuilt = "rebuilt";
+    public const string Experts = "experts";
+    public const string ReadRaw = "read-raw";
+    public const string Adapter = "adapter";
 }

@@ -1,3 +1,5 @@
+using Bnb.Engine.Architectures;
+
 namespace Bnb.Engine.Policy.Names;
 
 /// <summary>A decision in the making, one per tensor.</summary>
@@ -9,8 +11,26 @@ internal sealed record Verdict(TensorAction Action, string Rule, string Reason)
     /// <summary>The module may be a linear layer in some consumer, so the skip list must cover it while it is copied.</summary>
     public bool NeedsCover { get; init; }
 
+    /// <summary>What the atlas says about the tensor; null when its rules are those for names.</summary>
+    public KnownTensor? Known { get; init; }
+
+    /// <summary>The atlas has the model but not this tensor's name.</summary>
+    public bool IsUnknownName { get; init; }
+
     /// <summary>No pattern can turn this into a quantized tensor.</summary>
     public bool Forced { get; init; }
+
+    /// <summary>A consumer may have a linear layer there: the skip list names it where that harms nothing.</summary>
+    public bool LikesCover { get; init; }
+
+    /// <summary>An expert's weight that some library fuses with others.</summary>
+    public bool IsExpert { get; init; }
+
+    /// <summary>The weight of a linear layer under another name than a module's <c>.weight</c>.</summary>
+    public bool IsUnusualName { get; init; }
+
+    /// <summary>Some library makes other layers of it, which must be skipped in its place.</summary>
+    public bool IsRebuilt { get; init; }
 
     /// <summary>Name component that explains the exclusion and is the first choice for the skip entry.</summary>
     public string? Hint { get; init; }

@@ -32,8 +32,8 @@ internal sealed class EntryPrefixTree
     }
 
     /// <summary>
-    /// Whether some entry matches at the start of <paramref name="name"/>; when <paramref name="anchored"/>, only if a dot,
-    /// the end, or a newline at the end (Python's <c>$</c>) follows.
+    /// Whether some entry matches at the start of <paramref name="name"/>; when <paramref name="anchored"/>, only if it ends with a
+    /// dot, or a dot, the end, or a newline at the end (Python's <c>$</c>) follows.
     /// </summary>
     public bool IsPrefixOf(string name, bool anchored)
     {
@@ -61,7 +61,7 @@ internal sealed class EntryPrefixTree
 
     private bool Accepts(List<int> active, string name, int position, bool anchored)
     {
-        bool boundary = !anchored || position == name.Length || name[position] == '.'
+        bool boundary = !anchored || position == name.Length || name[position] == '.' || (position > 0 && name[position - 1] == '.')
             || (name[position] == '\n' && position == name.Length - 1);
         if (!boundary) return false;
         foreach (int node in active)

@@ -1,3 +1,4 @@
+using Bnb.Engine.Architectures;
 using Bnb.Engine.Policy.Names;
 
 namespace Bnb.Engine.Policy.SkipLists;
@@ -10,10 +11,12 @@ internal sealed class NameAliases
 {
     private readonly string _basePrefix;
     private readonly bool _multimodal;
+    private readonly FusedGroups _groups;
 
     /// <summary>Chooses the renamings that apply to the model.</summary>
-    public NameAliases(ModelFacts facts)
+    public NameAliases(ModelFacts facts, FusedGroups groups)
     {
+        _groups = groups;
         _basePrefix = FamilyCatalog.BaseModelPrefix(facts.ModelType) + ".";
         _multimodal = FamilyCatalog.IsMultimodal(facts);
     }
@@ -69,11 +72,14 @@ internal sealed class NameAliases
     }
 
     // vLLM asks for the name of the fused module; experts are fused differently and asked for by their own path.
-    private static void AddFused(ModuleName module, List<string> names)
+    private void AddFused(ModuleName module, List<string> names)
     {
-        if (FusedGroups.FusedLeaf(module.Leaf) is not string fused || module.IndexOf("experts") >= 0) return;
-        for (int i = names.Count - 1; i >= 0; i--)
-            Add(names, names[i][..^module.Leaf.Length] + fused);
+        if (module.IndexOf("experts") >= 0) return;
+        foreach ((FusedGroup group, string part) in _groups.Holding(module.Path))
+        {
+            for (int i = names.Count - 1; i >= 0; i--)
+                if (FusedGroup.EndsWith(names[i], part)) Add(names, group.FusedName(names[i], part));
+        }
     }
 
     private static string? Rest(string path, string prefix) =>

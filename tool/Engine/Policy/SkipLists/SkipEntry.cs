@@ -24,6 +24,12 @@ internal static class SkipEntry
     }
 
     /// <summary>
+    /// An entry that covers one name and nothing else in v5, whose expressions may say where they end. To v4 and vLLM, which
+    /// compare it as text, it means nothing.
+    /// </summary>
+    public static string ExactName(string name) => name + "$";
+
+    /// <summary>
     /// Companion of a word entry that covers an inner component in v5, where the word alone only matches at the start or
     /// the end. Harmless to v4 and vLLM, which look for it as text. The trailing <c>.*</c> serves anchored matching.
     /// </summary>

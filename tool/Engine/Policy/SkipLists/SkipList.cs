@@ -7,9 +7,9 @@ namespace Bnb.Engine.Policy.SkipLists;
 /// <list type="bullet">
 /// <item>v4 (transformers 4, diffusers): the leaf is an entry, or an entry plus a dot occurs anywhere in the name
 /// (not only at component borders), or the name is an entry.</item>
-/// <item>v5 (transformers 5): Python's <c>re.match(entry, name)</c>, an unanchored prefix in which a dot stands for any
+/// <item>v5 (transformers 5.0 to 5.22): Python's <c>re.match(entry, name)</c>, an unanchored prefix in which a dot stands for any
 /// character, or the name ends with the entry's text.</item>
-/// <item>v5 anchored (proposed fix): as v5, but the match must be followed by a dot or by the end.</item>
+/// <item>v5 anchored (5.23): as v5, but the match must end with a dot, or a dot or the end must follow.</item>
 /// <item>vLLM: an entry is one dotted component of the name or a dotted prefix of it.</item>
 /// </list>
 /// Literal entries are looked up in tables; only entries with real regex syntax run through <see cref="Regex"/>.
@@ -20,7 +20,7 @@ internal sealed class SkipList
     private const RegexOptions PythonLike = RegexOptions.CultureInvariant | RegexOptions.NonBacktracking;
     private readonly EntrySet _entries;
     private readonly EntryPrefixTree _literals = new();
-    private readonly List<(Regex Prefix, Regex Anchored)> _regexes = [];
+    private readonly List<(Regex Prefix, Regex Anchored, Regex Whole)> _regexes = [];
     private readonly Dictionary<string, bool> _subtreeAnswers = new(StringComparer.Ordinal);
 
     /// <summary>Compiles the entries.</summary>
@@ -36,10 +36,10 @@ internal sealed class SkipList
             }
             else
             {
-                // Joined as text, not grouped: that is what Python code does with them.
                 _regexes.Add((
                     new Regex($"\\A(?:{entry})", PythonLike),
-                    new Regex($"\\A(?:(?:{entry}\\.)|(?:{entry}$))", PythonLike)));
+                    new Regex($"\\A(?:{entry})(?:\\.|$)", PythonLike),
+                    new Regex($"\\A(?:{entry})\\z", PythonLike)));
             }
         }
     }
@@ -68,22 +68,31 @@ internal sealed class SkipList
             || (dot >= 0 && IsInSkippedSubtree(name[..dot]));
     }
 
-    /// <summary>transformers 5.</summary>
+    /// <summary>transformers 5.0 to 5.22.</summary>
     public bool MatchesV5(string name)
     {
         if (_literals.IsPrefixOf(name, anchored: false) || _entries.HasSuffixOf(name)) return true;
-        foreach ((Regex prefix, _) in _regexes)
+        foreach ((Regex prefix, _, _) in _regexes)
             if (prefix.IsMatch(name)) return true;
 
         return false;
     }
 
-    /// <summary>transformers 5 with the proposed anchoring.</summary>
+    /// <summary>transformers 5.23.</summary>
     public bool MatchesV5Anchored(string name)
     {
         if (_literals.IsPrefixOf(name, anchored: true) || _entries.HasSuffixOf(name)) return true;
-        foreach ((_, Regex anchored) in _regexes)
-            if (anchored.IsMatch(name)) return true;
+        foreach ((_, Regex anchored, Regex whole) in _regexes)
+            if (anchored.IsMatch(name) || EndsAtDot(whole, name)) return true;
+
+        return false;
+    }
+
+    // Python looks back for the dot, which expressions that run in bounded time cannot: the pieces before it are asked instead.
+    private static bool EndsAtDot(Regex whole, string name)
+    {
+        for (int dot = name.IndexOf('.', StringComparison.Ordinal); dot >= 0; dot = name.IndexOf('.', dot + 1))
+            if (whole.IsMatch(name.AsSpan(0, dot + 1))) return true;
 
         return false;
     }

@@ -32,6 +32,9 @@ internal sealed class SkipListBuilder
         return true;
     }
 
+    /// <summary>Adds an entry that is known to touch no quantized module.</summary>
+    public void AddChecked(string entry) => AddEntry(entry);
+
     /// <summary>
     /// Covers one name. Returns false when even its full path touches a quantized module or cannot be written as an entry.
     /// </summary>

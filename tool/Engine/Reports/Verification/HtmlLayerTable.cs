@@ -1,5 +1,4 @@
 using Bnb.Engine.Verifying;
-using Bnb.Quant.Numerics;
 using static Bnb.Engine.Reports.Verification.VerificationText;
 
 namespace Bnb.Engine.Reports.Verification;

@@ -1,0 +1,124 @@
+using Bnb.Engine.Architectures;
+using Bnb.Engine.Policy;
+using Bnb.Engine.Policy.Names;
+using Bnb.Tool.Tests.Policy;
+
+namespace Bnb.Tool.Tests.Architectures;
+
+/// <summary>
+/// Plays what loaders do with a decision: which of a class's layers they convert, given the list, and whether the file holds
+/// exactly those packed. Written from the loaders' rules, apart from the policy.
+/// </summary>
+internal sealed class SimulatedLoaders(AtlasCheckpoint checkpoint, PolicyResult result, PolicyTarget target)
+{
+    private readonly HashSet<string> _packed = new(
+        result.Decisions.Where(static decision => decision.Action == TensorAction.Quantize).Select(static decision => decision.Tensor.Name),
+        StringComparer.Ordinal);
+
+    private bool IsInt4 => target == PolicyTarget.CompressedTensors;
+
+    /// <summary>One line for each layer that a loader builds otherwise than the file is.</summary>
+    public IEnumerable<string> Disagreements()
+    {
+        foreach (string problem in Vllm()) yield return problem;
+        for (int loader = 0; loader < checkpoint.Model.Loaders.Count; loader++)
+        {
+            foreach ((string version, Func<string, bool> converts) in Versions(checkpoint.Model.Loaders[loader]))
+            {
+                foreach (string problem in Saved(loader, converts).Concat(Unsaved(loader, converts)))
+                    yield return $"{checkpoint.Model.Name} in {version}: {problem}";
+            }
+        }
+    }
+
+    private IEnumerable<(string Version, Func<string, bool> Converts)> Versions(Loader loader)
+    {
+        if (IsInt4)
+        {
+            yield return ("compressed-tensors", module => NaiveIgnoreReaders.All["CompressedTensors"](result.SkipModules, module) == "quantized");
+            yield break;
+        }
+
+        IReadOnlyList<string> list = [.. result.SkipModules, .. checkpoint.Model.KeptInFloat32.GetValueOrDefault(loader) ?? []];
+        if (loader == Loader.Transformers5)
+        {
+            yield return ("transformers 5.0", module => !NaiveMatchers.All["v5"](list, module));
+            yield return ("transformers 5.23", module => !NaiveMatchers.All["v5-anchored"](list, module));
+        }
+        else
+        {
+            yield return (loader.ToString(), module => !NaiveMatchers.All["v4"](list, module));
+        }
+    }
+
+    private IEnumerable<string> Saved(int loader, Func<string, bool> converts)
+    {
+        for (int i = 0; i < checkpoint.Tensors.Count; i++)
+        {
+            (PolicyTensor tensor, SavedTensor facts, _) = checkpoint.Tensors[i];
+            bool packed = _packed.Contains(tensor.Name);
+            LayerKind kind = facts.Kinds[loader];
+            bool subclassConverts = IsInt4 || checkpoint.Model.Loaders[loader] != Loader.Transformers5;
+            bool isLayer = kind is LayerKind.Linear or LayerKind.Kept || (kind == LayerKind.Subclass && subclassConverts);
+            if (kind == LayerKind.Absent || (kind == LayerKind.Expert && IsInt4)) continue;
+            // bitsandbytes cannot read packed experts where they are fused: the user's choice.
+            if (kind == LayerKind.Expert && packed) continue;
+            if (IsInt4 && facts.IsConv1D) isLayer = false;
+            string module = checkpoint.MemoryModule(i, loader);
+            bool converted = isLayer && converts(module);
+            if (converted != packed) yield return $"{tensor.Name} ({module}): packed {packed}, converted {converted}";
+            if (packed && checkpoint.Model.Loaders[loader] == Loader.Diffusers && module.Contains("bias", StringComparison.Ordinal))
+                yield return $"{tensor.Name}: taken for a bias";
+        }
+    }
+
+    private IEnumerable<string> Unsaved(int loader, Func<string, bool> converts)
+    {
+        List<string> memory = [.. Enumerable.Range(0, checkpoint.Tensors.Count).Select(i => checkpoint.MemoryModule(i, loader))];
+        foreach ((string pattern, string? sourcePattern) in checkpoint.Model.TiedModules)
+        {
+            if (checkpoint.Model.Loaders[loader] == Loader.Diffusers) continue;
+            foreach (string number in (string[])["0", "10"])
+            {
+                string module = NumberedName.Fill(pattern, [number, "0"]);
+                string leaf = module.Split('.')[^1];
+                if (leaf.Contains("embed", StringComparison.Ordinal) || memory.Contains(module) || sourcePattern is null) continue;
+                int source = memory.IndexOf(NumberedName.Fill(sourcePattern, [number, "0"]));
+                if (source < 0) continue;
+                SavedTensor facts = checkpoint.Tensors[source].Facts;
+                bool sharesTable = sourcePattern.Contains("embed", StringComparison.Ordinal) || sourcePattern.EndsWith("shared", StringComparison.Ordinal);
+                if (_packed.Contains(checkpoint.Tensors[source].Tensor.Name) || (facts.IsNeverLinear && !sharesTable)) continue;
+                if (converts(module)) yield return $"{module} is tied to {sourcePattern} and not in the file, but converted";
+            }
+        }
+
+        if (checkpoint.Model.Loaders[loader] != Loader.Transformers5) yield break;
+        foreach ((_, SavedTensor facts, IReadOnlyList<string> numbers) in checkpoint.Tensors)
+        {
+            if (!facts.Has(LayerKind.Rebuilt)) continue;
+            foreach (string pattern in checkpoint.Model.RebuiltModules)
+                if (converts(NumberedName.Fill(pattern, numbers))) yield return $"{pattern} is made of plain tensors but converted";
+        }
+    }
+
+    // Which layers vLLM has is not in the atlas, only their names: no packed one may be skipped, every plain one must be.
+    private IEnumerable<string> Vllm()
+    {
+        if (Atlas.Embedded.Vllm(checkpoint.Model.Name) is not { } vllm) yield break;
+        foreach ((PolicyTensor tensor, SavedTensor facts, _) in checkpoint.Tensors)
+        {
+            bool packed = _packed.Contains(tensor.Name);
+            if (facts.IsNeverLinear || facts.IsExpert || !tensor.Name.EndsWith(".weight", StringComparison.Ordinal)) continue;
+            if (vllm.Rename(tensor.Name[..^".weight".Length]) is not string module) continue;
+            IEnumerable<string> fused = vllm.Groups.Where(group => group.PartOf(module) is not null).Select(group => group.FusedName(module, group.PartOf(module)!));
+            foreach (string name in IsInt4 || fused.Any() == false ? [module] : fused)
+            {
+                bool skipped = IsInt4
+                    ? NaiveIgnoreReaders.All["CompressedTensors"](result.SkipModules, name) == "ignored"
+                    : NaiveMatchers.All["vllm"](result.SkipModules, name);
+                if (skipped == packed && !(skipped == false && facts.Has(LayerKind.Rebuilt)))
+                    yield return $"{checkpoint.Model.Name} in vLLM: {tensor.Name} ({name}): packed {packed}, skipped {skipped}";
+            }
+        }
+    }
+}

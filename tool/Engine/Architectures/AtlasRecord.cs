@@ -1,0 +1,99 @@
+using System.Text.Json;
+
+namespace Bnb.Engine.Architectures;
+
+/// <summary>Reads one line of the atlas. The data are this program's own, so that a surprise is a bug and not a refusal.</summary>
+internal static class AtlasRecord
+{
+    /// <summary>A class of transformers or diffusers.</summary>
+    public static ModelClass ReadClass(AtlasSection section, string line)
+    {
+        using JsonDocument document = JsonDocument.Parse(line);
+        JsonElement root = document.RootElement;
+        IReadOnlyList<Loader> loaders = section == AtlasSection.Diffusers ? [Loader.Diffusers] : Versions(root);
+        var conv1D = Strings(root, "conv1d").ToHashSet(StringComparer.Ordinal);
+        IReadOnlyList<IReadOnlyDictionary<string, string>> renamed = [.. loaders.Select(loader => Texts(root, "renamed", loader))];
+        Dictionary<string, SavedTensor> tensors = new(StringComparer.Ordinal);
+        foreach (JsonProperty group in root.GetProperty("tensors").EnumerateObject())
+        {
+            LayerKind[] kinds = [.. group.Name.Select(Kind)];
+            foreach (string name in Strings(group.Value))
+                tensors[name] = new SavedTensor(name, kinds, [.. renamed.Select(names => names.GetValueOrDefault(name))], conv1D.Contains(name));
+        }
+
+        return new ModelClass(
+            root.GetProperty("cls").GetString()!,
+            root.TryGetProperty("model_type", out JsonElement type) ? type.GetString() : null,
+            loaders,
+            tensors)
+        {
+            Generates = root.TryGetProperty("generates", out JsonElement generates) && generates.GetBoolean(),
+            LanguageModules = [.. Strings(root, "language")],
+            TiedModules = [.. Ties(root)],
+            RebuiltModules = [.. Strings(root, "converted5").Select(static name => name[..^".weight".Length])],
+            KeptInFloat32 = loaders.ToDictionary(
+                static loader => loader, loader => (IReadOnlyList<string>)[.. Strings(root, "keep_fp32" + Suffix(loader))]),
+        };
+    }
+
+    /// <summary>An architecture of vLLM.</summary>
+    public static VllmModel ReadVllm(string line)
+    {
+        using JsonDocument document = JsonDocument.Parse(line);
+        JsonElement root = document.RootElement;
+        return new VllmModel(
+            root.GetProperty("arch").GetString()!,
+            root.TryGetProperty("groups", out JsonElement groups)
+                ? [.. groups.EnumerateObject().Select(group => new FusedGroup(group.Name, [.. Strings(group.Value)]))]
+                : [],
+            Pairs(root, "substr"),
+            Pairs(root, "prefix"),
+            Pairs(root, "suffix"),
+            root.GetProperty("bnb").GetBoolean(),
+            root.TryGetProperty("why", out JsonElement why) ? why.GetString() : null);
+    }
+
+    private static IReadOnlyList<Loader> Versions(JsonElement root) =>
+        [.. root.GetProperty("versions").GetString()!.Select(static digit => digit == '4' ? Loader.Transformers4 : Loader.Transformers5)];
+
+    private static string Suffix(Loader loader) => loader switch
+    {
+        Loader.Transformers4 => "4",
+        Loader.Transformers5 => "5",
+        _ => "",
+    };
+
+    private static LayerKind Kind(char code) => code switch
+    {
+        'q' => LayerKind.Linear,
+        'h' => LayerKind.Kept,
+        's' => LayerKind.Subclass,
+        'e' => LayerKind.Expert,
+        'c' => LayerKind.Rebuilt,
+        'o' => LayerKind.NotLinear,
+        '-' => LayerKind.Absent,
+        _ => throw new InvalidDataException($"the atlas has a kind of layer that this program does not know: {code}"),
+    };
+
+    private static IReadOnlyDictionary<string, string> Texts(JsonElement root, string member, Loader loader) =>
+        root.TryGetProperty(member + Suffix(loader), out JsonElement names)
+            ? names.EnumerateObject().ToDictionary(static name => name.Name, static name => name.Value.GetString()!, StringComparer.Ordinal)
+            : new Dictionary<string, string>();
+
+    private static IReadOnlyList<KeyValuePair<string, string?>> Pairs(JsonElement root, string member) =>
+        root.TryGetProperty(member, out JsonElement pairs)
+            ? [.. pairs.EnumerateObject().Select(static pair => KeyValuePair.Create(pair.Name, pair.Value.GetString()))]
+            : [];
+
+    private static IEnumerable<(string Module, string? Source)> Ties(JsonElement root)
+    {
+        if (!root.TryGetProperty("tied", out JsonElement pairs)) yield break;
+        foreach (JsonElement pair in pairs.EnumerateArray())
+            yield return (pair[0].GetString()!, pair.GetArrayLength() > 1 ? pair[1].GetString() : null);
+    }
+
+    private static IEnumerable<string> Strings(JsonElement root, string member) =>
+        root.TryGetProperty(member, out JsonElement list) ? Strings(list) : [];
+
+    private static IEnumerable<string> Strings(JsonElement list) => list.EnumerateArray().Select(static text => text.GetString()!);
+}

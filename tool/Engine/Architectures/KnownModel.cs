@@ -1,0 +1,69 @@
+namespace Bnb.Engine.Architectures;
+
+/// <summary>The classes of the atlas that a checkpoint was found to be made of.</summary>
+internal sealed class KnownModel
+{
+    private readonly Dictionary<string, (KnownPart Part, SavedTensor Facts, bool IsOutsideLanguage)?> _patterns = new(StringComparer.Ordinal);
+
+    /// <summary>Takes the result of a <see cref="ModelFinder"/>.</summary>
+    public KnownModel(IReadOnlyList<KnownPart> parts, bool isNamed, VllmModel? vllm)
+    {
+        Parts = [.. parts.OrderByDescending(static part => part.Prefix.Length).ThenBy(static part => part.Prefix, StringComparer.Ordinal)];
+        IsNamed = isNamed;
+        Vllm = vllm;
+    }
+
+    /// <summary>A model of which nothing is known.</summary>
+    public static KnownModel Unknown { get; } = new([], isNamed: false, vllm: null);
+
+    /// <summary>The classes, those with the longest prefix first; empty when the model is unknown.</summary>
+    public IReadOnlyList<KnownPart> Parts { get; }
+
+    /// <summary>The class is the one that the configuration names, so that loaders build exactly it.</summary>
+    public bool IsNamed { get; }
+
+    /// <summary>The class of the whole model; null when only parts of it are known, or nothing.</summary>
+    public ModelClass? Whole => Parts is [.., { MemoryPrefix: "", Class: { } whole }] ? whole : null;
+
+    /// <summary>vLLM's implementation; null when it has none.</summary>
+    public VllmModel? Vllm { get; }
+
+    /// <summary>The facts about a tensor; null when no class knows the name.</summary>
+    public KnownTensor? Find(string tensor)
+    {
+        if (Parts.Count == 0) return null;
+        string pattern = NumberedName.Pattern(tensor);
+        if (!_patterns.TryGetValue(pattern, out var found)) _patterns[pattern] = found = Look(pattern);
+        if (found is not var (part, facts, isOutside)) return null;
+        string own = part.MemoryPrefix + part.OwnName(tensor);
+        if (facts.MemoryNames.All(static name => name is null))
+            return new KnownTensor(part.Class, facts, [.. facts.MemoryNames.Select(_ => own)], isOutside);
+        IReadOnlyList<string> numbers = NumberedName.Numbers(tensor[part.Prefix.Length..]);
+        return new KnownTensor(
+            part.Class,
+            facts,
+            [.. facts.MemoryNames.Select(name => name is null ? own : part.MemoryPrefix + NumberedName.Fill(name, numbers))],
+            isOutside);
+    }
+
+    private (KnownPart Part, SavedTensor Facts, bool IsOutsideLanguage)? Look(string pattern)
+    {
+        foreach (KnownPart part in Parts)
+        {
+            if (part.OwnName(pattern) is string own && part.Class.Find(own) is { } facts) return (part, facts, IsOutsideLanguage(part.Class, own, facts));
+        }
+
+        return null;
+    }
+
+    // The newest version's structure is the one that the language model's paths are given in.
+    private static bool IsOutsideLanguage(ModelClass model, string pattern, SavedTensor facts)
+    {
+        if (!model.Generates || model.LanguageModules.Count == 0) return false;
+        int newest = facts.Kinds.Count - 1;
+        while (newest > 0 && facts.Kinds[newest] == LayerKind.Absent) newest--;
+        string name = facts.MemoryNames[newest] ?? pattern;
+        return !model.LanguageModules.Any(module =>
+            name.StartsWith(module, StringComparison.Ordinal) && name.Length > module.Length && name[module.Length] == '.');
+    }
+}

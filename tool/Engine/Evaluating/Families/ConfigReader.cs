@@ -1,0 +1,176 @@
+using System.Globalization;
+using System.Text.Json;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Evaluating.Operators;
+using Bnb.Formats.HuggingFace;
+using Bnb.Formats.Primitives;
+
+namespace Bnb.Engine.Evaluating.Families;
+
+/// <summary>The members of a config.json that describe a model's shape, each checked for type and range before it sizes
+/// anything. Older and newer spellings are alternatives.</summary>
+internal sealed class ConfigReader
+{
+    /// <summary>No model is near it; a product of two stays within 63 bits.</summary>
+    private const int LargestSize = 1 << 24;
+
+    private readonly JsonElement _root;
+    private readonly string _file;
+
+    /// <param name="config">The parsed file.</param>
+    /// <param name="file">Its path, for messages.</param>
+    /// <param name="contextLength">Tokens of the longest context; some rotary forms depend on it.</param>
+    public ConfigReader(ModelConfig config, string file, int contextLength)
+        : this(config.Root, file, contextLength)
+    {
+    }
+
+    private ConfigReader(JsonElement root, string file, int contextLength)
+    {
+        _root = root;
+        _file = file;
+        ContextLength = contextLength;
+    }
+
+    /// <summary>Tokens of the longest context.</summary>
+    public int ContextLength { get; }
+
+    /// <summary>Hidden width.</summary>
+    public int Hidden => Size("hidden_size", "n_embd");
+
+    /// <summary>Number of layers.</summary>
+    public int Layers => Size("num_hidden_layers", "n_layer");
+
+    /// <summary>Query heads.</summary>
+    public int Heads => Size("num_attention_heads", "n_head");
+
+    /// <summary>Key and value heads; as many as query heads when not given.</summary>
+    public int KeyHeads => OptionalSize("num_key_value_heads") ?? Heads;
+
+    /// <summary>Channels of a head.</summary>
+    public int HeadWidth => OptionalSize("head_dim") ?? (Hidden / Heads);
+
+    /// <summary>Width of the feed-forward block.</summary>
+    public int Intermediate => Size("intermediate_size", "ffn_dim", "n_inner");
+
+    /// <summary>Rows of the embedding.</summary>
+    public int Vocabulary => Size("vocab_size");
+
+    /// <summary>Whether logits are made with the embedding; null when not said.</summary>
+    public bool? IsTied => Has("tie_word_embeddings") ? Flag("tie_word_embeddings", false) : null;
+
+    /// <summary>The family's nonlinearity, where a config does not name one.</summary>
+    public Activation DefaultActivation { get; init; } = Activation.Silu;
+
+    /// <summary>The nonlinearity.</summary>
+    public Activation Activation => Text("hidden_act", "hidden_activation", "activation_function") switch
+    {
+        "silu" or "swish" => Activation.Silu,
+        "gelu" or "gelu_python" => Activation.Gelu,
+        "gelu_new" or "gelu_pytorch_tanh" or "gelu_fast" => Activation.GeluTanh,
+        "relu" => Activation.Relu,
+        { } other => throw Unsupported("hidden_act", other),
+        null => DefaultActivation,
+    };
+
+    /// <summary>Whether a member is there and not null.</summary>
+    public bool Has(string member) => Find([member]) is not null;
+
+    /// <summary>A positive integer.</summary>
+    public int Size(params ReadOnlySpan<string> names) => OptionalSize(names) ?? throw Missing(names[0]);
+
+    /// <summary>A positive integer, or null when absent.</summary>
+    public int? OptionalSize(params ReadOnlySpan<string> names)
+    {
+        if (Find(names) is not { } value) return null;
+        if (value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int size) && size is > 0 and <= LargestSize) return size;
+        throw Bad(names[0], $"an integer from 1 to {LargestSize}", value);
+    }
+
+    /// <summary>A finite number.</summary>
+    public double Number(string name) => OptionalNumber(name) ?? throw Missing(name);
+
+    /// <summary>A finite number, or null when absent.</summary>
+    public double? OptionalNumber(params ReadOnlySpan<string> names)
+    {
+        if (Find(names) is not { } value) return null;
+        if (value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && double.IsFinite(number)) return number;
+        throw Bad(names[0], "a number", value);
+    }
+
+    /// <summary>A flag.</summary>
+    public bool Flag(string name, bool absent) => Find([name]) is not { } value ? absent : value.ValueKind switch
+    {
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        _ => throw Bad(name, "true or false", value),
+    };
+
+    /// <summary>A text, or null when absent.</summary>
+    public string? Text(params ReadOnlySpan<string> names)
+    {
+        if (Find(names) is not { } value) return null;
+        return value.ValueKind == JsonValueKind.String ? value.GetString() : throw Bad(names[0], "a text", value);
+    }
+
+    /// <summary>A list of texts, or null when absent.</summary>
+    public IReadOnlyList<string>? Texts(string name)
+    {
+        if (Find([name]) is not { } value) return null;
+        if (value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String))
+            return [.. value.EnumerateArray().Select(item => item.GetString()!)];
+        throw Bad(name, "a list of texts", value);
+    }
+
+    /// <summary>A list of numbers, or null when absent.</summary>
+    public IReadOnlyList<double>? Numbers(string name)
+    {
+        if (Find([name]) is not { } value) return null;
+        if (value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Number))
+            return [.. value.EnumerateArray().Select(item => item.GetDouble())];
+        throw Bad(name, "a list of numbers", value);
+    }
+
+    /// <summary>A member that is an object, or null when absent.</summary>
+    public ConfigReader? Object(string name)
+    {
+        if (Find([name]) is not { } value) return null;
+        return value.ValueKind == JsonValueKind.Object ? new ConfigReader(value, _file, ContextLength) : throw Bad(name, "an object", value);
+    }
+
+    /// <summary>Throws when a flag has a value that no operator here computes.</summary>
+    public void Require(string name, bool expected, bool absent)
+    {
+        if (Flag(name, absent) != expected) throw Unsupported(name, expected ? "false" : "true");
+    }
+
+    /// <summary>What to throw for a value that is not computed here.</summary>
+    public UserErrorException Unsupported(string member, string value) => new(
+        ExitCode.InputUnsupported, "MODEL-UNSUP", $"no forward pass for models with {member} {DisplayText.Escape(value)}")
+    {
+        File = _file,
+        Facts = [("member", member), ("found", DisplayText.Escape(value))],
+        Action = "compare the weights with verify and diff, which need no forward pass",
+    };
+
+    private JsonElement? Find(ReadOnlySpan<string> names)
+    {
+        foreach (string name in names)
+        {
+            if (_root.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null) return value;
+        }
+
+        return null;
+    }
+
+    private CheckpointFormatException Missing(string name) => new(
+        FormatError.ConfigSchema, $"config.json has no {name}, which the model's shape needs", _file, facts: [("missing", name)],
+        action: "download config.json again");
+
+    private CheckpointFormatException Bad(string name, string expected, JsonElement found) => new(
+        FormatError.ConfigSchema,
+        $"{name} in config.json must be {expected}",
+        _file,
+        facts: [("found", DisplayText.Escape(string.Create(CultureInfo.InvariantCulture, $"{found}"))), ("expected", expected)],
+        action: "download config.json again");
+}

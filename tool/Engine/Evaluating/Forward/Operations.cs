@@ -1,0 +1,126 @@
+using Bnb.Engine.Evaluating.Families;
+using Bnb.Engine.Evaluating.Operators;
+using Bnb.Engine.Evaluating.Weights;
+using Bnb.Quant.Gemm;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Engine.Evaluating.Forward;
+
+/// <summary>The operators of a layer over whole batches, each followed by the rounding of the compute dtype.</summary>
+internal sealed class Operations(ForwardOptions options, Workspace workspace, Importance? importance)
+{
+    public ForwardOptions Options { get; } = options;
+
+    public Workspace Workspace { get; } = workspace;
+
+    /// <summary>Looked at before every product.</summary>
+    public CancellationToken Cancellation { get; set; }
+
+    /// <summary>y = x w^T + b.</summary>
+    public void Linear(LinearForm form, LoadedWeights weights, TokenMatrix x, TokenMatrix y)
+    {
+        Cancellation.ThrowIfCancellationRequested();
+        importance?.Add(form.Weight, x);
+        Sgemm.Run(x.Rows, form.Weight.Rows, form.Weight.Columns, x.All, weights[form.Weight], y.All, Options.Threads, Options.Path);
+        float[]? bias = weights.Find(form.Bias);
+        if (bias is null && Options.ComputeType == ElementType.F32) return;
+        RowBlocks.ForEach(Options.Threads, y.Rows, row =>
+        {
+            Span<float> values = y.Row(row);
+            for (int i = 0; bias is not null && i < values.Length; i++) values[i] += bias[i];
+            ComputeRounding.Apply(Options.ComputeType, values);
+        });
+    }
+
+    /// <summary>Norms every row of x in place, or every piece of <paramref name="width"/> values of it.</summary>
+    public void Norm(NormForm? form, LoadedWeights weights, TokenMatrix x, int width)
+    {
+        if (form is null) return;
+        float[] weight = weights[form.Weight(width)], bias = weights.Find(form.Bias(width)) ?? [];
+        RowBlocks.ForEach(Options.Threads, x.Rows, row =>
+        {
+            for (Span<float> rest = x.Row(row); rest.Length > 0; rest = rest[width..])
+            {
+                Span<float> piece = rest[..width];
+                if (form.Kind == NormKind.Layer) Norms.Layer(piece, weight, bias, form.Epsilon);
+                else Norms.Rms(piece, weight, form.Epsilon, form.Kind == NormKind.RmsFromOne ? 1 : 0);
+                ComputeRounding.Apply(Options.ComputeType, piece);
+            }
+        });
+    }
+
+    /// <summary>The weights that a norm needs.</summary>
+    public static IEnumerable<WeightUse> WeightsOf(NormForm? form, int width, WeightStore store)
+    {
+        if (form is null) yield break;
+        yield return form.Weight(width);
+        if (form.Kind == NormKind.Layer && store.Has(form.Bias(width))) yield return form.Bias(width);
+    }
+
+    /// <summary>The weights that a linear layer needs.</summary>
+    public static IEnumerable<WeightUse> WeightsOf(LinearForm? form, WeightStore store)
+    {
+        if (form is null) yield break;
+        yield return form.Weight;
+        if (store.Has(form.Bias)) yield return form.Bias;
+    }
+
+    /// <summary>x += scale * y.</summary>
+    public void AddScaled(TokenMatrix x, TokenMatrix y, float scale) => RowBlocks.ForEach(Options.Threads, x.Rows, row =>
+    {
+        Span<float> sum = x.Row(row), part = y.Row(row);
+        for (int i = 0; i < sum.Length; i++) sum[i] += part[i] * scale;
+        ComputeRounding.Apply(Options.ComputeType, sum);
+    });
+
+    /// <summary>The feed-forward block, from <paramref name="x"/> to <paramref name="y"/>.</summary>
+    public void FeedForward(DenseForm form, LoadedWeights weights, TokenMatrix x, TokenMatrix y)
+    {
+        int width = form.Width;
+        bool fused = form.Gating is Gating.FirstHalf or Gating.EvenRows;
+        TokenMatrix up = Workspace.Take(Workspace.Slot.Up, x.Rows, fused ? 2 * width : width);
+        Linear(form.Up, weights, x, up);
+        if (form.Gating == Gating.None)
+        {
+            RowBlocks.ForEach(Options.Threads, x.Rows, row =>
+            {
+                Activations.Apply(form.Activation, up.Row(row));
+                ComputeRounding.Apply(Options.ComputeType, up.Row(row));
+            });
+            Linear(form.Down, weights, up, y);
+            return;
+        }
+
+        TokenMatrix gate = Workspace.Take(Workspace.Slot.Gate, x.Rows, width);
+        if (form.Gating == Gating.Separate) Linear(form.Gate!, weights, x, gate);
+        TokenMatrix product = fused ? Workspace.Take(Workspace.Slot.Packed, x.Rows, width) : up;
+        RowBlocks.ForEach(Options.Threads, x.Rows, row =>
+        {
+            Span<float> factor = gate.Row(row), value = product.Row(row);
+            if (form.Gating == Gating.FirstHalf)
+            {
+                up.Row(row)[..width].CopyTo(factor);
+                up.Row(row)[width..].CopyTo(value);
+            }
+            else if (form.Gating == Gating.EvenRows)
+            {
+                ReadOnlySpan<float> both = up.Row(row);
+                for (int i = 0; i < width; i++) (factor[i], value[i]) = (both[2 * i], both[(2 * i) + 1]);
+            }
+
+            if (form.Clip is { } clip)
+            {
+                Activations.ClippedGate(factor, value, clip.Alpha, clip.Limit);
+            }
+            else
+            {
+                Activations.Apply(form.Activation, factor);
+                ComputeRounding.Apply(Options.ComputeType, factor);
+                Activations.Multiply(factor, value);
+            }
+
+            ComputeRounding.Apply(Options.ComputeType, value);
+        });
+        Linear(form.Down, weights, product, y);
+    }
+}

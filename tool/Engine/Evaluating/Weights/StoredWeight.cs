@@ -1,0 +1,28 @@
+using Bnb.Engine.Evaluating.Families;
+using Bnb.Formats.Tensors;
+
+namespace Bnb.Engine.Evaluating.Weights;
+
+/// <summary>A weight as a checkpoint has it: a plain tensor, or the codes of a quantized one.</summary>
+/// <param name="Packed">Null for a plain tensor.</param>
+internal sealed record StoredWeight(CheckpointTensor Tensor, QuantizedWeight? Packed)
+{
+    /// <summary>The dense shape, for messages.</summary>
+    public string ShapeText => Packed is null ? Tensor.Shape.ToString() : $"[{Packed.Rows}, {Packed.Columns}]";
+
+    /// <summary>Whether it is the matrix or vector that is wanted, or holds it.</summary>
+    public bool Fits(WeightUse use)
+    {
+        if (Packed is not null) return use.Index is null && Packed.Rows == use.Rows && Packed.Columns == use.Columns;
+        List<long> dimensions = [.. Tensor.Shape.Dimensions];
+        if (use.Index is { } index)
+        {
+            if (dimensions.Count == 0 || dimensions[0] <= index) return false;
+            dimensions.RemoveAt(0);
+        }
+
+        if (use.Columns == 1 && dimensions.Count == 1) return dimensions[0] == use.Rows;
+        (int outer, int inner) = use.InputsFirst ? (use.Columns, use.Rows) : (use.Rows, use.Columns);
+        return dimensions.Count == 2 && dimensions[0] == outer && dimensions[1] == inner;
+    }
+}

@@ -1,0 +1,106 @@
+using Bnb.Engine.Architectures;
+using Bnb.Engine.DataTypes;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Plans;
+using Bnb.Engine.Policy;
+using Bnb.Engine.Policy.Names;
+using Bnb.Formats.Checkpoints;
+using Bnb.Formats.Primitives;
+
+namespace Bnb.Engine.Quantizing;
+
+/// <summary>
+/// Holds a plan against the loaders it is meant for: adapts what can be adapted and refuses what they cannot load, with
+/// what to do instead. Sources: docs/loaders.md.
+/// </summary>
+internal static class LoadTargets
+{
+    /// <summary>What becomes of experts: as asked, else kept where transformers 5 is to load them in a form it cannot fuse.</summary>
+    public static ExpertChoice Experts(QuantizeRequest request) =>
+        request.Experts ?? (request.LoadsIn.Contains(LoadTarget.Transformers5) && !FusesPacked(request.Recipe) ? ExpertChoice.Keep : ExpertChoice.Pack);
+
+    /// <summary>Refuses a plan that one of the wanted loaders cannot load.</summary>
+    /// <exception cref="UserErrorException">With the loader, the reason and a way forward.</exception>
+    public static void Check(QuantizeRequest request, Checkpoint source, PolicyResult policy)
+    {
+        foreach (LoadTarget target in request.LoadsIn)
+        {
+            if (Obstacle(target, request, source, policy) is not var (reason, action)) continue;
+            throw new UserErrorException(ExitCode.InputUnsupported, "LOADS-IN", $"{Name(target)} cannot load this output: {reason}")
+            {
+                File = source.ConfigPath ?? source.Folder,
+                Facts = [("class", ClassOf(source, policy)), ("type", request.Recipe.Type)],
+                Action = action,
+            };
+        }
+    }
+
+    /// <summary>The word of the option.</summary>
+    public static string Name(LoadTarget target) => target.Word();
+
+    private static (string Reason, string Action)? Obstacle(LoadTarget target, QuantizeRequest request, Checkpoint source, PolicyResult policy) => target switch
+    {
+        LoadTarget.Transformers4 => WithoutClass(Loader.Transformers4, "transformers 4", source, policy),
+        LoadTarget.Transformers5 => WithoutClass(Loader.Transformers5, "transformers 5", source, policy) ?? Transformers5(request, policy),
+        LoadTarget.Diffusers => WithoutClass(Loader.Diffusers, "diffusers", source, policy) ?? OnlyBitsAndBytes("diffusers", request),
+        LoadTarget.Vllm => Vllm(request, source, policy) ?? Engine("vLLM", request, source, policy),
+        LoadTarget.Sglang => Engine("SGLang", request, source, policy),
+        _ => OnlyBitsAndBytes("PEFT", request),
+    };
+
+    private static (string, string)? WithoutClass(Loader loader, string library, Checkpoint source, PolicyResult policy)
+    {
+        // Remote code is a class of its own, of which only its names are known.
+        if (source.Config?.Has("auto_map") == true || policy.Known.Parts.Any(part => part.Class.Loaders.Contains(loader))) return null;
+        return ($"{library} has no class of that name", "leave the word out of --loads-in, or correct the class in config.json");
+    }
+
+    private static (string, string)? Transformers5(QuantizeRequest request, PolicyResult policy)
+    {
+        if (request.Recipe is Int4Recipe { Symmetric: false })
+            return ("compressed-tensors from 0.18 on does not unpack zero points there", "use --symmetric true");
+        bool hasExperts = policy.Decisions.Any(static decision =>
+            decision is { Action: TensorAction.Quantize, Known: { } known } && known.Facts.Has(LayerKind.Expert));
+        return hasExperts && !FusesPacked(request.Recipe)
+            ? ("it fuses experts when it loads them, which it cannot do with packed ones", "use --experts keep, or -t int4, whose experts it fuses")
+            : null;
+    }
+
+    private static (string, string)? Vllm(QuantizeRequest request, Checkpoint source, PolicyResult policy)
+    {
+        if (policy.Known.Vllm is not { } model)
+            return source.Config?.Has("auto_map") == true ? null : ("it has no such architecture", "leave the word out of --loads-in");
+        if (IsBitsAndBytes(request) && !model.ReadsBitsAndBytes)
+            return ($"its {model.Name} does not read bitsandbytes ({model.Problem ?? "no reason known"})", "use -t int4");
+        return null;
+    }
+
+    private static (string, string)? Engine(string library, QuantizeRequest request, Checkpoint source, PolicyResult policy)
+    {
+        if (!IsBitsAndBytes(request)) return null;
+        if (request.Recipe is Blockwise4Recipe { QuantStorage: not DType.U8 })
+            return ($"{library} reads uint8 storage only", "use --quant-storage uint8");
+        if (source.Tensors.Where(static tensor => tensor.Shape.Dimensions.Count == 2).All(static tensor => tensor.DType == DType.F32))
+            return ($"{library}'s bitsandbytes layers run in float16 and bfloat16 only", "cast the source to bfloat16 first");
+        bool isExpert(TensorDecision decision) => decision.Tensor.Name.Contains(".experts.", StringComparison.Ordinal);
+        bool packed = policy.Decisions.Any(decision => decision.Action == TensorAction.Quantize && isExpert(decision));
+        if (packed && request.Recipe.Type != "nf4")
+            return ($"{library} has packed experts as nf4 and int4 only", "use -t nf4 or -t int4");
+        bool plain = !packed && policy.Decisions.Any(decision => isExpert(decision) && decision.Tensor.Shape.Count >= 2);
+        if (plain) return ($"{library} takes all experts of a bitsandbytes checkpoint for packed", "use --experts pack, or -t int4");
+        bool capitals = request.Recipe is Int8Recipe && policy.Decisions.Any(static decision =>
+            decision.Action == TensorAction.Quantize && decision.Tensor.Name.Any(char.IsAsciiLetterUpper));
+        return capitals ? ($"{library} finds no int8 scales of layers with capitals in their names", "use -t nf4 or -t int4") : null;
+    }
+
+    private static (string, string)? OnlyBitsAndBytes(string library, QuantizeRequest request) =>
+        IsBitsAndBytes(request) ? null : ($"{library} reads bitsandbytes types only", "use -t nf4 or -t int8");
+
+    private static bool IsBitsAndBytes(QuantizeRequest request) => request.Recipe.Target != PolicyTarget.CompressedTensors;
+
+    // Symmetric compressed-tensors weights are fused on load with the very values they decode to.
+    private static bool FusesPacked(QuantizeRecipe recipe) => recipe is Int4Recipe { Symmetric: true };
+
+    private static string ClassOf(Checkpoint source, PolicyResult policy) =>
+        policy.Known.Whole?.Name ?? source.Config?.ModelType ?? "not named";
+}
