@@ -31,6 +31,7 @@ internal static class QuantizeCommand
             HelpName = "DTYPE",
             CustomParser = Choice.Parser(ComputeDTypes.ToDictionary(name => name, name => (string?)name)),
         };
+        var sources = new SourceOptions();
         Option<string[]> include = CommonOptions.Glob("--include", "Quantize tensors whose name matches this glob, over the built-in rules; repeatable, the last matching --include or --exclude wins (default: none)");
         Option<string[]> exclude = CommonOptions.Glob("--exclude", "Leave tensors whose name matches this glob as they are; repeatable, the last match wins (default: none)");
         Option<string[]> overrides = RecipeOptions.Overrides();
@@ -65,7 +66,7 @@ internal static class QuantizeCommand
         var command = new Command("quantize", "Turn a checkpoint into a 4-bit or 8-bit one") { source, output };
         foreach (Option option in recipe.All) command.Add(option);
         foreach (Option option in (Option[])[
-            computeDType, include, exclude, overrides, config, excludeUnaligned, quantizeVision, load.Experts, load.LoadsIn,
+            computeDType, include, exclude, overrides, config, excludeUnaligned, quantizeVision, load.Experts, load.LoadsIn, sources.MergeLora, sources.MinCoverage,
             maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, dryRun, overwrite, restart,
             worker.Worker, worker.Workers, hashSource, followSymlinks, nonFinite,
         ]) command.Add(option);
@@ -97,6 +98,8 @@ internal static class QuantizeCommand
                 QuantizeVision = parsed.GetValue(quantizeVision),
                 Experts = load.ExpertsOf(parsed),
                 LoadsIn = load.LoadsInOf(parsed),
+                AdapterPath = parsed.GetValue(sources.MergeLora),
+                MinCoverage = sources.CoverageOf(parsed),
                 MaxShardBytes = parsed.ValueOr(maxShardSize, defaults.MaxShardBytes),
                 Device = parsed.ValueOr(device.Choice, defaults.Device),
                 MaxDeviceMemoryBytes = device.MemoryLimit(parsed),

@@ -15,6 +15,8 @@ internal sealed class RecipeOptions
 {
     private const string Int8 = "int8";
     private const string Int4 = "int4";
+    private const string Fp8 = "fp8";
+    private const string None = "none";
     private const string True = "true";
     private const string Absmax = "absmax";
     private const string Search = "search";
@@ -25,9 +27,9 @@ internal sealed class RecipeOptions
 
     private readonly Option<string> _type = new("--type", "-t")
     {
-        Description = "Data type: nf4, fp4, int8 (LLM.int8()) or int4 (compressed-tensors) (default: nf4)",
+        Description = "Data type: nf4, fp4, int8 (LLM.int8()), int4 or fp8 (compressed-tensors), or none to leave weights as they are, merged or decoded (default: nf4)",
         HelpName = "TYPE",
-        CustomParser = Choice.Parser(FourBit.Append(Int8).Append(Int4).ToDictionary(name => name)),
+        CustomParser = Choice.Parser(FourBit.Concat([Int8, Int4, Fp8, None]).ToDictionary(name => name)),
     };
 
     private readonly Option<int> _blocksize = new("--block-size")
@@ -185,6 +187,8 @@ internal sealed class RecipeOptions
     private QuantizeRecipe TypeRecipe(ParseResult parsed) => parsed.ValueOr(_type, FourBit[0]) switch
     {
         Int8 => new Int8Recipe(parsed.ValueOr(_threshold, Int8Recipe.DefaultThreshold)),
+        Fp8 => new Fp8Recipe(),
+        None => new NoneRecipe(),
         Int4 => new Int4Recipe(parsed.ValueOr(_groupSize, Int4Recipe.DefaultGroupSize), parsed.ValueOr(_symmetric, True) == True) { ScaleType = parsed.GetValue(_scaleType) },
         var name => new Blockwise4Recipe(
             Code4Catalog.ByName(name),
@@ -193,7 +197,7 @@ internal sealed class RecipeOptions
             parsed.ValueOr(_quantStorage, DType.U8)),
     };
 
-    private static bool IsKnown(string type) => type is Int8 or Int4 || FourBit.Contains(type);
+    private static bool IsKnown(string type) => type is Int8 or Int4 or Fp8 or None || FourBit.Contains(type);
 
     // The word as given: one that is no type has an error of its own.
     private string TypeOf(CommandResult result) => WordOf(result, _type) ?? FourBit[0];

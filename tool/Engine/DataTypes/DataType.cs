@@ -15,8 +15,8 @@ internal abstract class DataType
     /// <summary>As <c>--type</c> and reports spell the family's types: nf4 and fp4, or int8.</summary>
     public abstract IReadOnlyList<string> Names { get; }
 
-    /// <summary>Whether the family is written, too, so that a weight of it can be made again from its source.</summary>
-    public virtual bool IsWritten => true;
+    /// <summary>Whether the weight's form is written, too, so that it can be made again from its source.</summary>
+    public virtual bool IsWritten(QuantizedWeight weight) => true;
 
     /// <summary>Finds the family's weights in a checkpoint; for layouts that formats does not read by itself.</summary>
     public virtual void Recognize(WeightSearch search)

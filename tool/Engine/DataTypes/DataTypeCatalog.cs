@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Bnb.Engine.Devices;
+using Bnb.Engine.Merging;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
 using Bnb.Formats.Checkpoints;
@@ -37,6 +38,7 @@ internal static class DataTypeCatalog
         { Quantization: { } quantization } => FamilyOf(quantization).Run(quantization, plan, shard, context),
         { Dequantization: { } packed } => new DequantizeTensorRun(
             plan, packed, () => DecoderOf(packed.Weight, context.Source, context.Engine), shard, context),
+        { Input: { } input } => new InputTensorRun(plan, input, shard, context),
         _ => new CopyTensorRun(plan, shard, context),
     };
 
@@ -45,6 +47,7 @@ internal static class DataTypeCatalog
     {
         DecodedInput decoded => new DecodedReader(
             DecoderOf(decoded.Weight, source, engine), decoded.Type, decoded.Shapes.ChunkMultiple),
+        MergedInput merged => new MergedReader(merged, source),
         _ => throw new ArgumentException($"nothing reads a {input.GetType().Name}", nameof(input)),
     };
 
@@ -68,7 +71,7 @@ internal static class DataTypeCatalog
         : FloatTypes.Named(config?.TorchDType) ?? family.UsualType;
 
     /// <summary>Whether there is a recipe that gives this form.</summary>
-    public static bool IsWritten(QuantizedWeight weight) => FamilyOf(weight).IsWritten;
+    public static bool IsWritten(QuantizedWeight weight) => FamilyOf(weight).IsWritten(weight);
 
     /// <summary>The recipe that would give this form.</summary>
     public static QuantizeRecipe RecipeOf(QuantizedWeight weight) => FamilyOf(weight).Recipe(weight);

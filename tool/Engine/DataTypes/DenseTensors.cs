@@ -56,7 +56,7 @@ internal static class DenseTensors
 
     /// <summary>The plan for a tensor that is not quantized: a weight in another form is decoded.</summary>
     public static TensorPlan Copied(TensorPlan tensor) => tensor.Input is DecodedInput input
-        ? new TensorPlan(tensor.Source, tensor.Decision, null, new Dequantization(input.Weight, input.Type, input.IsConv1D))
+        ? new TensorPlan(tensor.Source, tensor.Decision, null, new Dequantization(input.Weight, input.Type, input.IsConv1D) { Shapes = input.Shapes })
         : tensor;
 
     /// <summary>A weight that is there twice, plain and packed: two readers would see two models.</summary>

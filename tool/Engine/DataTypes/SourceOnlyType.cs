@@ -10,7 +10,7 @@ namespace Bnb.Engine.DataTypes;
 internal abstract class SourceOnlyType<TWeight> : DataType
     where TWeight : QuantizedWeight
 {
-    public sealed override bool IsWritten => false;
+    public sealed override bool IsWritten(QuantizedWeight weight) => false;
 
     public sealed override bool Owns(Quantization quantization) => false;
 

@@ -23,11 +23,16 @@ internal abstract record QuantizeRecipe
     /// <summary>How scales are found.</summary>
     public ScaleRule Scale { get; init; }
 
+    /// <summary>False for the recipe that leaves every weight as it is.</summary>
+    public virtual bool Quantizes => true;
+
     /// <summary>Whether the output's size is known only after the weights were read.</summary>
     public virtual bool SizeDependsOnWeights => false;
 
     /// <summary>Writes the type's own options, as journals and manifests keep them.</summary>
-    public abstract void WriteOptions(Utf8JsonWriter json);
+    public virtual void WriteOptions(Utf8JsonWriter json)
+    {
+    }
 
     /// <summary>Names of the tensors that a quantized weight adds to the file.</summary>
     public abstract IEnumerable<string> CompanionNames(string weightName);

@@ -39,6 +39,9 @@ internal sealed record TensorPlan(
 /// <param name="Transpose">True to write [in, out], as GPT-2's Conv1D stores it.</param>
 internal sealed record Dequantization(QuantizedWeight Weight, ElementType Type, bool Transpose)
 {
+    /// <summary>What a worker's buffers must hold to decode it, where a plan of another kind needs to know.</summary>
+    public BufferShape? Shapes { get; init; }
+
     public long OutputBytes => Weight.ValueCount * Type.Size();
 
     /// <summary>Shape of the dense tensor to write.</summary>

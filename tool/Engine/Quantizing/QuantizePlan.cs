@@ -1,10 +1,12 @@
+using System.Globalization;
 using System.Text.Json;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Errors;
+using Bnb.Engine.Merging;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
-using Bnb.Engine.Recipes;
+using Bnb.Formats.Adapters;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
@@ -52,6 +54,7 @@ internal sealed record QuantizePlan(
         Importance? importance = request.ImportancePath is { } path ? Importance.Open(path) : null;
         ModelFacts facts = ModelFactsReader.Read(source.Config);
         IReadOnlyList<TensorPlan> dense = DenseTensors.Of(source);
+        if (request.AdapterPath is { } adapter) dense = AdapterMerge.Apply(dense, LoraAdapter.Open(adapter));
         IReadOnlyList<PatternRule> patterns = overrides.Patterns(request.Patterns, dense.Select(tensor => tensor.Name));
         PolicyResult policy = QuantizationPolicy.Decide(
             [.. dense.Select(tensor => new PolicyTensor(
@@ -63,11 +66,17 @@ internal sealed record QuantizePlan(
             });
         LoadTargets.Check(request, source, policy);
 
+        // With nothing to quantize the policy decides nothing; it is asked all the same, so that patterns are checked.
         List<TensorPlan> tensors =
-            [.. dense.Zip(policy.Decisions, (tensor, decision) => Plan(tensor, decision, overrides.For(tensor.Name), importance))];
+        [
+            .. dense.Zip(policy.Decisions, (tensor, decision) => recipe.Quantizes
+                ? Plan(tensor, decision, overrides.For(tensor.Name), importance)
+                : DenseTensors.Copied(tensor) with { Decision = decision with { Action = TensorAction.Copy, Rule = "none", Reason = "nothing is quantized" } }),
+        ];
         overrides.RefuseUnmatched();
         if (recipe is Blockwise4Recipe blockwise) RefuseCutTails(tensors, blockwise);
         RefuseNameClashes(tensors, recipe);
+        if (request.MinCoverage is { } wanted) RefuseLowCoverage(tensors, wanted);
         IReadOnlyList<ShardPlan> shards = ShardLayout.Build(tensors, source.OutputBaseName, request.MaxShardBytes);
 
         string computeDType = request.ComputeDType ?? SourceDType(tensors);
@@ -75,26 +84,7 @@ internal sealed record QuantizePlan(
         return new QuantizePlan(source, recipe, policy, tensors, shards, config) { Request = request, ComputeDType = computeDType };
     }
 
-    public override void WriteOptions(Utf8JsonWriter json)
-    {
-        json.WriteString("type", Recipe.Type);
-        Recipe.WriteOptions(json);
-        if (Recipe is Blockwise4Recipe) json.WriteString("compute_dtype", ComputeDType);
-        json.WriteStartArray("patterns");
-        foreach (PatternRule pattern in Request.Patterns) json.WriteStringValue($"{(pattern.Include ? "include" : "exclude")} {pattern.Glob}");
-        json.WriteEndArray();
-        json.WriteStartArray("overrides");
-        foreach (RecipeOverride rule in Request.Overrides)
-            json.WriteStringValue($"{rule.Pattern} {(rule.Keep ? "keep" : FormattableString.Invariant($"{rule.Type} {rule.Blocksize}"))}");
-        json.WriteEndArray();
-        json.WriteString("scale", Recipe.Scale.ToString().ToLowerInvariant());
-        json.WriteString("importance_sha256", Request.ImportancePath is { } path ? FileRecord.Read(path, path).Sha256 : null);
-        json.WriteString("experts", LoadTargets.Experts(Request).ToString().ToLowerInvariant());
-        json.WriteBoolean("exclude_unaligned", Request.ExcludeUnaligned);
-        json.WriteBoolean("quantize_vision", Request.QuantizeVision);
-        json.WriteNumber("max_shard_size", Request.MaxShardBytes);
-        json.WriteString("non_finite", Request.KeepNonFinite ? "keep" : "error");
-    }
+    public override void WriteOptions(Utf8JsonWriter json) => PlanOptions.Write(this, json);
 
     /// <summary>The same plan for some of its shards, as what one worker did is reported.</summary>
     public QuantizePlan Only(IReadOnlyList<int> shards)
@@ -108,13 +98,23 @@ internal sealed record QuantizePlan(
     private static TensorPlan Plan(TensorPlan tensor, TensorDecision decision, QuantizeRecipe recipe, Importance? importance)
     {
         if (decision.Action == TensorAction.Copy) return DenseTensors.Copied(tensor) with { Decision = decision };
-        if (tensor.Input is DecodedInput input && input.IsConv1D != decision.Transpose)
+        bool isTurned = tensor.Input switch
+        {
+            DecodedInput input => input.IsConv1D != decision.Transpose,
+            MergedInput { Base.Input: not null } => decision.Transpose,
+            _ => false,
+        };
+        if (isTurned)
+        {
             throw new UserErrorException(ExitCode.InputUnsupported, "SOURCE-CONV1D", $"{DisplayText.Escape(tensor.Name)} is a Conv1D that is quantized the other way round")
             {
                 File = tensor.Source.File.Path,
                 Tensor = tensor.Name,
                 Action = "--exclude it, or start from the original weights",
             };
+        }
+
+        if (tensor.Input is MergedInput merged) tensor = tensor with { Input = merged with { Transpose = decision.Transpose } };
         long first = tensor.Shape.Dimensions[0], second = tensor.Shape.Dimensions[1];
         (long rows, long columns) = decision.Transpose ? (second, first) : (first, second);
         return tensor with
@@ -138,6 +138,25 @@ internal sealed record QuantizePlan(
         {
             File = source.ConfigPath,
             Action = "remove the inner one: the result would have two",
+        };
+    }
+
+    /// <summary>The share of the parameters that are quantized, said before anything is written.</summary>
+    private static void RefuseLowCoverage(List<TensorPlan> tensors, double wanted)
+    {
+        long all = tensors.Sum(tensor => tensor.Shape.ElementCount), quantized = tensors.Sum(tensor => tensor.Quantization?.ValueCount ?? 0);
+        double share = all == 0 ? 0 : (double)quantized / all;
+        if (share >= wanted) return;
+        List<TensorPlan> left = [.. tensors.Where(tensor => tensor.Quantization is null).OrderByDescending(tensor => tensor.Shape.ElementCount)];
+        throw new UserErrorException(
+            ExitCode.VerificationFailed, "COVERAGE", string.Create(CultureInfo.InvariantCulture, $"{100 * share:F1} % of the parameters would be quantized, {100 * wanted:F1} % are wanted"))
+        {
+            Facts =
+            [
+                .. left.Take(3).Select(tensor => ("left out", string.Create(
+                    CultureInfo.InvariantCulture, $"{DisplayText.Escape(tensor.Name)}: {tensor.Shape.ElementCount:N0} parameters, {tensor.Decision.Rule}"))),
+            ],
+            Action = "--include what is left out, or lower --min-coverage",
         };
     }
 

@@ -25,6 +25,12 @@ internal sealed record QuantizeRequest
     /// <summary>Null: the dtype that most quantized parameters have in the source.</summary>
     public string? ComputeDType { get; init; }
 
+    /// <summary>A LoRA adapter's folder, whose updates are added before anything else; null for none.</summary>
+    public string? AdapterPath { get; init; }
+
+    /// <summary>The least share of the parameters that must be quantized, 0 to 1; null when any will do.</summary>
+    public double? MinCoverage { get; init; }
+
     /// <summary>--include and --exclude in command-line order.</summary>
     public IReadOnlyList<PatternRule> Patterns { get; init; } = [];
 

@@ -54,8 +54,13 @@ internal static class QuantizeRun
         return new QuantizeSummary(share, request, engine, result, watch.Elapsed);
     }
 
-    private static string? CpuOnly(QuantizeRecipe recipe) =>
-        recipe.Scale == ScaleRule.Search ? "searching scales" : recipe is Int4Recipe ? "quantizing to int4" : null;
+    private static string? CpuOnly(QuantizeRecipe recipe) => recipe switch
+    {
+        { Scale: ScaleRule.Search } => "searching scales",
+        Fp8Recipe => "quantizing to fp8",
+        NoneRecipe => "writing what is not quantized",
+        _ => null,
+    };
 
     private static PipelineResult SizesOnly(QuantizePlan plan) => new(
         [.. plan.Shards.Select(shard => new ShardResult(
@@ -66,14 +71,14 @@ internal static class QuantizeRun
 
     private static void Announce(QuantizePlan plan, QuantizeRequest request, MemoryBudget budget, ComputeEngine engine, IRunEvents events)
     {
-        foreach (string note in plan.Source.Notes.Concat(plan.Policy.Notes)) events.Warning(DisplayText.Escape(note));
+        foreach (string note in plan.Source.Notes.Concat(plan.Recipe.Quantizes ? plan.Policy.Notes : [])) events.Warning(DisplayText.Escape(note));
         if (plan.SourceForms.Count > 0)
         {
             events.Warning(
                 $"the source is quantized already ({string.Join(", ", plan.SourceForms)}): it is decoded as its own library does, and the errors of both add up");
         }
 
-        if (plan.Policy.FusedExperts.Count > 0)
+        if (plan.Policy.FusedExperts.Count > 0 && plan.Recipe.Quantizes)
         {
             long bytes = plan.Policy.FusedExperts.Sum(expert => expert.ByteCount);
             events.Warning(Invariant(
@@ -98,8 +103,8 @@ internal static class QuantizeRun
             }
         }
 
-        if (plan.QuantizedParameterCount == 0) events.Warning("no tensor of this checkpoint is quantized");
-        if (plan.ConfigBytes is null) events.Warning("no config.json beside the source: loaders need one with a quantization_config");
+        if (plan.QuantizedParameterCount == 0 && plan.Recipe.Quantizes) events.Warning("no tensor of this checkpoint is quantized");
+        if (plan.ConfigBytes is null && plan.Recipe.Quantizes) events.Warning("no config.json beside the source: loaders need one with a quantization_config");
         events.Debug(Invariant(
             $"kernel path {engine.Path}, {budget.Workers} workers, {budget.ChunkValues} values per chunk, output {request.OutputPath}"));
         foreach (string name in plan.Source.SideFiles.LeftOut) events.Information($"not copied: {DisplayText.Escape(name)}");

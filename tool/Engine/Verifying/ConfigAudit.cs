@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Policy.SkipLists;
@@ -7,6 +8,7 @@ using Bnb.Formats.Checkpoints;
 using Bnb.Formats.CompressedTensors;
 using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
+using Bnb.Formats.ScaledFloats;
 
 namespace Bnb.Engine.Verifying;
 
@@ -32,13 +34,13 @@ internal static class ConfigAudit
             yield break;
         }
 
-        bool isInt4 = quantized.Weights.Any(weight => weight is Int4Weight);
-        string method = isInt4 ? "compressed-tensors" : "bitsandbytes";
+        bool isPacked = quantized.Weights.Any(weight => weight is Int4Weight or ScaledFloatWeight);
+        string method = isPacked ? "compressed-tensors" : "bitsandbytes";
         if (config.QuantMethod != method)
             yield return new Finding(Rule, $"quant_method is {DisplayText.Escape(config.QuantMethod ?? "missing")}, not {method}", Fails: true);
-        if (isInt4 && quantized.Weights.Any(weight => weight is not Int4Weight))
+        if (isPacked && quantized.Weights.Any(weight => weight is not (Int4Weight or ScaledFloatWeight)))
             yield return new Finding(Rule, "there are weights of bitsandbytes and of compressed-tensors: no loader takes both", Fails: true);
-        IEnumerable<Finding> findings = isInt4
+        IEnumerable<Finding> findings = isPacked
             ? Int4ConfigAudit.Run(quantized, settings, facts)
             : BitsAndBytes(quantized, config.Root.GetProperty("quantization_config"), settings).Concat(SkipListFindings(quantized, settings, facts));
         foreach (Finding finding in findings) yield return finding;

@@ -6,7 +6,9 @@ using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.CompressedTensors;
+using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
+using Bnb.Formats.ScaledFloats;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Int4;
 using Bnb.Quant.Numerics;
@@ -140,7 +142,7 @@ internal sealed record VerifyPlan(
             findings.Add(new Finding(
                 "structure", $"{name} is stored transposed: {original.Shape} in the source, [{weight.Rows}, {weight.Columns}] here, and this model has no Conv1D", Fails: true));
             // The others have a transposed form to compare with.
-            if (weight is Int4Weight) return null;
+            if (weight is Int4Weight or ScaledFloatWeight) return null;
         }
 
         Quantization quantization = DataTypeCatalog.RecipeOf(weight).For(original.DType, weight.Rows, weight.Columns, transposed);

@@ -1,5 +1,6 @@
 using Bnb.Engine.Plans;
 using Bnb.Formats.Primitives;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Work;
 
@@ -23,9 +24,14 @@ internal sealed record BufferNeeds(
         var quantized = tensors.Select(tensor => tensor.Quantization).OfType<Quantization>().ToList();
         List<TensorPlan> other = [.. tensors.Where(tensor => tensor.Input is not null)];
         return Of(
-            quantized.Select(q => q.Buffers),
-            [.. quantized.Select(q => q.SourceType.BitSize() / 8), .. other.Select(tensor => tensor.DType.BitSize() / 8)],
-            quantized.Any(q => q.Transpose)) with { Input = InputOf(other) };
+            [.. quantized.Select(q => q.Buffers), .. tensors.Select(tensor => tensor.Dequantization?.Shapes).OfType<BufferShape>()],
+            [
+                .. quantized.Select(q => q.SourceType.BitSize() / 8),
+                .. other.Select(tensor => tensor.DType.BitSize() / 8),
+                .. other.Select(tensor => (tensor.Input as MergedInput)?.Base.DType.BitSize() / 8 ?? 0),
+                .. tensors.Select(tensor => tensor.Dequantization?.Type.Size() ?? 0),
+            ],
+            quantized.Any(q => q.Transpose) || tensors.Any(tensor => tensor.Dequantization is { TransposedMatrices: > 0 })) with { Input = InputOf(other) };
     }
 
     /// <summary>What decoding the inputs of some tensors asks for; null when nothing is decoded.</summary>

@@ -45,29 +45,30 @@ internal sealed class TensorSource : IDisposable
     {
         if (plan.Input is { } input) return ReaderOf(input).Read(first, count, buffers);
         Quantization quantization = plan.Quantization!;
-        int size = quantization.SourceType.BitSize() / 8;
+        TensorShape? turned = quantization.Transpose ? TensorShape.Of(quantization.Columns, quantization.Rows) : null;
+        return ReadDense(plan.Source, quantization.SourceType, turned, first, count, buffers, preloaded);
+    }
+
+    /// <summary>The same of a plain tensor, whatever it is for.</summary>
+    /// <param name="turned">Its shape when it is to be read the other way round; null to read it as it lies.</param>
+    public ReadOnlySpan<byte> ReadDense(
+        CheckpointTensor tensor, DType type, TensorShape? turned, long first, int count, WorkerBuffers buffers, byte[]? preloaded)
+    {
+        int size = type.BitSize() / 8;
         Span<byte> raw = buffers.Raw.AsSpan(0, count * size);
         Span<byte> values = raw;
-        if (!quantization.Transpose)
+        if (turned is null)
         {
-            ReadBytes(plan.Source, first * size, raw);
+            ReadBytes(tensor, first * size, raw);
         }
         else
         {
             values = buffers.Gathered.AsSpan(0, count * size);
-            if (preloaded is not null)
-            {
-                Conv1D.Gather(preloaded, quantization.Rows, quantization.Columns, size, first, values);
-            }
-            else
-            {
-                Conv1D.Gather(
-                    (offset, bytes) => ReadBytes(plan.Source, offset, bytes),
-                    buffers.Raw, quantization.Rows, quantization.Columns, size, first, values);
-            }
+            if (preloaded is not null) Conv1D.Gather(preloaded, turned[1], turned[0], size, first, values);
+            else Conv1D.Gather((offset, bytes) => ReadBytes(tensor, offset, bytes), buffers.Raw, turned[1], turned[0], size, first, values);
         }
 
-        if (quantization.SourceType != DType.F64) return values;
+        if (type != DType.F64) return values;
         Span<byte> narrowed = values[..(count * sizeof(float))];
         // In place: value i is read from 8i before it is written to 4i.
         Narrow.F64ToF32(values, narrowed);
