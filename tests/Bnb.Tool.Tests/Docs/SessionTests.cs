@@ -28,6 +28,7 @@ public sealed class SessionTests : IDisposable
     [InlineData("README.md")]
     [InlineData("docs/cli.md")]
     [InlineData("docs/architecture.md")]
+    [InlineData("docs/scale-out.md")]
     [InlineData("CONTRIBUTING.md")]
     public void Commands_RunInOrder_EndAndPrintAsShown(string name)
     {

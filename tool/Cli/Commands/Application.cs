@@ -71,6 +71,7 @@ internal static class Application
         {
             QuantizeCommand.Create(host),
             PlanCommand.Create(host),
+            FinishCommand.Create(host),
             VerifyCommand.Create(host),
             DequantizeCommand.Create(host),
             InspectCommand.Create(host),

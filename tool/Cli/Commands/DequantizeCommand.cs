@@ -30,10 +30,11 @@ internal static class DequantizeCommand
         Option<long> maxMemory = CommonOptions.MaxMemory();
         var device = new DeviceOptions();
         Option<bool> overwrite = CommonOptions.Overwrite();
+        Option<bool> restart = CommonOptions.Restart();
         Option<bool> followSymlinks = CommonOptions.FollowSymlinks();
         var command = new Command("dequantize", "Turn a quantized checkpoint back into a plain one")
         {
-            source, output, dtype, maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, overwrite, followSymlinks,
+            source, output, dtype, maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, overwrite, restart, followSymlinks,
         };
         command.Validators.Add(device.Validate);
         host.Attach(command, (parsed, context) =>
@@ -53,6 +54,7 @@ internal static class DequantizeCommand
                     Threads = parsed.ValueOr(threads, defaults.Threads),
                     MaxMemoryBytes = parsed.ValueOr(maxMemory, defaults.MaxMemoryBytes),
                     Overwrite = parsed.GetValue(overwrite),
+                    Restart = parsed.GetValue(restart),
                     FollowSymlinks = parsed.GetValue(followSymlinks),
                 },
                 context);

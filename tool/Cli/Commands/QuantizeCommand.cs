@@ -51,6 +51,9 @@ internal static class QuantizeCommand
             Description = "Show what would be done and write nothing. With double quantization the weights are read once, because the size is exact to the byte (default: off)",
         };
         Option<bool> overwrite = CommonOptions.Overwrite();
+        Option<bool> restart = CommonOptions.Restart();
+        var worker = new WorkerOptions(Environment.GetEnvironmentVariable);
+        var hashSource = new Option<bool>("--hash-source") { Description = "Read the source's weight files once more and write their SHA-256 to bnb-manifest.json too (default: off)" };
         Option<bool> followSymlinks = CommonOptions.FollowSymlinks();
         // Not a bool: the parser takes no other word than true and false for one.
         var nonFinite = new Option<string>("--non-finite")
@@ -64,7 +67,8 @@ internal static class QuantizeCommand
         foreach (Option option in recipe.All) command.Add(option);
         foreach (Option option in (Option[])[
             computeDType, include, exclude, overrides, config, excludeUnaligned, quantizeVision, load.Experts, load.LoadsIn, sources.MergeLora, sources.MinCoverage,
-            maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, dryRun, overwrite, followSymlinks, nonFinite,
+            maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, dryRun, overwrite, restart,
+            worker.Worker, worker.Workers, hashSource, followSymlinks, nonFinite,
         ]) command.Add(option);
         command.Validators.Add(result =>
         {
@@ -74,6 +78,7 @@ internal static class QuantizeCommand
             if (recipe.Searches(result) && result.GetResult(nonFinite) is { Implicit: false, Tokens: [.., { Value: "keep" }] })
                 result.AddError("--scale search cannot --non-finite keep: no scale is best for values that are not finite");
             device.Validate(result);
+            worker.Validate(result, dryRun, restart);
         });
         host.Attach(command, (parsed, context) =>
         {
@@ -102,6 +107,9 @@ internal static class QuantizeCommand
                 MaxMemoryBytes = parsed.ValueOr(maxMemory, defaults.MaxMemoryBytes),
                 DryRun = parsed.GetValue(dryRun),
                 Overwrite = parsed.GetValue(overwrite),
+                Restart = parsed.GetValue(restart),
+                Share = worker.Share(parsed),
+                HashSource = parsed.GetValue(hashSource),
                 FollowSymlinks = parsed.GetValue(followSymlinks),
                 KeepNonFinite = parsed.GetValue(nonFinite) == "keep",
             };

@@ -1,6 +1,7 @@
 using Bnb.Cli.Options;
 using Bnb.Cli.Terminal;
 using Bnb.Engine.DataTypes;
+using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Quantizing;
 using Bnb.Engine.Reports;
@@ -16,7 +17,13 @@ internal static class QuantizeScreen
     /// <summary>
     /// A dry run and --verbosity detailed list every tensor; otherwise layers that differ only in their number share a row.
     /// </summary>
-    public static void Write(QuantizeSummary summary, ITerminal terminal, Verbosity verbosity) => TableConsole.Print(terminal, console =>
+    public static void Write(QuantizeSummary summary, ITerminal terminal, Verbosity verbosity)
+    {
+        if (summary.Result.State == OutputState.NothingToDo) terminal.Out.WriteLine(OutputText.NothingToDo(summary.Request.OutputPath!));
+        else WriteTable(summary, terminal, verbosity);
+    }
+
+    private static void WriteTable(QuantizeSummary summary, ITerminal terminal, Verbosity verbosity) => TableConsole.Print(terminal, console =>
     {
         bool everyTensor = summary.Request.DryRun || verbosity >= Verbosity.Detailed;
         Table table = TableConsole.NewTable(("tensor", false), ("action", false), ("shape", false), ("bytes", true), ("becomes", true));
@@ -40,12 +47,11 @@ internal static class QuantizeScreen
         WriteTotals(summary, console);
     });
 
-    /// <summary>One JSON line: options, every tensor, every file, totals.</summary>
     private static void WriteTotals(QuantizeSummary summary, IAnsiConsole console)
     {
         QuantizePlan plan = summary.Plan;
         int quantized = plan.Tensors.Count(tensor => tensor.Quantization is not null);
-        (string, string)[] device = summary.Engine.Note is { } note ? [("device", DisplayText.Escape(note))] : [];
+        (string, string)[] device = summary.Engine?.Note is { } note ? [("device", DisplayText.Escape(note))] : [];
         TableConsole.WriteFacts(
             console,
             [("tensors", $"{quantized} quantized, {plan.Tensors.Count - quantized} copied"),
@@ -56,8 +62,17 @@ internal static class QuantizeScreen
             (plan.Recipe is Int4Recipe or Fp8Recipe ? "ignore" : "skip modules", string.Join(", ", plan.Policy.SkipModules)),
             ("time", $"{TableConsole.Number(summary.Elapsed.TotalSeconds, 2)} s, {ByteSize.Format((long)(plan.SourceTensorBytes / summary.Elapsed.TotalSeconds))}/s"),
             .. device,
-            ("written to", summary.Request.DryRun ? "nothing, this was a dry run" : summary.Request.OutputPath!)]);
+            .. OutputText.Reused(summary.Result, plan.Shards.Count),
+            .. summary.Request.Share is { } share ? [("worker", share.ToString())] : ((string, string)[])[],
+            ("written to", WrittenTo(summary))]);
     }
+
+    private static string WrittenTo(QuantizeSummary summary) => summary switch
+    {
+        { Request.DryRun: true } => "nothing, this was a dry run",
+        { Result.State: OutputState.ShareDone } => $"the staging folder of {summary.Request.OutputPath}, which is not complete yet",
+        _ => summary.Request.OutputPath!,
+    };
 
     private static string Action(TensorPlan tensor, QuantizeRecipe recipe)
     {

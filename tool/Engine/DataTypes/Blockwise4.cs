@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Formats.BitsAndBytes;
@@ -30,6 +31,13 @@ internal sealed record Blockwise4Recipe(Code4 Code, int Blocksize, bool DoubleQu
     /// n is not a multiple would lose its tail (for uint8 the odd last nibble is padded instead).
     /// </summary>
     public int CodesPerStorageElement => QuantStorage.BitSize() / 4;
+
+    public override void WriteOptions(Utf8JsonWriter json)
+    {
+        json.WriteNumber("block_size", Blocksize);
+        json.WriteBoolean("double_quant", DoubleQuant);
+        json.WriteString("quant_storage", TorchName(QuantStorage));
+    }
 
     public override IEnumerable<string> CompanionNames(string weightName) =>
     [

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Formats.CompressedTensors;
@@ -23,6 +24,13 @@ internal sealed record Int4Recipe(int GroupSize, bool Symmetric) : QuantizeRecip
 
     /// <summary>What searched scales are stored as; null for the weights' own dtype.</summary>
     public ElementType? ScaleType { get; init; }
+
+    public override void WriteOptions(Utf8JsonWriter json)
+    {
+        json.WriteNumber("group_size", GroupSize);
+        json.WriteBoolean("symmetric", Symmetric);
+        if (ScaleType is { } type) json.WriteString("scale_dtype", FloatTypes.Name(type));
+    }
 
     public override IEnumerable<string> CompanionNames(string weightName) =>
     [

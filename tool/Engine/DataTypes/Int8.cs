@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Text.Json;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
@@ -20,6 +21,8 @@ internal sealed record Int8Recipe(double Threshold) : QuantizeRecipe
 
     // Rows are scaled as a whole, so no layer is unaligned.
     public override int Blocksize => 1;
+
+    public override void WriteOptions(Utf8JsonWriter json) => json.WriteNumber("int8_threshold", Threshold);
 
     public override IEnumerable<string> CompanionNames(string weightName)
     {

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Plans;
@@ -18,6 +19,10 @@ internal sealed record DequantizePlan(
     Checkpoint Source, IReadOnlyList<TensorPlan> Tensors, IReadOnlyList<ShardPlan> Shards, byte[]? ConfigBytes)
     : OutputPlan(Source, Tensors, Shards, ConfigBytes)
 {
+    public override string Command => "dequantize";
+
+    public required DequantizeRequest Request { get; init; }
+
     /// <summary>What its tensors ask of a worker's buffers.</summary>
     public BufferNeeds Needs
     {
@@ -71,7 +76,13 @@ internal sealed record DequantizePlan(
             source,
             tensors,
             ShardLayout.Build(tensors, source.OutputBaseName, request.MaxShardBytes),
-            config);
+            config) { Request = request };
+    }
+
+    public override void WriteOptions(Utf8JsonWriter json)
+    {
+        json.WriteString("dtype", Request.Type is { } type ? FloatTypes.Name(type) : null);
+        json.WriteNumber("max_shard_size", Request.MaxShardBytes);
     }
 
     private static TensorPlan Dense(QuantizedWeight weight, ElementType type, WeightLayout layout)

@@ -18,6 +18,19 @@ internal static class InspectRun
         foreach (string note in checkpoint.Notes) events.Warning(DisplayText.Escape(note));
         InspectSummary summary = InspectSummary.Of(checkpoint);
         foreach (WeightProblem problem in summary.Problems) events.Warning($"{problem.Rule}: {DisplayText.Escape(problem.Tensor)} {problem.Text}");
-        return summary;
+        return summary with { Manifest = ManifestOf(path, events) };
+    }
+
+    private static OutputManifest? ManifestOf(string path, IRunEvents events)
+    {
+        try
+        {
+            return Directory.Exists(path) ? OutputManifest.Find(path) : null;
+        }
+        catch (UserErrorException unreadable)
+        {
+            events.Warning(unreadable.Summary);
+            return null;
+        }
     }
 }

@@ -12,7 +12,7 @@ internal static class UnfinishedOutput
     public static void Refuse(string path)
     {
         string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
-        if (!name.EndsWith(StagingFolder.Suffix, StringComparison.Ordinal)) return;
+        if (!name.EndsWith(StagingNames.Suffix, StringComparison.Ordinal)) return;
         throw new UserErrorException(ExitCode.InputMalformed, "INCOMPLETE", "this is the staging folder of a run that is in progress or was interrupted")
         {
             File = path,

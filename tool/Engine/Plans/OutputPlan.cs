@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Sharded;
 
@@ -11,6 +12,12 @@ namespace Bnb.Engine.Plans;
 internal abstract record OutputPlan(
     Checkpoint Source, IReadOnlyList<TensorPlan> Tensors, IReadOnlyList<ShardPlan> Shards, byte[]? ConfigBytes)
 {
+    /// <summary>The command that makes it.</summary>
+    public abstract string Command { get; }
+
+    /// <summary>Whether the manifest shall name SHA-256 of the source's weight files, for which they are read once more.</summary>
+    public virtual bool HashesSource => false;
+
     /// <summary>Bytes of the source's tensors, which are all read once.</summary>
     public long SourceTensorBytes => Tensors.Sum(tensor => tensor.SourceBytes);
 
@@ -21,6 +28,9 @@ internal abstract record OutputPlan(
     public long MaximumOutputBytes =>
         Shards.Sum(shard => shard.MaximumLength) + IndexBytes(Shards.Sum(shard => shard.MaximumLength)).Length
         + (ConfigBytes?.Length ?? 0) + Source.SideFiles.Copied.Sum(file => file.Length);
+
+    /// <summary>Writes the options that change bytes of the output, and no others.</summary>
+    public abstract void WriteOptions(Utf8JsonWriter json);
 
     public string IndexName => Source.OutputBaseName + ".safetensors.index.json";
 

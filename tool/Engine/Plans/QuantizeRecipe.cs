@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Bnb.Engine.Policy;
 using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
@@ -27,6 +28,11 @@ internal abstract record QuantizeRecipe
 
     /// <summary>Whether the output's size is known only after the weights were read.</summary>
     public virtual bool SizeDependsOnWeights => false;
+
+    /// <summary>Writes the type's own options, as journals and manifests keep them.</summary>
+    public virtual void WriteOptions(Utf8JsonWriter json)
+    {
+    }
 
     /// <summary>Names of the tensors that a quantized weight adds to the file.</summary>
     public abstract IEnumerable<string> CompanionNames(string weightName);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Merging;
@@ -23,6 +24,15 @@ internal sealed record QuantizePlan(
     IReadOnlyList<ShardPlan> Shards,
     byte[]? ConfigBytes) : OutputPlan(Source, Tensors, Shards, ConfigBytes)
 {
+    public override string Command => "quantize";
+
+    public override bool HashesSource => Request.HashSource;
+
+    public required QuantizeRequest Request { get; init; }
+
+    /// <summary>The compute dtype written to config.json where the data type has one.</summary>
+    public required string ComputeDType { get; init; }
+
     public long ParameterCount => Tensors.Sum(tensor => tensor.Shape.ElementCount);
 
     /// <summary>The forms that weights of the source are decoded from; empty for a plain one.</summary>
@@ -69,10 +79,18 @@ internal sealed record QuantizePlan(
         if (request.MinCoverage is { } wanted) RefuseLowCoverage(tensors, wanted);
         IReadOnlyList<ShardPlan> shards = ShardLayout.Build(tensors, source.OutputBaseName, request.MaxShardBytes);
 
-        byte[]? config = source.Config is { } own
-            ? recipe.WriteConfig(WithoutQuantization(own, source), request.ComputeDType ?? SourceDType(tensors), policy.SkipModules)
-            : null;
-        return new QuantizePlan(source, recipe, policy, tensors, shards, config);
+        string computeDType = request.ComputeDType ?? SourceDType(tensors);
+        byte[]? config = source.Config is { } own ? recipe.WriteConfig(WithoutQuantization(own, source), computeDType, policy.SkipModules) : null;
+        return new QuantizePlan(source, recipe, policy, tensors, shards, config) { Request = request, ComputeDType = computeDType };
+    }
+
+    public override void WriteOptions(Utf8JsonWriter json) => PlanOptions.Write(this, json);
+
+    /// <summary>The same plan for some of its shards, as what one worker did is reported.</summary>
+    public QuantizePlan Only(IReadOnlyList<int> shards)
+    {
+        IReadOnlyList<ShardPlan> some = [.. shards.Select(index => Shards[index])];
+        return this with { Shards = some, Tensors = [.. some.SelectMany(shard => shard.Tensors)] };
     }
 
     private static bool IsQuantizable(DType dtype) => dtype is DType.F16 or DType.BF16 or DType.F32 or DType.F64;

@@ -4,6 +4,7 @@ using Bnb.Engine.Devices;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Recipes;
+using Bnb.Engine.Work;
 using Bnb.Formats.Primitives;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
@@ -58,6 +59,15 @@ internal sealed record QuantizeRequest
     public bool DryRun { get; init; }
 
     public bool Overwrite { get; init; }
+
+    /// <summary>Throw away what an interrupted run left.</summary>
+    public bool Restart { get; init; }
+
+    /// <summary>Which part of the output this process makes; null for all of it.</summary>
+    public WorkerShare? Share { get; init; }
+
+    /// <summary>Write SHA-256 of the source's weight files to the manifest.</summary>
+    public bool HashSource { get; init; }
 
     public bool FollowSymlinks { get; init; }
 

@@ -29,8 +29,12 @@ internal static class QuantizeRun
         UnfinishedOutput.Refuse(request.SourcePath);
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
         QuantizePlan plan = QuantizePlan.Make(request, source);
-        if (place is not null) OutputRun.CheckPlace(plan, place, request.SourcePath, request.Overwrite);
-        long work = plan.Tensors.Where(tensor => tensor.Quantization is not null).Sum(tensor => tensor.Quantization!.ValueCount * (tensor.DType.BitSize() / 8));
+        var mode = new WriteMode(request.Overwrite, request.Restart, request.Share);
+        PlanRecord? record = place is null ? null : PlanRecord.Of(plan);
+        QuantizePlan share = request.Share is null ? plan : plan.Only(OutputRun.ShareOf(plan, request.Share));
+        if (place is not null && !OutputRun.CheckPlace(plan, record!, place, request.SourcePath, mode))
+            return new QuantizeSummary(share, request, null, FinishedOutput.Result(place, share.Shards), watch.Elapsed);
+        long work = share.Tensors.Where(tensor => tensor.Quantization is not null).Sum(tensor => tensor.Quantization!.ValueCount * (tensor.DType.BitSize() / 8));
         bool computes = !request.DryRun || plan.Recipe.SizeDependsOnWeights;
         using ComputeEngine engine = computes
             ? DeviceSelector.Open(
@@ -43,11 +47,11 @@ internal static class QuantizeRun
         Announce(plan, request, budget, engine, events);
 
         var options = new OutputOptions(budget, engine, request.KeepNonFinite);
-        PipelineResult result = place is not null
-            ? OutputRun.Write(plan, options, place, request.Overwrite, events, cancellation)
+        OutputResult result = place is not null
+            ? OutputRun.Write(plan, record!, options, place, mode, events, cancellation)
             // Without double quantization the headers already say everything about sizes.
-            : computes ? OutputRun.Rehearse(plan, options, events, cancellation) : SizesOnly(plan);
-        return new QuantizeSummary(plan, request, engine, result.Shards, watch.Elapsed);
+            : new OutputResult((computes ? OutputRun.Rehearse(plan, options, events, cancellation) : SizesOnly(plan)).Shards, 0, OutputState.ShareDone);
+        return new QuantizeSummary(share, request, engine, result, watch.Elapsed);
     }
 
     private static string? CpuOnly(QuantizeRecipe recipe) => recipe switch
