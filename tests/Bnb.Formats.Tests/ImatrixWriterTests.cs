@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Text;
 using Bnb.Formats.Gguf;
 using Bnb.TestKit;
-using Xunit;
 
 namespace Bnb.Formats.Tests;
 

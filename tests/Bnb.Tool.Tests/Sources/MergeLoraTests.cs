@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using Bnb.Engine.Errors;
-using Bnb.Formats.Primitives;
 using Bnb.TestKit;
 using Xunit;
 

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Policy.SkipLists;
