@@ -1,4 +1,6 @@
+using Bnb.Engine.Architectures;
 using Bnb.Engine.DataTypes;
+using Bnb.Engine.Policy;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
@@ -30,6 +32,10 @@ internal sealed record InspectSummary(
     QuantizedCheckpoint Weights, IReadOnlyList<InspectedTensor> Tensors)
 {
     public Checkpoint Checkpoint => Weights.Source;
+
+    /// <summary>Libraries that have the model's class; empty when none is known to.</summary>
+    public IReadOnlyList<string> KnownTo => ExplainRun.KnownTo(ModelFinder.Find(
+        Atlas.Embedded, ModelFactsReader.Read(Checkpoint.Config).Identity, Tensors.Where(static tensor => tensor.Tensor.Shape.Rank >= 2 || tensor.Weight is not null).Select(static tensor => tensor.Name)));
 
     public IReadOnlyList<WeightProblem> Problems => Weights.Problems;
 

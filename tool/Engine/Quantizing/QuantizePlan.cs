@@ -39,6 +39,7 @@ internal sealed record QuantizePlan(
             {
                 Experts = LoadTargets.Experts(request),
             });
+        GatherCheck.RefuseUngathered(source, policy);
         LoadTargets.Check(request, source, policy);
 
         List<TensorPlan> tensors =
@@ -47,8 +48,10 @@ internal sealed record QuantizePlan(
         RefuseNameClashes(tensors, recipe);
         IReadOnlyList<ShardPlan> shards = ShardLayout.Build(tensors, source.WeightsBaseName, request.MaxShardBytes);
 
+        // Loaders would look for packed weights by a quantization_config, and nothing is packed.
+        bool packsNothing = tensors.TrueForAll(static tensor => tensor.Quantization is null);
         byte[]? config = source.Config is { } own
-            ? recipe.WriteConfig(own, request.ComputeDType ?? SourceDType(tensors), policy.SkipModules)
+            ? packsNothing ? own.Utf8.ToArray() : recipe.WriteConfig(own, request.ComputeDType ?? SourceDType(tensors), policy.SkipModules)
             : null;
         return new QuantizePlan(source, recipe, policy, tensors, shards, config);
     }

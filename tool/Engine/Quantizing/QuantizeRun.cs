@@ -27,6 +27,7 @@ internal static class QuantizeRun
         OutputPlace? place = request.DryRun ? null : OutputPlace.Of(request.OutputPath!);
         KernelPath kernelPath = request.KernelPath ?? KernelChoice.Selected();
         UnfinishedOutput.Refuse(request.SourcePath);
+        AdapterFolder.Refuse(request.SourcePath);
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
         QuantizePlan plan = QuantizePlan.Make(request, source);
         if (place is not null) OutputRun.CheckPlace(plan, place, request.SourcePath, request.Overwrite);
@@ -62,6 +63,7 @@ internal static class QuantizeRun
     private static void Announce(QuantizePlan plan, QuantizeRequest request, MemoryBudget budget, ComputeEngine engine, IRunEvents events)
     {
         foreach (string note in plan.Source.Notes.Concat(plan.Policy.Notes)) events.Warning(DisplayText.Escape(note));
+        if (GatherCheck.OtherEmpty(plan.Source) is string empty) events.Warning(empty);
         if (plan.Policy.FusedExperts.Count > 0)
         {
             long bytes = plan.Policy.FusedExperts.Sum(expert => expert.ByteCount);

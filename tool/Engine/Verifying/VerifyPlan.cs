@@ -6,6 +6,7 @@ using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.CompressedTensors;
+using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Int4;
