@@ -3,8 +3,10 @@ using Bnb.Cli.Terminal;
 
 namespace Bnb.Tool.Tests;
 
-/// <summary>Keeps what a command says; never interactive, fixed width.</summary>
-internal sealed class FakeTerminal : ITerminal
+/// <summary>Keeps what a command says; never interactive.</summary>
+/// <param name="width">Columns of stdout.</param>
+/// <param name="errorWidth">Columns of stderr.</param>
+internal sealed class FakeTerminal(int width = 160, int errorWidth = ITerminal.Unlimited) : ITerminal
 {
     private readonly StringWriter _out = new(CultureInfo.InvariantCulture);
     private readonly StringWriter _error = new(CultureInfo.InvariantCulture);
@@ -15,11 +17,15 @@ internal sealed class FakeTerminal : ITerminal
 
     public bool OutIsInteractive => false;
 
-    public bool ErrorIsInteractive => false;
+    public bool ErrorIsInteractive { get; init; }
 
     public bool Color => false;
 
-    public int Width => 160;
+    public bool Plain { get; init; }
+
+    public int Width => width;
+
+    public int ErrorWidth => errorWidth;
 
     public string OutText => _out.ToString();
 

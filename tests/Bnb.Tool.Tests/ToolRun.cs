@@ -8,9 +8,13 @@ namespace Bnb.Tool.Tests;
 /// <summary>One run of the whole tool in this process, with what it said and how it ended.</summary>
 internal sealed record ToolRun(ExitCode Exit, string Out, string Error)
 {
-    public static ToolRun Of(params IReadOnlyList<string> args)
+    public static ToolRun Of(params IReadOnlyList<string> args) => On(new FakeTerminal(), args);
+
+    /// <summary>The same on a screen of some width, without colours.</summary>
+    public static ToolRun At(int width, params IReadOnlyList<string> args) => On(new FakeTerminal(width, width), args);
+
+    public static ToolRun On(FakeTerminal terminal, params IReadOnlyList<string> args)
     {
-        var terminal = new FakeTerminal();
         using var signals = new SignalCancellation(listen: false);
         ExitCode exit = Application.Run(args, terminal, signals);
         return new ToolRun(exit, terminal.OutText, terminal.ErrorText);

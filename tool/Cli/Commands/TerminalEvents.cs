@@ -20,8 +20,12 @@ internal sealed class TerminalEvents(CommandContext context) : IRunEvents
         context.Log.Write(logged, "{Text:l}", text);
     }
 
-    public IDisposable? Watch(PipelineProgress progress) =>
-        context.Verbosity == Verbosity.Quiet ? null : ProgressDisplay.Start(context.Terminal, progress);
+    public IDisposable? Watch(PipelineProgress progress) => context switch
+    {
+        { Json: true } => new JsonProgress(context.Terminal, progress),
+        { Verbosity: Verbosity.Quiet } => null,
+        _ => ProgressDisplay.Start(context.Terminal, progress),
+    };
 
     public void Outcome(string text) => context.Outcome = text;
 }

@@ -26,7 +26,10 @@ internal static class OutputRun
         PipelineResult result = Pipeline(
             plan, options, (shard, index) => new ShardFile(shard, index, staging),
             () => staging.ScratchPath(Interlocked.Increment(ref scratchFiles)), events, cancellation);
-        foreach (var file in plan.Source.SideFiles.Copied) staging.CopyFile(file.Path, file.RelativeName);
+        byte[]? card = plan.CardBytes;
+        foreach (var file in plan.Source.SideFiles.Copied.Where(file => card is null || file.RelativeName != OutputPlan.CardName))
+            staging.CopyFile(file.Path, file.RelativeName);
+        if (card is not null) staging.WriteFile(OutputPlan.CardName, card);
         byte[] index = plan.IndexBytes(result.Shards.Sum(shard => shard.TensorBytes));
         if (index.Length > 0) staging.WriteFile(plan.IndexName, index);
         cancellation.ThrowIfCancellationRequested();

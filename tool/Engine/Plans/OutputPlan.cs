@@ -11,6 +11,12 @@ namespace Bnb.Engine.Plans;
 internal abstract record OutputPlan(
     Checkpoint Source, IReadOnlyList<TensorPlan> Tensors, IReadOnlyList<ShardPlan> Shards, byte[]? ConfigBytes)
 {
+    /// <summary>What a model card is called.</summary>
+    public const string CardName = "README.md";
+
+    /// <summary>The README.md that takes the place of the source's; null when that is copied like any other file.</summary>
+    public virtual byte[]? CardBytes => null;
+
     /// <summary>Bytes of the source's tensors, which are all read once.</summary>
     public long SourceTensorBytes => Tensors.Sum(tensor => tensor.SourceBytes);
 
@@ -20,7 +26,7 @@ internal abstract record OutputPlan(
     /// <summary>Upper bound of what the output folder takes; what must be free before the run begins.</summary>
     public long MaximumOutputBytes =>
         Shards.Sum(shard => shard.MaximumLength) + IndexBytes(Shards.Sum(shard => shard.MaximumLength)).Length
-        + (ConfigBytes?.Length ?? 0) + Source.SideFiles.Copied.Sum(file => file.Length);
+        + (ConfigBytes?.Length ?? 0) + (CardBytes?.Length ?? 0) + Source.SideFiles.Copied.Sum(file => file.Length);
 
     public string IndexName => Source.OutputBaseName + ".safetensors.index.json";
 

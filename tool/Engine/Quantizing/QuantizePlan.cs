@@ -20,6 +20,8 @@ internal sealed record QuantizePlan(
     IReadOnlyList<ShardPlan> Shards,
     byte[]? ConfigBytes) : OutputPlan(Source, Tensors, Shards, ConfigBytes)
 {
+    public override byte[]? CardBytes => ModelCard.Of(this);
+
     public long ParameterCount => Tensors.Sum(tensor => tensor.Source.Shape.ElementCount);
 
     public long QuantizedParameterCount => Tensors.Sum(tensor => tensor.Quantization?.ValueCount ?? 0);
