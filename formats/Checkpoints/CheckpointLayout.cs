@@ -105,7 +105,7 @@ internal sealed record CheckpointLayout(
         return new CheckpointLayout(files, baseName, null, null, notes);
     }
 
-    private static List<string> Unused(IReadOnlyList<string> names, IReadOnlyList<string> used)
+    private static List<string> Unused(IReadOnlyList<string> names, string[] used)
     {
         List<string> notes = [];
         string ending = Path.GetExtension(used[0]);
@@ -117,7 +117,7 @@ internal sealed record CheckpointLayout(
         return notes;
     }
 
-    private static CheckpointFormatException Ambiguous(string folder, IReadOnlyList<string> names) => new(
+    private static CheckpointFormatException Ambiguous(string folder, string[] names) => new(
         FormatError.FileMissing,
         $"{FileProbe.ShortName(folder)} holds several {(WeightForm.IsTorch(names[0]) ? "PyTorch" : "safetensors")} files that are not one checkpoint, and no index",
         folder,

@@ -17,7 +17,8 @@ internal static class NoWeights
             return new CheckpointFormatException(
                 FormatError.FileIsNotRegular,
                 $"{FileProbe.ShortName(folder)} is a folder without weights, not a safetensors file",
-                folder);
+                folder,
+                action: "give a safetensors file, or a folder with weights");
         }
 
         string found = others.Length > 0 ? ItemList.Names(others) : names.Count == 0 ? "an empty folder" : ItemList.Names(names);
@@ -31,17 +32,17 @@ internal static class NoWeights
 
     private static CheckpointFormatException Pipeline(string folder, IReadOnlyList<string> names)
     {
-        string[] components = [.. names.Where(name => HoldsSafetensors(Path.Combine(folder, name)))];
+        string[] components = [.. names.Where(name => HoldsWeights(Path.Combine(folder, name)))];
         return new CheckpointFormatException(
             FormatError.FileMissing,
             $"{FileProbe.ShortName(folder)} is a diffusers pipeline; its weights are in component folders",
             folder,
-            facts: [("components", components.Length > 0 ? ItemList.Names(components) : "none with safetensors weights")],
+            facts: [("components", components.Length > 0 ? ItemList.Names(components) : "none with weights that are read")],
             action: $"give one component folder, for example {(components.Contains("unet") ? "unet" : "transformer")}/");
     }
 
-    private static bool HoldsSafetensors(string path) =>
+    private static bool HoldsWeights(string path) =>
         FileStatus.TryGet(path, followLinks: true, out FileStatus status, out _)
         && status.Kind == FileKind.Folder
-        && FolderListing.Names(path).Any(name => name.EndsWith(".safetensors", StringComparison.Ordinal));
+        && FolderListing.Names(path).Any(name => WeightForm.Safetensors.Is(name) || WeightForm.IsTorchWeights(name));
 }

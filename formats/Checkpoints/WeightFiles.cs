@@ -13,8 +13,8 @@ internal static class WeightFiles
     public static CheckpointFile OpenOne(string path, string name)
     {
         bool isTorch = WeightForm.IsTorch(name);
-        // The length is looked at before opening: what claims to be a regular file of length 0 may still never end.
-        if (FileProbe.RequireRegular(path).Identity.Length < 8 && !isTorch) _ = SafetensorsFile.ReadHeader(path);
+        // Before opening: what claims to be a regular file of length 0 may still never end.
+        if (FileProbe.RequireRegular(path).Identity.Length == 0 && !isTorch) _ = SafetensorsFile.ReadHeader(path);
         using PositionedFile file = PositionedFile.Open(path);
         return isTorch
             ? new CheckpointFile(path, name, file.Identity, TorchFile.Read(file))

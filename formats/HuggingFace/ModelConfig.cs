@@ -15,6 +15,8 @@ public sealed class ModelConfig
     /// <summary>Where a quantization is described; the second name is that of old compressed-tensors files.</summary>
     private static readonly string[] SettingsMembers = ["quantization_config", "compression_config"];
 
+    private const string DownloadAgain = "download this file again";
+
     private readonly byte[] _original;
     private readonly byte[] _readable;
     private readonly string _file;
@@ -86,7 +88,7 @@ public sealed class ModelConfig
         {
             string at = JsonPosition.FirstInvalidUtf8(utf8.Span).ToString(CultureInfo.InvariantCulture);
             throw new CheckpointFormatException(
-                FormatError.ConfigNotJson, $"{name} is not UTF-8", file, facts: [("first bad byte", $"at {at}")]);
+                FormatError.ConfigNotJson, $"{name} is not UTF-8", file, facts: [("first bad byte", $"at {at}")], action: DownloadAgain);
         }
 
         byte[] readable = PythonLiterals.Replace(utf8.Span);
@@ -97,15 +99,11 @@ public sealed class ModelConfig
             JsonElement root = JsonDocument.Parse(readable, options).RootElement;
             if (root.ValueKind == JsonValueKind.Object) return new ModelConfig(utf8.ToArray(), readable, root, file);
             throw new CheckpointFormatException(
-                FormatError.ConfigSchema, $"{name} must be an object", file, facts: [("found", root.ValueKind.ToString())]);
+                FormatError.ConfigSchema, $"{name} must be an object", file, facts: [("found", root.ValueKind.ToString())], action: DownloadAgain);
         }
         catch (JsonException error)
         {
             throw NotJson(name, file, JsonPosition.Text(error), JsonPosition.Reason(error), error);
-        }
-        catch (InvalidOperationException error)
-        {
-            throw NotJson(name, file, "unknown", "text with an unpaired surrogate escape", error);
         }
     }
 
@@ -175,6 +173,6 @@ public sealed class ModelConfig
         $"{name} is not valid JSON",
         file,
         facts: [("position", position), ("expected", DisplayText.Escape(reason))],
-        action: "download this file again",
+        action: DownloadAgain,
         inner: inner);
 }

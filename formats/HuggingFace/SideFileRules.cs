@@ -11,6 +11,12 @@ public static class SideFileRules
 
     private static readonly string[] OtherEndings = [".index.json", ".incomplete", ".lock", ".part"];
 
+    // How GPTQ, AWQ and modelopt say that the weights beside them are quantized, which those of an output are no longer.
+    private static readonly string[] OtherSettings = ["quantize_config.json", "quant_config.json", "hf_quant_config.json"];
+
+    // What this tool says of the files beside it; beside others it would be a lie.
+    private const string Manifest = "bnb-manifest.json";
+
     // "original" holds the publisher's own format, the others exports or what tools keep for themselves.
     private static readonly string[] OtherFolders =
         ["original", "onnx", "openvino", "coreml", "gguf", ".git", ".cache", "__pycache__", ".ipynb_checkpoints"];
@@ -22,9 +28,11 @@ public static class SideFileRules
     public static bool IsWeights(string name) =>
         WeightEndings.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase));
 
-    /// <summary>True for a file that must not stand beside new weights: weights, an old index, an unfinished download.</summary>
+    /// <summary>True for a file that must not stand beside new weights: weights, an old index or manifest, an unfinished download,
+    /// settings of another quantization.</summary>
     public static bool IsLeftOut(string name) =>
-        IsWeights(name) || OtherEndings.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase));
+        IsWeights(name) || name == Manifest || OtherSettings.Contains(name, StringComparer.OrdinalIgnoreCase)
+        || OtherEndings.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>True for a folder that is no part of the model.</summary>
     public static bool IsForeignFolder(string name) => OtherFolders.Contains(name, StringComparer.OrdinalIgnoreCase);

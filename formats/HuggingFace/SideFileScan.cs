@@ -102,11 +102,14 @@ internal sealed class SideFileScan
     private void OneFile(string path, string name, string relative, FileStatus status, bool takeWeights)
     {
         bool isWanted = !SideFileRules.IsLeftOut(name) || (takeWeights && SideFileRules.IsWeights(name));
-        if (!isWanted || status.Kind != FileKind.Regular)
+        if (!isWanted)
         {
             _leftOut.Add(relative);
             return;
         }
+
+        // A pipe would hang whoever reads it, and a model without one of its files is no copy of it.
+        if (status.Kind != FileKind.Regular) throw FileProbe.NotRegular(path, status);
 
         if (!_followLinks && !_links.StaysInside(path)) throw LinkRule.Error(path);
         if (_copied.Count == FormatLimits.SideFiles)

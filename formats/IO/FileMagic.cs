@@ -18,7 +18,8 @@ internal static class FileMagic
         if (head.StartsWith((ReadOnlySpan<byte>)[0xfd, (byte)'7', (byte)'z', (byte)'X', (byte)'Z'])) return "xz data";
         if (head.Length > 262 && head[257..].StartsWith("ustar"u8)) return "a tar archive";
         // A header of 640 bytes starts with 80 02 as well; a length that long has something in its upper half only in a pickle.
-        bool isPickle = head.Length > 8 && head[0] == 0x80 && head[1] is >= 2 and <= 5 && head[4..8].ContainsAnyExcept((byte)0);
+        bool isPickle = head.Length > 2 && head[0] == 0x80 && head[1] is >= 2 and <= 5
+            && (head.Length < 8 || head[4..8].ContainsAnyExcept((byte)0));
         return isPickle ? "a Python pickle" : null;
     }
 

@@ -33,7 +33,8 @@ internal static class FileProbe
             facts: LinkFacts(path),
             action: "replace the link by the file"),
         Posix.ENAMETOOLONG =>
-            new CheckpointFormatException(FormatError.FileMissing, $"{ShortName(path)}: the name is too long", path),
+            new CheckpointFormatException(
+                FormatError.FileMissing, $"{ShortName(path)}: the name is too long", path, action: "check the path"),
         _ => Posix.Failed("stat", path, errno),
     };
 
@@ -42,7 +43,8 @@ internal static class FileProbe
         FormatError.FileIsNotRegular,
         $"{ShortName(path)} is {status.KindText()}, not a regular file",
         path,
-        facts: LinkFacts(path));
+        facts: LinkFacts(path),
+        action: "put a regular file in its place, or remove it");
 
     /// <summary>The last part of a path, escaped.</summary>
     public static string ShortName(string path)
@@ -80,7 +82,8 @@ internal static class FileProbe
                 tooLong,
                 $"{ShortName(path)} is too large to be what its name says",
                 path,
-                facts: [("size", DisplayText.Bytes(file.Length)), ("limit", DisplayText.Bytes(limit))]);
+                facts: [("size", DisplayText.Bytes(file.Length)), ("limit", DisplayText.Bytes(limit))],
+                action: "download this file again");
         }
 
         byte[] bytes = new byte[(int)file.Length];

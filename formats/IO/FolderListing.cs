@@ -20,7 +20,7 @@ internal static class FolderListing
                 if (names.Count == FormatLimits.FolderEntries)
                 {
                     throw new CheckpointFormatException(
-                        FormatError.SideFileLimit, $"{FileProbe.ShortName(folder)} has more than {names.Count} entries", folder);
+                        FormatError.SideFileLimit, $"{FileProbe.ShortName(folder)} has more than {names.Count} entries", folder, action: "give the folder of one model");
                 }
 
                 names.Add(Path.GetFileName(path));

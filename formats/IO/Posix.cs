@@ -22,12 +22,10 @@ public static partial class Posix
     internal const int ENOSYS = 38;
     internal const int ELOOP = 40;
 
-    private const int EAGAIN = 11;
     private const int EOPNOTSUPP = 95;
     private const int AtCwd = -100;
     private const uint RenameNoReplaceFlag = 1;
     private const uint RenameExchangeFlag = 2;
-    private const int LockExclusiveNonBlocking = 2 | 4;
     private const uint SyncFileRangeWrite = 2;
     private const int OpenReadOnlyNonBlocking = 0x800 | 0x80000; // O_RDONLY | O_NONBLOCK | O_CLOEXEC
 
@@ -89,24 +87,6 @@ public static partial class Posix
     /// <returns>False where the file system or system does not offer this; then nothing was done.</returns>
     /// <exception cref="IOException">The system refused.</exception>
     public static bool RenameExchange(string first, string second) => RenameWithFlags(first, second, RenameExchangeFlag);
-
-    /// <summary>
-    /// Locks a folder against other runs until the handle is disposed or the process ends, however it ends. The lock stays
-    /// with the folder through a rename and leaves no file behind. Elsewhere: an open file <c>.lock</c> inside.
-    /// </summary>
-    /// <returns>The lock, or null when another process (or another call) has it, or when the folder was replaced
-    /// meanwhile.</returns>
-    /// <exception cref="IOException">The folder cannot be opened or the file system cannot lock it.</exception>
-    public static SafeFileHandle? Flock(string folder)
-    {
-        RequirePath(folder);
-        if (!OperatingSystem.IsLinux()) return LockFile(folder);
-        SafeFileHandle handle = OpenReadOnly(folder, out int errno) ?? throw Failed("open", folder, errno);
-        if (flock(handle, LockExclusiveNonBlocking) == 0 && IsStillAt(handle, folder)) return handle;
-        errno = Marshal.GetLastPInvokeError();
-        handle.Dispose();
-        return errno is 0 or EAGAIN ? null : throw Failed("flock", folder, errno);
-    }
 
     /// <summary>
     /// Asks the kernel to start writing a range now, so that a later <see cref="Fsync"/> has less to wait for. A hint: it
@@ -202,36 +182,11 @@ public static partial class Posix
         return errno is EINVAL or ENOSYS or EOPNOTSUPP ? false : throw Failed("rename", to, errno);
     }
 
-    private static bool IsStillAt(SafeFileHandle handle, string folder)
-    {
-        bool same = TryStat(handle, out FileStatus opened, out _)
-            && FileStatus.TryGet(folder, followLinks: true, out FileStatus now, out _)
-            && opened.Identity.Device == now.Identity.Device && opened.Identity.Inode == now.Identity.Inode;
-        Marshal.SetLastPInvokeError(0);
-        return same;
-    }
-
-    private static SafeFileHandle? LockFile(string folder)
-    {
-        try
-        {
-            string path = Path.Combine(folder, ".lock");
-            return File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
-        }
-        catch (IOException)
-        {
-            return null;
-        }
-    }
-
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int open(string path, int flags);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fsync(SafeFileHandle handle);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int flock(SafeFileHandle handle, int operation);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int rename(string from, string to);

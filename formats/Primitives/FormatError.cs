@@ -168,6 +168,15 @@ public enum FormatError
     /// is not read.</summary>
     SourceLayout,
 
+    /// <summary>IMX-LAYOUT: an importance matrix breaks its format, or is of another model.</summary>
+    ImportanceLayout,
+
+    /// <summary>LORA-UNSUP: an adapter of a kind that is not merged.</summary>
+    AdapterUnsupported,
+
+    /// <summary>LORA-LAYOUT: the tensors of an adapter do not fit each other.</summary>
+    AdapterLayout,
+
     /// <summary>QUANT-UNSUP: tensors are quantized in a format that is not read.</summary>
     OtherQuantization,
 

@@ -57,6 +57,9 @@ public static class FormatErrors
         FormatError.QuantState => "BNB-STATE",
         FormatError.PackedLayout => "CT-LAYOUT",
         FormatError.SourceLayout => "SRC-LAYOUT",
+        FormatError.ImportanceLayout => "IMX-LAYOUT",
+        FormatError.AdapterUnsupported => "LORA-UNSUP",
+        FormatError.AdapterLayout => "LORA-LAYOUT",
         FormatError.OtherQuantization => "QUANT-UNSUP",
         FormatError.InputChanged => "INPUT-CHANGED",
         _ => throw new ArgumentOutOfRangeException(nameof(error), error, null),
@@ -71,7 +74,7 @@ public static class FormatErrors
             or FormatError.TorchContainerUnsafe or FormatError.TorchBomb or FormatError.PickleGlobal or FormatError.PickleOpcode
             or FormatError.PickleUnsafe or FormatError.TorchExpand => FormatErrorKind.Unsafe,
         FormatError.AlreadyQuantized or FormatError.TorchUnsupported or FormatError.TorchCompressed
-            or FormatError.OtherQuantization => FormatErrorKind.Unsupported,
+            or FormatError.OtherQuantization or FormatError.AdapterUnsupported => FormatErrorKind.Unsupported,
         FormatError.TorchChecksum => FormatErrorKind.Damaged,
         FormatError.InputChanged => FormatErrorKind.Changed,
         _ => FormatErrorKind.Malformed,

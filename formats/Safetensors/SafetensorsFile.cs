@@ -17,7 +17,8 @@ public static class SafetensorsFile
     /// <exception cref="IOException">The device reported an error.</exception>
     public static SafetensorsHeader ReadHeader(string path)
     {
-        RequireLength(path, FileProbe.RequireRegular(path).Identity.Length);
+        // What claims to be a regular file of length 0 may still never end.
+        if (FileProbe.RequireRegular(path).Identity.Length == 0) throw TooShort(path, 0);
         using PositionedFile file = PositionedFile.Open(path);
         return ReadHeader(file);
     }
@@ -27,9 +28,10 @@ public static class SafetensorsFile
     public static SafetensorsHeader ReadHeader(PositionedFile file)
     {
         ArgumentNullException.ThrowIfNull(file);
-        RequireLength(file.Path, file.Length);
         Span<byte> head = stackalloc byte[(int)Math.Min(file.Length, FormatLimits.LfsPointerBytes)];
         file.Read(0, head);
+        if (file.Length < 8)
+            throw FileMagic.DescribeBinary(head) is { } what ? FileMagic.Error(file.Path, file.Length, what, head) : TooShort(file.Path, file.Length);
         if (file.Length <= FormatLimits.LfsPointerBytes) LfsPointer.ThrowIfPointer(head, file.Path);
 
         int length = HeaderLength(head, file.Length, file.Path);
@@ -38,14 +40,10 @@ public static class SafetensorsFile
         return SafetensorsHeader.Parse(json, file.Length, file.Path);
     }
 
-    private static void RequireLength(string path, long length)
-    {
-        if (length >= 8) return;
-        throw new HeaderErrors(path).Of(
-            FormatError.SafetensorsTooShort,
-            "a safetensors file needs at least 10 bytes",
-            ("size", DisplayText.Bytes(length)));
-    }
+    private static CheckpointFormatException TooShort(string path, long length) => new HeaderErrors(path).Of(
+        FormatError.SafetensorsTooShort,
+        "a safetensors file needs at least 10 bytes",
+        ("size", DisplayText.Bytes(length)));
 
     private static int HeaderLength(ReadOnlySpan<byte> head, long fileLength, string path)
     {

@@ -12,6 +12,7 @@ namespace Bnb.Formats.Sharded;
 public sealed class ShardIndex
 {
     private const string TorchIndex = ".bin.index.json";
+    private const string DownloadAgain = "download this file again";
 
     private ShardIndex(IReadOnlyList<KeyValuePair<string, string>> weightMap, long? totalSize)
     {
@@ -42,7 +43,7 @@ public sealed class ShardIndex
             {
                 string at = JsonPosition.FirstInvalidUtf8(utf8).ToString(CultureInfo.InvariantCulture);
                 throw new CheckpointFormatException(
-                    FormatError.IndexNotJson, $"{name} is not UTF-8", file, facts: [("first bad byte", $"at {at}")]);
+                    FormatError.IndexNotJson, $"{name} is not UTF-8", file, facts: [("first bad byte", $"at {at}")], action: DownloadAgain);
             }
 
             return ReadTop(utf8, file, name);
@@ -129,7 +130,8 @@ public sealed class ShardIndex
                     $"{name}: the shard of a tensor is not a string",
                     file,
                     tensor,
-                    [("tensor", DisplayText.Escape(tensor)), ("found", reader.TokenType.ToString())]);
+                    [("tensor", DisplayText.Escape(tensor)), ("found", reader.TokenType.ToString())],
+                    DownloadAgain);
             }
 
             string shard = reader.GetString()!;
@@ -185,7 +187,7 @@ public sealed class ShardIndex
         $"{name} is not valid JSON",
         file,
         facts: [("position", position), ("expected", DisplayText.Escape(reason))],
-        action: "download this file again",
+        action: DownloadAgain,
         inner: inner);
 
     private static CheckpointFormatException Schema(string name, string file, string what, JsonTokenType? found) => new(
@@ -200,5 +202,5 @@ public sealed class ShardIndex
         $"{name} gives a key twice",
         file,
         facts: [("key", DisplayText.Escape(key)), .. facts],
-        action: "download this file again");
+        action: DownloadAgain);
 }

@@ -1,13 +1,24 @@
 namespace Bnb.Formats.Torch;
 
-/// <summary>The checksum of zip archives (ISO 3309, reflected polynomial 0xEDB88320), eight bytes at a time.</summary>
-internal static class Crc32
+/// <summary>
+/// The checksum of zip archives (ISO 3309, reflected polynomial 0xEDB88320), eight bytes at a time by tables; where the
+/// processor multiplies without carries, long spans are folded (<c>Crc32.Folding.cs</c>), with the same result.
+/// </summary>
+internal static partial class Crc32
 {
     private const int Lanes = 8;
     private static readonly uint[] Table = MakeTable();
 
     /// <summary>The checksum of what <paramref name="crc"/> covers followed by <paramref name="bytes"/>; starts with 0.</summary>
     public static uint Append(uint crc, ReadOnlySpan<byte> bytes)
+    {
+        if (!CanFold || bytes.Length < FoldedBytes) return AppendByTables(crc, bytes);
+        int folded = bytes.Length & ~(BlockBytes - 1);
+        return AppendByTables(~Fold(~crc, bytes[..folded]), bytes[folded..]);
+    }
+
+    /// <summary>The same by tables alone.</summary>
+    public static uint AppendByTables(uint crc, ReadOnlySpan<byte> bytes)
     {
         ReadOnlySpan<uint> table = Table;
         crc = ~crc;

@@ -1,4 +1,3 @@
-
 namespace Bnb.Formats.Torch;
 
 /// <summary>What a name on the list of allowed globals is good for.</summary>

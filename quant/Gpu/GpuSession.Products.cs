@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gemm;
 using Bnb.Quant.Gpu.Devices;
@@ -85,6 +86,54 @@ public sealed partial class GpuSession
     {
         var operation = new ProductOperation(
             m, n, k, type, x, WeightFormat.Int8Rows, MemoryMarshal.AsBytes(codes), absmax, y, product);
+        Run(ref operation);
+    }
+
+    /// <inheritdoc cref="MixedGemmGroups4.Run"/>
+    /// <remarks>Groups of 32 to 4096 values, a power of two.</remarks>
+    /// <param name="product">Which kernel. Tensor cores need k a multiple of 32; what does not fit takes the tiles.</param>
+    /// <exception cref="GpuException">The device failed, the operands exceed the memory limit, or it has no tensor cores for
+    /// this type.</exception>
+    public void MixedGemmGroups4(
+        int m,
+        int n,
+        int k,
+        ElementType type,
+        ReadOnlySpan<byte> x,
+        int groupSize,
+        ElementType scaleType,
+        ReadOnlySpan<byte> packed,
+        ReadOnlySpan<byte> scales,
+        ReadOnlySpan<sbyte> zeroPoints,
+        Span<float> y,
+        GpuProduct product = GpuProduct.Auto)
+    {
+        GemmShape.CheckDimensions(m, n, k);
+        BlockGrid.CheckBlocksize(groupSize);
+        if (k % groupSize != 0) throw new ArgumentOutOfRangeException(nameof(k), k, $"must be a multiple of the group size {groupSize}");
+        int groups = (int)((long)n * k / groupSize);
+        Operands.CheckAtLeast(nameof(scales), (long)groups * scaleType.Size(), scales.Length);
+        if (!zeroPoints.IsEmpty) Operands.CheckAtLeast(nameof(zeroPoints), groups, zeroPoints.Length);
+        var widened = new float[groups];
+        Widen.ToSingle(scaleType, scales[..(groups * scaleType.Size())], widened);
+        var pairs = new float[2 * groups];
+        for (int group = 0; group < groups; group++)
+        {
+            pairs[2 * group] = widened[group];
+            pairs[2 * group + 1] = zeroPoints.IsEmpty ? 8 : 8 + zeroPoints[group];
+        }
+
+        var operation = new ProductOperation(
+            m, n, k, type, x, WeightFormat.Int4Groups(groupSize, scaleType), packed[..(int)((long)n * k / 2)], pairs, y, product);
+        Run(ref operation);
+    }
+
+    /// <inheritdoc cref="Int8Gemm.Run(Int8Activations, int, ReadOnlySpan{sbyte}, ReadOnlySpan{float}, Span{float}, int, KernelPath)"/>
+    /// <exception cref="GpuException">The device failed, or the operands exceed the memory limit.</exception>
+    public void Int8Gemm(
+        Int8Activations x, int n, ReadOnlySpan<sbyte> codes, ReadOnlySpan<float> scb, Span<float> y)
+    {
+        var operation = new Int8ProductOperation(x, n, codes, scb, y);
         Run(ref operation);
     }
 }

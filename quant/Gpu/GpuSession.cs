@@ -4,6 +4,7 @@ using Bnb.Quant.Codes;
 using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Gpu.Runtime;
+using Bnb.Quant.Int4;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Nested;
 using Bnb.Quant.Numerics;
@@ -123,7 +124,6 @@ public sealed partial class GpuSession : IDisposable
     }
 
     /// <inheritdoc cref="AbsmaxMean.Of(ReadOnlySpan{float})"/>
-    /// <remarks>The partial sums come from the device where it has float64, and from the CPU where not; the same bits.</remarks>
     /// <exception cref="GpuException">The device failed.</exception>
     public float MeanOfAbsmax(ReadOnlySpan<float> absmax)
     {
@@ -132,7 +132,40 @@ public sealed partial class GpuSession : IDisposable
         return operation.Mean;
     }
 
-    /// <inheritdoc cref="Bnb.Quant.Nested.NestedAbsmax.Quantize"/>
+    /// <summary>4-bit quantization of a whole tensor, the mean of its absmax, and their quantization, all on the device:
+    /// <see cref="Quantize4"/>, <see cref="MeanOfAbsmax"/> and <see cref="QuantizeAbsmax"/> in one, with the same bytes.</summary>
+    /// <param name="code">The 4-bit data type.</param>
+    /// <param name="type">The type of the values.</param>
+    /// <param name="blocksize">Values per block, a power of two from 32 to 4096.</param>
+    /// <param name="source">The values, little-endian.</param>
+    /// <param name="packed">One byte per two values.</param>
+    /// <param name="codes">The 8-bit code of each block's absmax.</param>
+    /// <param name="nestedAbsmax">One float32 per 256 of those.</param>
+    /// <param name="offset">The mean of absmax; 0 of none.</param>
+    /// <returns>Whether all values are finite.</returns>
+    /// <exception cref="ArgumentException">A span's length is not what the number of values needs.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The block size is not supported.</exception>
+    /// <exception cref="GpuException">The device failed, or not <see cref="FitsNested"/>.</exception>
+    public bool QuantizeNested4(
+        Code4 code,
+        ElementType type,
+        int blocksize,
+        ReadOnlySpan<byte> source,
+        Span<byte> packed,
+        Span<byte> codes,
+        Span<float> nestedAbsmax,
+        out float offset)
+    {
+        var operation = new QuantizeNested4Operation(code, type, blocksize, source, packed, codes, nestedAbsmax);
+        Run(ref operation);
+        offset = operation.Offset;
+        return operation.AllFinite;
+    }
+
+    /// <summary>Whether the memory limit lets <see cref="QuantizeNested4"/> keep so many absmax on the device.</summary>
+    public bool FitsNested(long blocks) => QuantizeNested4Operation.Fits(_bench, blocks);
+
+    /// <inheritdoc cref="NestedAbsmax.Quantize"/>
     /// <exception cref="GpuException">The device failed.</exception>
     public void QuantizeAbsmax(ReadOnlySpan<float> absmax, float offset, Span<byte> codes, Span<float> nestedAbsmax)
     {
@@ -140,12 +173,40 @@ public sealed partial class GpuSession : IDisposable
         Run(ref operation);
     }
 
-    /// <inheritdoc cref="Bnb.Quant.Nested.NestedAbsmax.Dequantize(ReadOnlySpan{byte}, ReadOnlySpan{float}, ReadOnlySpan{float}, float, Span{float})"/>
+    /// <inheritdoc cref="NestedAbsmax.Dequantize(ReadOnlySpan{byte}, ReadOnlySpan{float}, ReadOnlySpan{float}, float, Span{float})"/>
     /// <exception cref="GpuException">The device failed.</exception>
     public void DequantizeAbsmax(
         ReadOnlySpan<byte> codes, ReadOnlySpan<float> map, ReadOnlySpan<float> nestedAbsmax, float offset, Span<float> absmax)
     {
         var operation = new Dequantize8Operation(codes, map, NestedAbsmax.Blocksize, nestedAbsmax, offset, absmax);
+        Run(ref operation);
+    }
+
+    /// <inheritdoc cref="QuantizeGroups4.Run"/>
+    /// <exception cref="GpuException">The device failed.</exception>
+    public bool QuantizeInt4Groups(
+        ElementType type, int groupSize, bool symmetric, ReadOnlySpan<byte> source, Span<byte> scales, Span<sbyte> zeroPoints, Span<byte> packed)
+    {
+        var operation = new QuantizeGroups4Operation(type, groupSize, symmetric, source, scales, zeroPoints, packed);
+        Run(ref operation);
+        return operation.AllFinite;
+    }
+
+    /// <summary>Whether <see cref="DequantizeInt4Groups"/> takes groups of this size: a chunk must hold one.</summary>
+    public bool FitsGroup(long groupSize) => groupSize <= _bench.LargestChunk && groupSize * 5 <= _bench.RowMemory;
+
+    /// <inheritdoc cref="DequantizeGroups4.Run(ElementType, int, ReadOnlySpan{byte}, ReadOnlySpan{byte}, ReadOnlySpan{sbyte}, ElementType, Span{byte}, KernelPath)"/>
+    /// <exception cref="GpuException">The device failed, or not <see cref="FitsGroup"/>.</exception>
+    public void DequantizeInt4Groups(
+        ElementType scaleType,
+        int groupSize,
+        ReadOnlySpan<byte> packed,
+        ReadOnlySpan<byte> scales,
+        ReadOnlySpan<sbyte> zeroPoints,
+        ElementType type,
+        Span<byte> destination)
+    {
+        var operation = new DequantizeGroups4Operation(scaleType, groupSize, packed, scales, zeroPoints, type, destination);
         Run(ref operation);
     }
 

@@ -3,10 +3,10 @@ using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
 using Bnb.Quant.Codes;
 using Bnb.Quant.Gpu.Devices;
+using Bnb.Quant.Int4;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Nested;
 using Bnb.Quant.Numerics;
-using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Quant.Gpu;
 
@@ -27,6 +27,7 @@ internal static class SelfCheck
         Require(session, "4-bit quantization", Quantize(values, session.Quantize4, out byte[] packed, out float[] absmax));
         Require(session, "4-bit dequantization", Dequantize(packed, absmax, session));
         Require(session, "int8 dequantization", DequantizeRows(absmax, session));
+        Require(session, "int4 quantization", QuantizeGroups(values, session));
         Require(session, "nested absmax", Nested(absmax, session));
     }
 
@@ -104,6 +105,24 @@ internal static class SelfCheck
             DequantizeRows8.Run(Blocksize, codes, absmax, type, expected, KernelPath.Reference);
             session.DequantizeInt8Rows(Blocksize, codes, absmax, type, actual);
             same &= expected.AsSpan().SequenceEqual(actual);
+        }
+
+        return same;
+    }
+
+    private static bool QuantizeGroups(float[] values, GpuSession session)
+    {
+        ReadOnlySpan<byte> source = MemoryMarshal.AsBytes<float>(values);
+        byte[] scales = new byte[Blocks * sizeof(float)], expectedScales = new byte[scales.Length];
+        byte[] packed = new byte[values.Length / 2], expected = new byte[packed.Length];
+        sbyte[] zeros = new sbyte[Blocks], expectedZeros = new sbyte[Blocks];
+        bool same = true;
+        foreach (bool symmetric in (bool[])[true, false])
+        {
+            Span<sbyte> own = symmetric ? [] : zeros, wanted = symmetric ? [] : expectedZeros;
+            QuantizeGroups4.Run(ElementType.F32, Blocksize, symmetric, source, expectedScales, wanted, expected, KernelPath.Reference);
+            session.QuantizeInt4Groups(ElementType.F32, Blocksize, symmetric, source, scales, own, packed);
+            same &= expectedScales.AsSpan().SequenceEqual(scales) && wanted.SequenceEqual(own) && expected.AsSpan().SequenceEqual(packed);
         }
 
         return same;

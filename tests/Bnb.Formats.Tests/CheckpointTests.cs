@@ -111,13 +111,14 @@ public sealed class CheckpointTests
         using TempFolder temp = new();
         temp.Write("m/model_index.json", "{}"u8);
         temp.Write("m/transformer/diffusion_pytorch_model.safetensors", CheckpointBuilder.Safetensors(Tensor("a")));
+        temp.Write("m/vae/diffusion_pytorch_model.bin", TorchZip.Write(TorchZip.Basic()));
         temp.Write("m/scheduler/scheduler_config.json", "{}"u8);
         temp.Write("m/flux1.safetensors", CheckpointBuilder.Safetensors(Tensor("a")));
 
         CheckpointFormatException error = Refused(temp["m"]);
 
         Assert.Equal(FormatError.FileMissing, error.Error);
-        Assert.Contains(("components", "transformer"), error.Facts);
+        Assert.Contains(("components", "transformer, vae"), error.Facts);
         Assert.Contains("transformer/", error.Action, StringComparison.Ordinal);
     }
 

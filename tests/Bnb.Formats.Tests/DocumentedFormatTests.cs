@@ -23,7 +23,7 @@ public sealed partial class DocumentedFormatTests
     [Fact]
     public void Configs_InTheText_AreWhatIsWritten()
     {
-        QuantizationConfig[] configs = [BnbQuantizationConfig.ForInt8(["lm_head"]), new CompressedTensorsConfig(128, IsSymmetric: true, ["lm_head"])];
+        QuantizationConfig[] configs = [BnbQuantizationConfig.ForInt8(["lm_head"]), new CompressedTensorsConfig(128, IsSymmetric: true, ["lm_head"]), new Fp8DynamicConfig(["lm_head"])];
 
         foreach (QuantizationConfig config in configs)
         {
@@ -32,9 +32,9 @@ public sealed partial class DocumentedFormatTests
         }
     }
 
-    [GeneratedRegex("\"((?:BNB|CT|QNT)[0-9]{4})\"")]
+    [GeneratedRegex("\"((?:BNB|CT|QNT|FP|GQ)[0-9]{4})\"")]
     private static partial Regex QuotedRule();
 
-    [GeneratedRegex("^\\| `((?:BNB|CT|QNT)[0-9]{4})` \\|", RegexOptions.Multiline)]
+    [GeneratedRegex("^\\| `((?:BNB|CT|QNT|FP|GQ)[0-9]{4})` \\|", RegexOptions.Multiline)]
     private static partial Regex RuleRow();
 }

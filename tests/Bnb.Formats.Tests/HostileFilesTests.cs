@@ -30,6 +30,7 @@ public sealed class HostileFilesTests
         Assert.DoesNotContain(error.Message, char.IsControl);
         Assert.True(error.Message.Length < 8000, error.Message);
         Assert.NotNull(error.File);
+        Assert.False(string.IsNullOrEmpty(error.Action), error.Message);
     }
 
     [Theory]

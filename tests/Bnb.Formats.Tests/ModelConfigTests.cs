@@ -138,6 +138,20 @@ public sealed class ModelConfigTests
     [InlineData("{}", false)]
     public void TieWordEmbeddings_IsFound(string json, bool expected) => Assert.Equal(expected, Parse(json).TieWordEmbeddings);
 
+    [Theory]
+    [InlineData("\\ud800", "\ue000")]
+    [InlineData("a\\udFfFb", "a\ue7ffb")]
+    [InlineData("\\ud83d\\ude00", "\ud83d\ude00")]
+    [InlineData("\\ud83d\\ud83d\\ude00", "\ue03d\ud83d\ude00")]
+    [InlineData("\\\\ud800", "\\ud800")]
+    public void Parse_UnpairedSurrogate_ReadsAsACharacterOfItsOwn(string escaped, string expected)
+    {
+        ModelConfig config = Parse($"{{\"{escaped}\": 1, \"model_type\": \"{escaped}\"}}");
+
+        Assert.Equal(expected, config.ModelType);
+        Assert.True(config.Has(expected));
+    }
+
     [Fact]
     public void Parse_BareWords_ReadAsInfinityAndNanNeverAsNumber()
     {
@@ -158,7 +172,6 @@ public sealed class ModelConfigTests
     [InlineData("{ NaN : 1}")]
     [InlineData("{ Infinity : 1}")]
     [InlineData("{\"a\": {\"b\": 1, \"\\u0062\": 2}}")]
-    [InlineData("{\"\\ud800\": 1}")]
     [InlineData("{} {}")]
     [InlineData("")]
     public void Parse_NotAConfig_IsCfgJson(string json) =>

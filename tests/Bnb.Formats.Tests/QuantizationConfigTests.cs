@@ -187,9 +187,13 @@ public sealed class QuantizationConfigTests
     [InlineData("{\"text_config\": {\"quantization_config\": {\"format\": \"f\"}}}")]
     public void Read_SettingsElsewhere_AreFound(string json) => Assert.Equal("f", Settings(json).Format);
 
+    [Fact]
+    public void Read_UnpairedSurrogates_AreTextsLikeAnyOther() =>
+        Assert.Equal(["a", "\ue400"], Settings("{\"quantization_config\": {\"ignore\": [\"a\", \"\\udc00\"]}}").Ignore);
+
     [Theory]
     [InlineData("\"quant_method\": 1, \"format\": [], \"ignore\": \"lm_head\", \"llm_int8_skip_modules\": [1], \"load_in_8bit\": 1, \"config_groups\": []")]
-    [InlineData("\"format\": \"\\ud800\", \"ignore\": [\"a\", \"\\udc00\"], \"load_in_8bit\": \"true\", \"quantization_status\": null")]
+    [InlineData("\"format\": {}, \"ignore\": [\"a\", null], \"load_in_8bit\": \"true\", \"quantization_status\": null")]
     public void Read_OtherTypes_AreNull(string members)
     {
         QuantizationSettings settings = Settings($"{{\"quantization_config\": {{{members}}}}}");

@@ -1,3 +1,5 @@
+using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Kernels;
 
 namespace Bnb.Gpu.Tests;
 

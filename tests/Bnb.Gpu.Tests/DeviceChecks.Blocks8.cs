@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
 using Bnb.Quant.Codes;
+using Bnb.Quant.Gpu;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Nested;
 using Bnb.Quant.Numerics;
@@ -65,6 +66,64 @@ internal static partial class DeviceChecks
             session.DequantizeAbsmax(codes, DynamicCode8.Values, nested, mean, actual);
             AssertSame(Bytes(expected), Bytes(actual), $"count {count}");
         }
+    }
+
+    public static void Mean_ValuesOfEveryKind_HasTheBitsOfTheCpu(GpuSession session)
+    {
+        for (int seed = 0; seed < 12; seed++)
+        {
+            var random = new Random(seed);
+            var values = new float[1 + random.Next(seed < 8 ? 9 : session.Device.IsSimulator ? 9000 : 100_000)];
+            int least = seed % 2 == 0 ? 0 : 120, range = seed % 2 == 0 ? 254 : 8;
+            for (int i = 0; i < values.Length; i++)
+            {
+                values[i] = BitConverter.Int32BitsToSingle(((least + random.Next(range)) << 23) | random.Next(1 << 23));
+            }
+
+            if (seed == 3) values[0] = float.PositiveInfinity;
+            if (seed == 5) values[0] = float.NaN;
+            AssertSame(Bytes([AbsmaxMean.Of(values)]), Bytes([session.MeanOfAbsmax(values)]), $"seed {seed}");
+        }
+    }
+
+    public static void QuantizeNested4_OneChunkAndMany_GivesTheReferencesBytes(GpuSession session)
+    {
+        int usual = session.Bench.LargestChunk;
+        try
+        {
+            foreach ((int count, int chunk) in ((int, int)[])[(0, usual), (1, usual), (2115, usual), (9000, usual), (9000, 4096)])
+            {
+                session.Bench.LargestChunk = chunk;
+                AssertNested4(session, Code4Catalog.Nf4, ElementType.BF16, 64, count);
+            }
+
+            AssertNested4(session, Code4Catalog.Fp4, ElementType.F32, 32, session.Device.IsSimulator ? 8300 : 300_001);
+        }
+        finally
+        {
+            session.Bench.LargestChunk = usual;
+        }
+    }
+
+    private static void AssertNested4(GpuSession session, Code4 code, ElementType type, int blocksize, int count)
+    {
+        byte[] source = Store(type, FloatPalette.Normals(count, count));
+        int blocks = (int)BlockGrid.BlockCount(count, blocksize), nestedBlocks = (int)BlockGrid.BlockCount(blocks, 256);
+        var expected = new byte[(count + 1) / 2];
+        var absmax = new float[blocks];
+        bool finite = Quantize4.Run(code, type, blocksize, source, absmax, expected, KernelPath.Reference);
+        var expectedCodes = new byte[blocks];
+        var expectedNested = new float[nestedBlocks];
+        NestedAbsmax.Quantize(absmax, AbsmaxMean.Of(absmax), expectedCodes, expectedNested, KernelPath.Reference);
+        var packed = new byte[expected.Length];
+        var codes = new byte[blocks];
+        var nested = new float[nestedBlocks];
+        string what = $"{code} {type} {count}";
+        Assert.True(finite == session.QuantizeNested4(code, type, blocksize, source, packed, codes, nested, out float offset), what);
+        AssertSame(expected, packed, what);
+        AssertSame(Bytes([AbsmaxMean.Of(absmax)]), Bytes([offset]), what + " offset");
+        AssertSame(expectedCodes, codes, what + " codes");
+        AssertSame(Bytes(expectedNested), Bytes(nested), what + " nested");
     }
 
     public static void Int8Rows_MixedValues_GiveTheReferencesBytes(GpuSession session)

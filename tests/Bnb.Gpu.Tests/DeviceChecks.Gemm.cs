@@ -2,6 +2,8 @@ using System.Runtime.InteropServices;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gemm;
+using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Numerics;

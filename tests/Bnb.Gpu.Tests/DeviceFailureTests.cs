@@ -1,4 +1,9 @@
 using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
+using Bnb.Quant.Gemm;
+using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Devices;
+using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Numerics;
 using Bnb.Quant.ScaledCodes;
 

@@ -1,3 +1,5 @@
+using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Devices;
 
 namespace Bnb.Gpu.Tests;
 

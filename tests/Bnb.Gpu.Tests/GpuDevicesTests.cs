@@ -1,4 +1,8 @@
 using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
+using Bnb.Quant.Gemm;
+using Bnb.Quant.Gpu;
+using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Numerics;
 

@@ -16,10 +16,10 @@ public sealed partial class PtxTests
     {
         foreach ((string name, string ptx) in Kernels())
         {
-            // Tables in local memory, one copy per thread. What inline text returns passes through it: the 64 sums, once.
-            int sums = name.StartsWith("Tensor", StringComparison.Ordinal) ? 64 : 0;
-            Assert.Equal(sums, Regex.Count(ptx, @"\bld\.local"));
-            Assert.Equal(sums, Regex.Count(ptx, @"\.local \.align"));
+            // Tables in local memory, one copy per thread; or what inline text returns, which passes through it.
+            int returned = name.Contains("Dp4a", StringComparison.Ordinal) ? 16 : 0;
+            Assert.InRange(Regex.Count(ptx, @"\bld\.local"), 0, returned);
+            Assert.InRange(Regex.Count(ptx, @"\.local \.align"), 0, returned);
             // A thread index taken for uniform.
             Assert.DoesNotMatch(UniformConditional(), ptx);
             // Arithmetic that is not IEEE: flushed subnormals, approximate division, calls of library functions.
@@ -35,6 +35,8 @@ public sealed partial class PtxTests
     {
         foreach ((string name, string ptx) in Kernels().Where(kernel => !kernel.Key.Contains("Gem", StringComparison.Ordinal)))
         {
+            // Quantiles are float64 with a bound that holds fused or not, far below the float32 they are rounded to.
+            if (name.StartsWith("NormalFloat", StringComparison.Ordinal)) continue;
             Assert.DoesNotMatch(Fused(), ptx);
             // The driver's compiler fuses a product and the sum that takes it, unless something is between them. Products may
             // be added to in the bucket's constant alone, which any rounding serves.
@@ -65,7 +67,7 @@ public sealed partial class PtxTests
         foreach ((string name, string ptx) in Kernels().Where(kernel => kernel.Key.StartsWith("Dequantize", StringComparison.Ordinal)))
         {
             if (name.StartsWith("Dequantize8", StringComparison.Ordinal)) continue;
-            Assert.Equal(name.Contains("F32", StringComparison.Ordinal) ? 2 : 1, Regex.Count(ptx, @"\bst\.(global\.)?v4\.b32"));
+            Assert.Equal(name.EndsWith("StoredF32>", StringComparison.Ordinal) ? 2 : 1, Regex.Count(ptx, @"\bst\.(global\.)?v4\.b32"));
             // 8 codes at once: 4 bytes or 8.
             int pairs = name.StartsWith("DequantizeRows8", StringComparison.Ordinal) ? 1 : 0;
             Assert.Equal(pairs, Regex.Count(ptx, @"\bld\.(global\.)?v2\.b32"));
@@ -83,10 +85,21 @@ public sealed partial class PtxTests
             Assert.Equal(int8 ? 0 : 2, Regex.Count(ptx, @"\bld\.(global\.)?v2\.b32"));
         }
 
-        foreach ((string name, string ptx) in Kernels().Where(kernel => kernel.Key.StartsWith("Gemv", StringComparison.Ordinal)))
+        foreach ((string name, string ptx) in Kernels().Where(kernel => kernel.Key.StartsWith("GemvKernel", StringComparison.Ordinal)))
         {
             Assert.Equal(name.Contains("F32", StringComparison.Ordinal) ? 2 : 1, Regex.Count(ptx, @"\bld\.(global\.)?v4\.b32"));
             Assert.Equal(name.Contains("Weights8", StringComparison.Ordinal) ? 1 : 0, Regex.Count(ptx, @"\bld\.(global\.)?v2\.b32"));
+        }
+    }
+
+    [Fact]
+    public void WideRowKernels_LoadSixteenBytesOfCodes()
+    {
+        foreach ((string name, string ptx) in Kernels().Where(kernel => kernel.Key.StartsWith("GemvWide", StringComparison.Ordinal)))
+        {
+            int eights = name.Contains("Weights8", StringComparison.Ordinal) ? 2 : 4;
+            int activations = name.Contains("StoredF32", StringComparison.Ordinal) ? 2 * eights : eights;
+            Assert.Equal(1 + activations, Regex.Count(ptx, @"\bld\.(global\.)?v4\.b32"));
         }
     }
 
@@ -103,7 +116,19 @@ public sealed partial class PtxTests
             }
 
             Assert.Equal(1, Regex.Count(ptx, @"\.reg \.f32 acc<64>;"));
+            // The sums are stored from where they are.
+            for (int sum = 0; sum < 64; sum++) Assert.Equal(1, Regex.Count(ptx, $@"st\.global\.f32 \[\s*%rd\d+\], acc{sum};"));
         }
+    }
+
+    [Fact]
+    public void EveryKernel_HasTheInstructionsThatAreCommitted()
+    {
+        string file = Golden.File("ptx.txt");
+        string[] lines = [.. Kernels().Select(kernel => PtxCounts.Line(kernel.Key, kernel.Value)).Order(StringComparer.Ordinal)];
+        if (Environment.GetEnvironmentVariable("BNB_UPDATE_PTX") == "1") File.WriteAllLines(file, lines);
+
+        Assert.Equal(File.ReadAllLines(file), lines);
     }
 
     private static Dictionary<string, string> Kernels()

@@ -79,6 +79,9 @@ public static partial class HostileFiles
         new("dir-ok-config-infinity", temp => With(Ok(temp), "config.json", "{\"time_step_limit\": [0.0, Infinity], \"x\": NaN, \"y\": -Infinity}\n")),
         new("dir-ok-config-numbers", temp => With(Ok(temp), "config.json", "{\n  \"big\": 123456789012345678901234567890,\n  \"eps\": 1e-05,\n  \"one\": 1.00\n}\n")),
         new("dir-ok-config-unicode", temp => With(Ok(temp), "config.json", "{\"name\": \"naïve <&'+> 日本 \\u00e9\"}")),
+        new("dir-ok-config-lone-surrogates", temp => With(Ok(temp), "config.json", """
+            {"model_type": "llama\ud800", "architectures": ["\udc00"], "text_config": {"model_type": "\udfff\ud83d\ude00"}, "\ud801": "\uD801\u0041"}
+            """)),
         new("dir-ok-config-quantized-null", temp => With(Ok(temp), "config.json", "{\n  \"quantization_config\": null,\n  \"model_type\": \"llama\"\n}\n")),
         new("dir-ok-aux-files", temp => With(With(With(Ok(temp), "tokenizer.json", "{}"), "1_Pooling/config.json", "{}"), "README.md", "# x\n")),
         new("dir-ok-safetensors-and-bin", temp => With(Ok(temp), "pytorch_model.bin", "not looked at")),

@@ -25,6 +25,7 @@ public static partial class HostileFiles
         File("st-bad-gzip", "FILE-MAGIC", () => [0x1f, 0x8b, 8, 0, 1, 2, 3, 4, .. Data(40)]),
         File("st-bad-gguf", "FILE-MAGIC", () => [.. "GGUF"u8, 3, 0, 0, 0, .. Data(40)]),
         File("st-bad-pickle", "FILE-MAGIC", () => [0x80, 2, (byte)'}', (byte)'q', 0, (byte)'X', 1, 0, .. Data(40)]),
+        File("st-bad-pickle-6-bytes", "FILE-MAGIC", () => [0x80, 2, (byte)'}', (byte)'q', 0, (byte)'.']),
         File("st-bad-zip", "FILE-MAGIC", () => [.. "PK\u0003\u0004"u8, 0, 0, 8, 8, .. Data(40)]),
         Shards("dir-bad-shard-loop", "FILE-KIND", 3, folder =>
         {
@@ -34,6 +35,18 @@ public static partial class HostileFiles
         }),
         new("sp-directory", "FILE-KIND", 3, temp => Directory.CreateDirectory(temp["model.safetensors"]).FullName),
         new("sp-fifo", "FILE-KIND", 3, temp => Pipe(temp["pipe.safetensors"])),
+        new("dir-bad-side-pipe", "FILE-KIND", 3, temp =>
+        {
+            string folder = Ok(temp);
+            Pipe(Path.Combine(folder, "tokenizer.json"));
+            return folder;
+        }),
+        new("dir-bad-config-pipe", "FILE-KIND", 3, temp =>
+        {
+            string folder = CheckpointBuilder.SingleFile(temp["model"], [Tensor("a")], config: null);
+            Pipe(Path.Combine(folder, "config.json"));
+            return folder;
+        }),
         new("sp-loop", "FILE-KIND", 3, temp => Link(temp, temp["link.safetensors"])),
         new("sp-dev-zero", "FILE-KIND", 3, temp => Link(temp, "/dev/zero")),
         Shards("dir-bad-shard-dangling", "FILE-MISSING", 3, folder =>

@@ -22,18 +22,18 @@ public static partial class HostileFiles
         Pickled(162, "pt-evil-in-tail", "PT-GLOBAL", () => TorchPickle.StateDict(
             ("a", TorchPickle.W()), ("b", TorchPickle.W()), ("c", pickle => pickle.Call("os", "system", "echo HOSTILE"))), exit: 5),
         Pickled(163, "pt-evil-backward-hooks", "PT-GLOBAL", () => TorchPickle.StateDict(("w", pickle => pickle
-            .Global("torch._utils", "_rebuild_tensor_v2").Ops("(").Storage("FloatStorage", "0", 12).Int(0).Ints(3, 4).Ints(4, 1)
+            .Global("torch._utils", "_rebuild_tensor_v2").Ops("(").Storage("FloatStorage", "0", 12).Number(0).Ints(3, 4).Ints(4, 1)
             .Raw(0x89).Call("os", "system", "echo HOSTILE").Ops("tR"))), exit: 5),
         Pickled(164, "pt-bad-unknown-storage", "PT-GLOBAL", () => TorchPickle.StateDict(("w", TorchPickle.W(type: "FooStorage"))), exit: 5),
         Opcode(165, "pt-evil-stack-global", pickle => pickle.Text("os").Text("system").Raw(0x93).Text("echo HOSTILE").Raw(0x85).Ops("R")),
-        Opcode(0, "pt-evil-stack-global-of-values", pickle => pickle.Int(1).Int(2).Raw(0x93)),
+        Opcode(0, "pt-evil-stack-global-of-values", pickle => pickle.Number(1).Number(2).Raw(0x93)),
         Opcode(166, "pt-evil-inst", pickle => pickle.Ops("(").Text("echo HOSTILE").Ops("ios\nsystem\n")),
         Opcode(167, "pt-evil-ext1", pickle => pickle.Raw(0x82, 1)),
         Opcode(168, "pt-evil-persid-text", pickle => pickle.Ops("Pstorage\n")),
         Opcode(169, "pt-bad-memo-huge-index", pickle => pickle.Raw([(byte)'N', (byte)'r', 255, 255, 255, 255, (byte)'0', (byte)'N'])),
         Opcode(170, "pt-bad-long4", pickle => pickle.Raw(0x8b, 0, 0, 0, 0x7f)),
         Opcode(0, "pt-bad-newobj", pickle => pickle.Global("collections", "OrderedDict").Ops(")").Raw(0x81)),
-        Entry(171, "pt-evil-persid-module", pickle => pickle.Ops("(").Text("module").Global("torch", "FloatStorage").Text("0").Text("cpu").Int(12).Ops("tQ"), exit: 5),
+        Entry(171, "pt-evil-persid-module", pickle => pickle.Ops("(").Text("module").Global("torch", "FloatStorage").Text("0").Text("cpu").Number(12).Ops("tQ"), exit: 5),
         Entry(172, "pt-evil-build-dict", pickle => pickle.Global("collections", "OrderedDict").Ops("}b"), exit: 5),
         Entry(173, "pt-evil-storage-call", pickle => pickle.Global("torch", "FloatStorage").Ops(")R"), exit: 5),
         Pickled(174, "pt-bad-no-stop", "PT-PICKLE", () => TorchPickle.Basic()[..^1]),
@@ -54,23 +54,23 @@ public static partial class HostileFiles
         Entry(184, "pt-bad-setitem-on-tensor", pickle =>
         {
             TorchPickle.W()(pickle);
-            pickle.Int(0).Int(1).Ops("s");
+            pickle.Number(0).Number(1).Ops("s");
         }, exit: 5),
         Entry(0, "pt-bad-append-to-tensor", pickle =>
         {
             TorchPickle.W()(pickle);
-            pickle.Int(0).Ops("a");
+            pickle.Number(0).Ops("a");
         }, exit: 5),
         Pickled(185, "pt-bad-key-int", "PT-PICKLE", () => TorchPickle.Of(pickle =>
         {
-            pickle.EmptyOrderedDict().Int(7);
+            pickle.EmptyOrderedDict().Number(7);
             TorchPickle.W()(pickle);
             pickle.Ops("s");
         })),
         Pickled(186, "pt-bad-dup-name", "PT-PICKLE", () => TorchPickle.StateDict(("w", TorchPickle.W()), ("w", TorchPickle.W()))),
         Entry(0, "pt-bad-odd-setitems", pickle => pickle.Ops("}(").Text("a").Ops("u")),
         Pickled(0, "pt-bad-two-values", "PT-PICKLE", () => TorchPickle.Of(pickle => pickle.EmptyOrderedDict().Ops("N"))),
-        Pickled(0, "pt-bad-no-tensors", "PT-PICKLE", () => TorchPickle.StateDict(("epoch", pickle => pickle.Int(3)))),
+        Pickled(0, "pt-bad-no-tensors", "PT-PICKLE", () => TorchPickle.StateDict(("epoch", pickle => pickle.Number(3)))),
         Pickled(0, "pt-bad-protocol-9", "PT-PICKLE", () => [0x80, 9, .. TorchPickle.Basic()[2..]]),
         Pickled(0, "pt-bad-frame", "PT-PICKLE", () => [0x80, 4, 0x95, 255, 255, 255, 255, 255, 255, 255, 255, .. TorchPickle.Basic()[2..]]),
         Pickled(0, "pt-bad-list-copies", "PT-PICKLE", () => TorchPickle.Of(pickle =>

@@ -36,11 +36,11 @@ public static partial class HostileFiles
             pickle.Ops("e");
         }), exit: 6),
         Pickled(146, "pt-bad-qtensor", "PT-UNSUP", () => TorchPickle.StateDict(("w", pickle => pickle
-            .Global("torch._utils", "_rebuild_qtensor").Ops("(").Storage("QInt8Storage", "0", 48).Int(0).Ints(3, 4).Ints(4, 1)
-            .Ops("(").Global("torch", "per_tensor_affine").Ops("G").Raw(0x3f, 0xf0, 0, 0, 0, 0, 0, 0).Int(0).Ops("t")
+            .Global("torch._utils", "_rebuild_qtensor").Ops("(").Storage("QInt8Storage", "0", 48).Number(0).Ints(3, 4).Ints(4, 1)
+            .Ops("(").Global("torch", "per_tensor_affine").Ops("G").Raw(0x3f, 0xf0, 0, 0, 0, 0, 0, 0).Number(0).Ops("t")
             .Raw(0x89).EmptyOrderedDict().Ops("tR"))), exit: 6),
         Pickled(147, "pt-bad-complex", "PT-UNSUP", () => TorchPickle.StateDict(("w", TorchPickle.W(type: "ComplexDoubleStorage", count: 3, sizes: [3], strides: [1]))), exit: 6),
-        Zip(0, "pt-bad-byteorder-big", "PT-UNSUP", records => Change(records, "byteorder", record => record with { Data = Utf8("big") }), exit: 6),
+        Zip(0, "pt-ok-byteorder-big", "PT-UNSUP", records => Change(records, "byteorder", record => record with { Data = Utf8("big") }), exit: 6),
         Zip(0, "pt-bad-pickle-crc", "PT-CRC", records => Change(records, "data.pkl", record => record with { Crc = 0x12345678 }), exit: 7),
         Zip(0, "pt-bad-record-overlap", "PT-STORAGE", records => Change(records, "data/0", record => record with { Length = 52 })),
         Zip(0, "pt-bad-local-length-differs", "PT-ZIP", records => Change(records, "data/0", record => record with { LocalLength = 44 }), exit: 5),

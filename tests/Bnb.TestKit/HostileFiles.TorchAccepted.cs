@@ -28,7 +28,7 @@ public static partial class HostileFiles
         FineZip("pt-ok-zip64", records => Change(records, _ => true, record => record with { IsZip64 = true })),
         FinePickle("pt-ok-cuda-location", () => TorchPickle.StateDict(("w", pickle => pickle.Tensor("FloatStorage", "0", 12, 0, [3, 4], [4, 1], "cuda:0")))),
         FinePickle("pt-ok-metadata-build", () => TorchPickle.Of(pickle => pickle
-            .Dict(("w", TorchPickle.W())).Ops("}").Text("_metadata").EmptyOrderedDict().Text("").Ops("}").Text("version").Int(1).Ops("sssb"))),
+            .Dict(("w", TorchPickle.W())).Ops("}").Text("_metadata").EmptyOrderedDict().Text("").Ops("}").Text("version").Number(1).Ops("sssb"))),
         FinePickle("pt-ok-parameter", () => TorchPickle.StateDict(("w", pickle =>
         {
             pickle.Global("torch._utils", "_rebuild_parameter").Ops("(");
@@ -43,12 +43,12 @@ public static partial class HostileFiles
         }))),
         FinePickle("pt-ok-tensor-with-attributes", () => TorchPickle.StateDict(("w", pickle => pickle
             .Global("torch._tensor", "_rebuild_from_type_v2").Ops("(").Global("torch._utils", "_rebuild_tensor_v2").Global("torch", "Tensor")
-            .Ops("(").Storage("FloatStorage", "0", 12).Int(0).Ints(3, 4).Ints(4, 1).Raw(0x89).EmptyOrderedDict().Ops("t}tR")))),
+            .Ops("(").Storage("FloatStorage", "0", 12).Number(0).Ints(3, 4).Ints(4, 1).Raw(0x89).EmptyOrderedDict().Ops("t}tR")))),
         FinePickle("pt-ok-long1-sizes", () => TorchPickle.StateDict(("w", pickle => pickle
-            .Global("torch._utils", "_rebuild_tensor_v2").Ops("(").Storage("FloatStorage", "0", 12).Int(0)
+            .Global("torch._utils", "_rebuild_tensor_v2").Ops("(").Storage("FloatStorage", "0", 12).Number(0)
             .Ops("(").Raw(0x8a, 1, 3, 0x8a, 1, 4).Ops("t").Ints(4, 1).Raw(0x89).EmptyOrderedDict().Ops("tR")))),
         FinePickle("pt-ok-size", () => TorchPickle.StateDict(("w", pickle => pickle
-            .Global("torch._utils", "_rebuild_tensor_v2").Ops("(").Storage("FloatStorage", "0", 12).Int(0)
+            .Global("torch._utils", "_rebuild_tensor_v2").Ops("(").Storage("FloatStorage", "0", 12).Number(0)
             .Global("torch", "Size").Ints(3, 4).Raw(0x85).Ops("R").Ints(4, 1).Raw(0x89).EmptyOrderedDict().Ops("tR")))),
         FinePickle("pt-ok-plain-dict", () => TorchPickle.Of(pickle =>
         {
@@ -62,10 +62,10 @@ public static partial class HostileFiles
             [new("archive/.data/serialization_id", Data(40)), new("archive/.format_version", "1"u8.ToArray()), new("archive/.storage_alignment", "64"u8.ToArray())])),
         FinePickle("pt-ok-float8-v3", () => TorchPickle.StateDict(("w", pickle => pickle
             .Global("torch._utils", "_rebuild_tensor_v3").Ops("(").Storage("UntypedStorage", "0", 48, module: "torch.storage")
-            .Int(0).Ints(6, 8).Ints(8, 1).Raw(0x89).EmptyOrderedDict().Global("torch", "float8_e4m3fn").Ops("tR")))),
+            .Number(0).Ints(6, 8).Ints(8, 1).Raw(0x89).EmptyOrderedDict().Global("torch", "float8_e4m3fn").Ops("tR")))),
         FinePickle("pt-ok-nested-state-dict", () => TorchPickle.Of(pickle =>
         {
-            pickle.Ops("}(").Text("epoch").Int(3).Text("state_dict");
+            pickle.Ops("}(").Text("epoch").Number(3).Text("state_dict");
             pickle.Dict(("w", TorchPickle.W())).Ops("u");
         })),
         FinePickle("pt-ok-memo", () => TorchPickle.Of(pickle =>
@@ -74,7 +74,7 @@ public static partial class HostileFiles
             TorchPickle.W()(pickle);
             pickle.Raw((byte)'r', 0, 1, 0, 0).Text("tied").Raw((byte)'j', 0, 1, 0, 0).Ops("u");
         })),
-        FinePickle("pt-ok-extra-scalars", () => TorchPickle.StateDict(("w", TorchPickle.W()), ("steps", pickle => pickle.Int(3)), ("name", pickle => pickle.Text("x")))),
+        FinePickle("pt-ok-extra-scalars", () => TorchPickle.StateDict(("w", TorchPickle.W()), ("steps", pickle => pickle.Number(3)), ("name", pickle => pickle.Text("x")))),
         FineBin("pt-ok-legacy", () => TorchStream(TorchPickle.StateDict(("w", TorchPickle.W())), ("0", TorchZip.TwelveFloats, 12))),
         FineBin("pt-ok-legacy-python2", () => TorchStream(
             TorchPickle.Of(pickle =>
@@ -87,8 +87,8 @@ public static partial class HostileFiles
             ("0", TorchZip.TwelveFloats, 12))),
         FineBin("pt-ok-legacy-storage-view", () => TorchStream(
             TorchPickle.StateDict(("w", pickle => pickle.Global("torch._utils", "_rebuild_tensor").Ops("(")
-                .Ops("(").Text("storage").Global("torch", "FloatStorage").Text("0").Text("cpu").Int(12).Ops("(").Text("v").Int(4).Int(8).Ops("ttQ")
-                .Int(1).Ints(2, 3).Ints(3, 1).Ops("tR"))),
+                .Ops("(").Text("storage").Global("torch", "FloatStorage").Text("0").Text("cpu").Number(12).Ops("(").Text("v").Number(4).Number(8).Ops("ttQ")
+                .Number(1).Ints(2, 3).Ints(3, 1).Ops("tR"))),
             ("0", TorchZip.TwelveFloats, 12))),
     ];
 

@@ -24,7 +24,7 @@ public static partial class HostileFiles
         Pickled(0, "pt-bad-expand-many", "PT-EXPAND", () => TorchPickle.StateDict([.. Enumerable.Range(0, 40)
             .Select(i => ($"w{i}", TorchPickle.W(sizes: [20_000, 1], strides: [0, 1])))]), exit: 5),
         Pickled(0, "pt-bad-conjugate-view", "PT-UNSUP", () => TorchPickle.StateDict(("w", pickle => pickle
-            .Global("torch._utils", "_rebuild_tensor_v2").Ops("(").Storage("FloatStorage", "0", 12).Int(0).Ints(3, 4).Ints(4, 1)
+            .Global("torch._utils", "_rebuild_tensor_v2").Ops("(").Storage("FloatStorage", "0", 12).Number(0).Ints(3, 4).Ints(4, 1)
             .Raw(0x89).EmptyOrderedDict().Ops("}").Text("neg").Raw(0x88).Ops("s").Ops("tR"))), exit: 6),
         Stream("pt-bad-stream-truncated", "PT-TRUNC", stream => stream[..^6]),
         Stream("pt-bad-stream-trailing", "PT-ZIP", stream => [.. stream, .. Data(5)]),
@@ -45,8 +45,8 @@ public static partial class HostileFiles
         List<byte> file =
         [
             .. TorchPickle.Of(p => p.Raw(0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19)),
-            .. TorchPickle.Of(p => p.Int(1001)),
-            .. TorchPickle.Of(p => p.Ops("}(").Text("protocol_version").Int(1001).Text("little_endian").Raw(0x88).Ops("u")),
+            .. TorchPickle.Of(p => p.Number(1001)),
+            .. TorchPickle.Of(p => p.Ops("}(").Text("protocol_version").Number(1001).Text("little_endian").Raw(0x88).Ops("u")),
             .. pickle,
         ];
         TorchPickle keys = new();

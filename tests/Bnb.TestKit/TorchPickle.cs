@@ -53,7 +53,7 @@ public sealed class TorchPickle
     }
 
     /// <summary>The shortest of BININT1, BININT2, BININT and LONG1, as Python chooses.</summary>
-    public TorchPickle Int(long value)
+    public TorchPickle Number(long value)
     {
         if (value is >= 0 and < 256) return Ops("K").Raw((byte)value);
         if (value is >= 0 and < 65536) return Ops("M").Raw((byte)value, (byte)(value >> 8));
@@ -70,7 +70,7 @@ public sealed class TorchPickle
     public TorchPickle Ints(params ReadOnlySpan<long> values)
     {
         Ops("(");
-        foreach (long value in values) Int(value);
+        foreach (long value in values) Number(value);
         return Ops("t");
     }
 
@@ -90,12 +90,12 @@ public sealed class TorchPickle
 
     /// <summary>A storage by its persistent id.</summary>
     public TorchPickle Storage(string type, string key, long count, string location = "cpu", string module = "torch") =>
-        Ops("(").Text("storage").Global(module, type).Text(key).Text(location).Int(count).Ops("tQ");
+        Ops("(").Text("storage").Global(module, type).Text(key).Text(location).Number(count).Ops("tQ");
 
     /// <summary>A tensor as <c>_rebuild_tensor_v2</c> gets it.</summary>
     public TorchPickle Tensor(string type, string key, long count, long offset, long[] sizes, long[] strides, string location = "cpu") =>
         Global("torch._utils", "_rebuild_tensor_v2").Ops("(").Storage(type, key, count, location)
-            .Int(offset).Ints(sizes).Ints(strides).Raw(0x89).EmptyOrderedDict().Ops("tR");
+            .Number(offset).Ints(sizes).Ints(strides).Raw(0x89).EmptyOrderedDict().Ops("tR");
 
     /// <summary>A call that an attack would make.</summary>
     public TorchPickle Call(string module, string name, string argument) => Global(module, name).Text(argument).Raw(0x85).Ops("R");

@@ -29,6 +29,6 @@ internal static class Refusal
     public static void AssertNothingWritten(string outputPath)
     {
         Assert.False(Path.Exists(outputPath), outputPath);
-        Assert.False(Path.Exists(StagingFolder.PathFor(OutputPlace.Of(outputPath))), StagingFolder.PathFor(OutputPlace.Of(outputPath)));
+        Assert.False(Path.Exists(StagingNames.FolderFor(OutputPlace.Of(outputPath))), StagingNames.FolderFor(OutputPlace.Of(outputPath)));
     }
 }

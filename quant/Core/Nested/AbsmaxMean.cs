@@ -2,43 +2,51 @@ namespace Bnb.Quant.Nested;
 
 /// <summary>
 /// The mean of a tensor's absmax values, which is the offset of the nested quantization. Upstream's sum runs in an order of
-/// torch's own that changes between devices; ours is fixed: float64 partial sums over 256 values in index order, the partial
-/// sums added in index order, one division, one rounding to float32. Partial sums can so be made by any worker or device.
-/// Bounded: the float64 sum of n non-negative float32 is within (256 + n/256) * 2^-53 relative, hence the offset is within
-/// one unit in the last place of the exact mean's rounding.
+/// torch's own that changes between devices; ours is exact: it has no order, and is rounded once, to the nearest float32, ties
+/// to even. Any worker or device can so add any part. Upstream's float32 sum may differ from it in the last bit.
 /// </summary>
-public static class AbsmaxMean
+/// <remarks>Thread-safe.</remarks>
+public sealed class AbsmaxMean
 {
-    /// <summary>The partial sums: one per 256 values, the last of fewer. NaN and infinity propagate.</summary>
-    /// <param name="absmax">Values that begin at a multiple of 256 of their tensor. Empty gives none.</param>
-    /// <param name="sums">ceil(absmax.Length / 256) or more; only that many are written.</param>
-    public static void BlockSums(ReadOnlySpan<float> absmax, Span<double> sums)
+    private readonly long[] _bins = new long[ExactMean.Bins];
+    private readonly Lock _gate = new();
+    private long _count;
+
+    /// <summary>The exact mean of what was added, rounded to float32; 0 of nothing. NaN if one was among it, else infinity if
+    /// one was.</summary>
+    public float Value
     {
-        for (int block = 0; !absmax.IsEmpty; block++)
+        get
         {
-            int length = Math.Min(absmax.Length, NestedAbsmax.Blocksize);
-            double sum = 0;
-            foreach (float value in absmax[..length]) sum += value;
-            sums[block] = sum;
-            absmax = absmax[length..];
+            lock (_gate) return ExactMean.Of(_bins, _count);
         }
     }
 
-    /// <summary>The offset: the partial sums in index order, over the number of values, rounded once; 0 for no values.</summary>
-    /// <param name="sums">All partial sums of the tensor.</param>
-    /// <param name="count">Its absmax values.</param>
-    public static float Of(ReadOnlySpan<double> sums, long count)
+    /// <summary>Adds values, whose signs do not count.</summary>
+    /// <exception cref="InvalidOperationException">More than 2^36 in all.</exception>
+    public void Add(ReadOnlySpan<float> absmax)
     {
-        double sum = 0;
-        foreach (double partial in sums) sum += partial;
-        return count == 0 ? 0f : (float)(sum / count);
+        Span<long> own = stackalloc long[ExactMean.Bins];
+        own.Clear();
+        foreach (float value in absmax)
+        {
+            int bits = BitConverter.SingleToInt32Bits(value);
+            own[ExactMean.BinOf(bits)] += ExactMean.ShareOf(bits);
+        }
+
+        lock (_gate)
+        {
+            _count += absmax.Length;
+            if (_count > ExactMean.MostValues) throw new InvalidOperationException($"more than {ExactMean.MostValues} values");
+            for (int bin = 0; bin < own.Length; bin++) _bins[bin] += own[bin];
+        }
     }
 
-    /// <summary>The same over all absmax values at once.</summary>
+    /// <summary>The same of all values at once.</summary>
     public static float Of(ReadOnlySpan<float> absmax)
     {
-        var sums = new double[(absmax.Length + NestedAbsmax.Blocksize - 1) / NestedAbsmax.Blocksize];
-        BlockSums(absmax, sums);
-        return Of(sums, absmax.Length);
+        var mean = new AbsmaxMean();
+        mean.Add(absmax);
+        return mean.Value;
     }
 }

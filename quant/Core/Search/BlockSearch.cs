@@ -113,6 +113,7 @@ internal sealed class BlockSearch<TTable, TKernel, TSet>(TSet set)
         Point first = Evaluate(start, negative, x, weights), last = first;
         // A set with one number in range has no interval.
         if (low == high) Open(first, first, negative);
+        if (TSet.Dense && high == start) Push(ref _leaves, ref _leafCount, new Interval(first, first, negative, first.Error));
         for (int i = 1; last.Index < high && last.Ratio < _highest; i++)
         {
             float multiple = SearchGrid<TTable>.Up[i];
@@ -121,6 +122,7 @@ internal sealed class BlockSearch<TTable, TKernel, TSet>(TSet set)
             Point point = Evaluate(index, negative, x, weights);
             Open(last, point, negative);
             last = point;
+            if (TSet.Dense && index == high) Push(ref _leaves, ref _leafCount, new Interval(point, point, negative, point.Error));
             if (multiple < SearchGrid<TTable>.LostFrom || point.Ratio >= _highest) continue;
             float lost = TKernel.Lost<TTable>(x, weights, 1f / set.At(index, negative)) * point.Ratio * point.Ratio;
             if (lost > Limit) _highest = point.Ratio;
@@ -135,10 +137,18 @@ internal sealed class BlockSearch<TTable, TKernel, TSet>(TSet set)
             Point point = Evaluate(index, negative, x, weights);
             Open(point, last, negative);
             last = point;
+            if (TSet.Dense && index == low) Push(ref _leaves, ref _leafCount, new Interval(point, point, negative, point.Error));
             if (multiple > SearchGrid<TTable>.ClippedFrom || point.Ratio <= _lowest) continue;
             float clipped = TKernel.Clipped<TTable>(x, weights, 1f / set.At(index, negative)) * point.Ratio * point.Ratio;
             if (clipped > Limit) _lowest = point.Ratio;
         }
+    }
+
+    /// <summary>Whether an index is the first or last that is searched for its sign.</summary>
+    private bool IsEnd(int index, bool negative)
+    {
+        int low = set.Floor((double)_absmax * SearchGrid<TTable>.Smallest, negative);
+        return index == low || index == Math.Max(low, set.Floor((double)_absmax * TTable.Largest, negative));
     }
 
     private void Open(in Point near, in Point far, bool negative)
@@ -204,7 +214,7 @@ internal sealed class BlockSearch<TTable, TKernel, TSet>(TSet set)
             Interval leaf = _leaves[first];
             if (leaf.Bound >= Limit) break;
             _leaves[first] = _leaves[_leafCount - 1];
-            if (TSet.Dense)
+            if (TSet.Dense && !(leaf.Near.Index == leaf.Far.Index && IsEnd(leaf.Near.Index, leaf.Negative)))
             {
                 Consider(leaf, leaf.Near.Index, x, weights, ref best);
                 if (leaf.Far.Index > leaf.Near.Index) Consider(leaf, leaf.Far.Index, x, weights, ref best);

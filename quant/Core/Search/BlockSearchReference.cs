@@ -5,7 +5,7 @@ namespace Bnb.Quant.Search;
 /// for x * (1/s); the error is <see cref="BlockError.Of"/>. Candidates lie between absmax / (4096 Top) and Largest * absmax,
 /// for either sign unless the table is mirrored. In a set that is not dense they are all scales there. In a dense one they are
 /// one for each choice of values that some scale makes: the number of the set nearest to its least-squares scale, if that
-/// number makes the same choice (otherwise another choice is better). Slow and obvious on purpose.
+/// number makes the same choice (otherwise another choice is better), and the two ends. Slow and obvious on purpose.
 /// </summary>
 internal static class BlockSearchReference<TTable, TSet>
     where TTable : struct, ISearchTable
@@ -20,7 +20,13 @@ internal static class BlockSearchReference<TTable, TSet>
             if (set.Count(negative) == 0) continue;
             int low = set.Floor((double)absmax * SearchGrid<TTable>.Smallest, negative);
             int high = Math.Max(low, set.Floor((double)absmax * TTable.Largest, negative));
-            if (TSet.Dense) TryChoices(set, x, weights, low, high, negative, ref best);
+            if (TSet.Dense)
+            {
+                TryChoices(set, x, weights, low, high, negative, ref best);
+                // The ends cut their choices off: these can be best although their least-squares scale lies beyond.
+                TryAll(set, x, weights, low, low, negative, ref best);
+                TryAll(set, x, weights, high, high, negative, ref best);
+            }
             else TryAll(set, x, weights, low, high, negative, ref best);
         }
 

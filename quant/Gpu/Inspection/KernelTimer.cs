@@ -3,6 +3,7 @@ using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Gpu.Runtime;
+using Bnb.Quant.Int8;
 using Bnb.Quant.Numerics;
 using Bnb.Quant.ScaledCodes;
 using ILGPU;
@@ -74,7 +75,7 @@ internal sealed class KernelTimer(GpuSession session)
         absmax.MemSetToZero();
         var operands = new ProductOperands(x.View, codes.View, absmax.View, y.View);
         ProductShape shape = ProductLaunch.ShapeOf(m, n, k, format);
-        return Best(rounds, () => ProductLaunch.Start(_bench, shape, type, format.Code, operands, product));
+        return Best(rounds, () => ProductLaunch.Start(_bench, shape, type, format, operands, product));
     }
 
     /// <summary>The vendor's dense product, null when its library is not there.</summary>

@@ -16,7 +16,7 @@ internal static class PtxListing
 {
     private static readonly Type[] Stored = [typeof(StoredF32), typeof(StoredF16), typeof(StoredBF16)];
     private static readonly Type[] Codes = [typeof(RankedNf4), typeof(RankedFp4)];
-    private static readonly Type[] Weights = [typeof(Weights4), typeof(Weights8)];
+    private static readonly Type[] Weights = [typeof(Weights4), typeof(Weights8), typeof(WeightsGroups4<StoredF16>), typeof(WeightsGroups4<StoredBF16>)];
 
     /// <summary>Name and text, for compute capability 8.0, which is what ILGPU uses for everything newer.</summary>
     public static IEnumerable<(string Name, string Ptx)> All()
@@ -28,7 +28,7 @@ internal static class PtxListing
             MethodInfo method = KernelCache.MethodOf(kernel, arguments);
             var compiled = (PTXCompiledKernel)backend.Compile(
                 EntryPointDescription.FromExplicitlyGroupedKernel(method), new KernelSpecialization());
-            yield return ($"{kernel.Name}<{string.Join(",", arguments.Select(type => type.Name))}>", compiled.PTXAssembly);
+            yield return ($"{kernel.Name}<{string.Join(",", arguments.Select(NameOf))}>", compiled.PTXAssembly);
         }
     }
 
@@ -40,10 +40,14 @@ internal static class PtxListing
             yield return (typeof(Dequantize4Kernel), [stored]);
             yield return (typeof(QuantizeRows8Kernel), [stored]);
             yield return (typeof(DequantizeRows8Kernel), [stored]);
+            yield return (typeof(QuantizeGroups4Kernel), [stored, typeof(ShuffleMax)]);
+            yield return (typeof(Int8GemmKernel), [stored, typeof(Dp4a)]);
+            foreach (Type scale in Stored) yield return (typeof(DequantizeGroups4Kernel), [scale, stored]);
             foreach (Type weights in Weights)
             {
                 yield return (typeof(TiledGemmKernel), [stored, weights]);
                 yield return (typeof(GemvKernel), [stored, weights]);
+                yield return (typeof(GemvWideKernel), [stored, weights]);
             }
         }
 
@@ -55,8 +59,13 @@ internal static class PtxListing
 
         yield return (typeof(Quantize8Kernel), []);
         yield return (typeof(Dequantize8Kernel), []);
-        yield return (typeof(BlockSumsKernel), []);
+        yield return (typeof(AbsmaxBinsKernel), []);
+        yield return (typeof(ExactMeanKernel), []);
         yield return (typeof(NormalFloatKernel), []);
         yield return (typeof(BucketKernel), []);
     }
+
+    private static string NameOf(Type type) => type.IsGenericType
+        ? $"{type.Name[..type.Name.IndexOf('`', StringComparison.Ordinal)]}Of{type.GenericTypeArguments[0].Name}"
+        : type.Name;
 }

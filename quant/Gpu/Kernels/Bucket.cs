@@ -1,4 +1,5 @@
 using Bnb.Quant.Codes;
+using Bnb.Quant.Gpu.Runtime;
 
 namespace Bnb.Quant.Gpu.Kernels;
 

@@ -43,7 +43,7 @@ internal static class GemvKernel
             {
                 long position = first + ((long)word << 3);
                 Quad loaded = TWeights.Load8(codes, position);
-                float scale = TWeights.Scale(absmax, position, row, shape);
+                Scaling scale = TWeights.Scale(absmax, position, row, shape);
                 Quad first8 = x[word * (TStored.Quads >> 1)], second8 = default;
                 if (TStored.Quads == 4) second8 = x[2 * word + 1];
                 float p0 = Weight<TStored, TWeights>(loaded, 0, scale, values) * TStored.Of8(first8, second8, 0);
@@ -69,7 +69,7 @@ internal static class GemvKernel
         if (lane == 0 && row < shape.N) y[row] = sums[thread];
     }
 
-    private static float Weight<TStored, TWeights>(Quad codes, int place, float scale, ArrayView<float> map)
+    private static float Weight<TStored, TWeights>(Quad codes, int place, Scaling scale, ArrayView<float> map)
         where TStored : struct, IStored
         where TWeights : struct, IWeights => TStored.Rounded(TWeights.Value(codes, place, scale, map));
 }

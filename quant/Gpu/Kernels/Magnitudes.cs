@@ -1,3 +1,5 @@
+using Bnb.Quant.Numerics;
+
 namespace Bnb.Quant.Gpu.Kernels;
 
 /// <summary>Float32 magnitudes as bits, which order like the values.</summary>

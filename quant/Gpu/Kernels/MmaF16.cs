@@ -114,6 +114,6 @@ internal readonly struct MmaF16 : IMmaUnit
         }
     }
 
-    public static void Sums(ArrayView<float> own, int tile, out float s0, out float s1, out float s2, out float s3) =>
-        MmaRegisters.Sums(tile, out s0, out s1, out s2, out s3);
+    public static void Store(ArrayView<float> own, int tile, int part, ArrayView<float> y, long address, long at) =>
+        MmaRegisters.Store(tile * 4 + part, address + 4 * at);
 }

@@ -8,7 +8,7 @@ namespace Bnb.Quant.Gpu.Kernels;
 /// <see cref="Blockwise8"/>: per block of v = value - offset, absmax and the dynamic code. One group per block, of up to 256
 /// threads that stride over it twice; the second time it comes from the cache. Shared memory: one word per thread for the
 /// maximum. The code is looked up in the buckets of <see cref="DynamicBuckets"/>, which are read through the cache, for they
-/// are 14 KiB. Exact: a subtraction and a multiplication cannot be fused in this order.
+/// are 14 KiB. The offset is a word on the device, which other kernels may have written. Exact: a subtraction and a multiplication cannot be fused in this order.
 /// </summary>
 internal static class Quantize8Kernel
 {
@@ -20,16 +20,17 @@ internal static class Quantize8Kernel
         ArrayView<float> absmax,
         ArrayView<float> bounds,
         ArrayView<byte> ranks,
-        float offset,
+        ArrayView<float> offset,
         int count,
         int blocksize)
     {
+        float centre = offset[0];
         ArrayView<int> shared = SharedMemory.Allocate<int>(LargestGroup);
         int first = Grid.IdxX * blocksize, end = Math.Min(first + blocksize, count);
         int largest = 0;
         for (int i = first + Group.IdxX; i < end; i += Group.DimX)
         {
-            largest = Math.Max(largest, Magnitudes.Number(Bits.Of(source[i] - offset)));
+            largest = Math.Max(largest, Magnitudes.Number(Bits.Of(source[i] - centre)));
         }
 
         largest = SharedMax.Of(largest, Group.DimX, shared);
@@ -37,7 +38,7 @@ internal static class Quantize8Kernel
         if (Group.IdxX == 0) absmax[Grid.IdxX] = scale;
         for (int i = first + Group.IdxX; i < end; i += Group.DimX)
         {
-            float x = Scales.Apply(source[i] - offset, scale, reciprocal);
+            float x = Scales.Apply(source[i] - centre, scale, reciprocal);
             int bucket = DynamicBuckets.BucketOfBits(Bits.Of(x));
             int code = ranks[bucket] + (x > bounds[bucket] ? 1 : 0);
             bool isNaN = (Bits.Of(x) & Magnitudes.Mask) > Magnitudes.Infinity;

@@ -41,17 +41,8 @@ internal static class QuantizeRows8Kernel
             float product = HalfAt<TStored>(source, first + i) * scale;
             int bits = Bits.Of(product) ^ zero;
             bool isNaN = (bits & Magnitudes.Mask) > Magnitudes.Infinity;
-            codes[first + i] = (byte)(isNaN ? 0 : ToNearest(Bits.ToSingle(bits)));
+            codes[first + i] = (byte)(isNaN ? 0 : Rounding.ToNearest(Bits.ToSingle(bits)));
         }
-    }
-
-    /// <summary>The nearest integer, ties to even, of |x| below 2^23: the fraction is exact.</summary>
-    private static int ToNearest(float x)
-    {
-        int whole = (int)x;
-        float fraction = Math.Abs(x - whole);
-        bool away = fraction > 0.5f || (fraction == 0.5f && (whole & 1) != 0);
-        return whole + (away ? (x < 0f ? -1 : 1) : 0);
     }
 
     private static float HalfAt<TStored>(ArrayView<byte> source, long index)

@@ -31,4 +31,13 @@ internal static class Rounding
         rounded = magnitude >= 0x477F_F000 ? 0x7C00 : rounded;
         return sign | (magnitude > Magnitudes.Infinity ? 0x7E00 : rounded);
     }
+
+    /// <summary>The nearest integer, ties to even, of |x| below 2^23: the fraction is exact.</summary>
+    public static int ToNearest(float x)
+    {
+        int whole = (int)x;
+        float fraction = Math.Abs(x - whole);
+        bool away = fraction > 0.5f || (fraction == 0.5f && (whole & 1) != 0);
+        return whole + (away ? (x < 0f ? -1 : 1) : 0);
+    }
 }

@@ -36,6 +36,12 @@ internal interface IStored
 
     /// <summary>The value at a place of stored values.</summary>
     static abstract float At(ArrayView<byte> values, long index);
+
+    /// <summary>Writes bits to a place of stored values.</summary>
+    static abstract void Put(ArrayView<byte> values, long index, int bits);
+
+    /// <summary>The distance from 1 to the next value.</summary>
+    static abstract float Epsilon { get; }
 }
 
 /// <summary>IEEE binary32.</summary>
@@ -67,6 +73,10 @@ internal readonly struct StoredF32 : IStored
 
     public static float Of8(Quad first, Quad second, int place) =>
         Bits.ToSingle(place < 4 ? Words.Of(first, place) : Words.Of(second, place - 4));
+
+    public static float Epsilon => 1.1920928955078125e-7f;
+
+    public static void Put(ArrayView<byte> values, long index, int bits) => values.Cast<int>()[index] = bits;
 
     public static float At(ArrayView<byte> values, long index) => values.Cast<float>()[index];
 }
@@ -101,6 +111,10 @@ internal readonly struct StoredF16 : IStored
         int word = Words.Of(first, place >> 1);
         return FromBits((place & 1) == 0 ? word & 0xFFFF : (word >> 16) & 0xFFFF);
     }
+
+    public static float Epsilon => 0.0009765625f;
+
+    public static void Put(ArrayView<byte> values, long index, int bits) => values.Cast<ushort>()[index] = (ushort)bits;
 
     public static float At(ArrayView<byte> values, long index) => FromBits(values.Cast<ushort>()[index]);
 
@@ -156,6 +170,10 @@ internal readonly struct StoredBF16 : IStored
     }
 
     public static float FromBits(int bits) => Bits.ToSingle(bits << 16);
+
+    public static float Epsilon => 0.0078125f;
+
+    public static void Put(ArrayView<byte> values, long index, int bits) => values.Cast<ushort>()[index] = (ushort)bits;
 
     public static float At(ArrayView<byte> values, long index) => FromBits(values.Cast<ushort>()[index]);
 

@@ -1,3 +1,4 @@
+using Bnb.Quant.Gpu.Operations;
 using ILGPU;
 using ILGPU.Runtime;
 
@@ -16,7 +17,7 @@ internal static class TensorGemmKernel
     public const int Tile = 128, Threads = 256, Depth = 32;
 
     /// <summary>Words of sums that a unit without tensor cores needs per group.</summary>
-    public const int SumsPerGroup = Threads * 64;
+    public const int SumsPerGroup = Threads * IMmaUnit.WordsPerThread;
 
     private const int Pitch = 20, Side = Tile * Pitch;
 
@@ -25,6 +26,7 @@ internal static class TensorGemmKernel
     /// <param name="absmax">One per block or row.</param>
     /// <param name="map">As many values as the weights' <see cref="IWeights.MapLength"/> says.</param>
     /// <param name="y">[m, n].</param>
+    /// <param name="address">Of y on the device: the tensor cores' sums are stored from where they are.</param>
     /// <param name="sums">Empty for tensor cores, see <see cref="SumsPerGroup"/> for others.</param>
     /// <param name="shape">The dimensions.</param>
     public static void Run<TUnit, TWeights>(
@@ -33,6 +35,7 @@ internal static class TensorGemmKernel
         ArrayView<float> absmax,
         ArrayView<float> map,
         ArrayView<float> y,
+        long address,
         ArrayView<float> sums,
         ProductShape shape)
         where TUnit : struct, IMmaUnit
@@ -46,7 +49,7 @@ internal static class TensorGemmKernel
         int row = Grid.IdxY * Tile, column = Grid.IdxX * Tile;
         ArrayView<float> own = sums.Length == 0
             ? sums
-            : sums.SubView((long)(Grid.IdxY * Grid.DimX + Grid.IdxX) * SumsPerGroup + thread * 64, 64);
+            : sums.SubView((long)(Grid.IdxY * Grid.DimX + Grid.IdxX) * SumsPerGroup, SumsPerGroup);
         TUnit.Clear(own);
         if (thread < TWeights.MapLength) values[thread] = map[thread];
 
@@ -69,7 +72,7 @@ internal static class TensorGemmKernel
         {
             bool more = step + 1 < steps;
             Quad a = default, b = default, loaded = default;
-            float scale = 0f;
+            Scaling scale = default;
             if (more)
             {
                 xAt += Depth / 8;
@@ -94,22 +97,22 @@ internal static class TensorGemmKernel
 
         row += (warp >> 2) * 64 + (lane >> 2);
         column += (warp & 3) * 32 + (lane & 3) * 2;
-        Store<TUnit>(y, own, shape, 0, row, column);
-        Store<TUnit>(y, own, shape, 1, row, column + 8);
-        Store<TUnit>(y, own, shape, 2, row, column + 16);
-        Store<TUnit>(y, own, shape, 3, row, column + 24);
-        Store<TUnit>(y, own, shape, 4, row + 16, column);
-        Store<TUnit>(y, own, shape, 5, row + 16, column + 8);
-        Store<TUnit>(y, own, shape, 6, row + 16, column + 16);
-        Store<TUnit>(y, own, shape, 7, row + 16, column + 24);
-        Store<TUnit>(y, own, shape, 8, row + 32, column);
-        Store<TUnit>(y, own, shape, 9, row + 32, column + 8);
-        Store<TUnit>(y, own, shape, 10, row + 32, column + 16);
-        Store<TUnit>(y, own, shape, 11, row + 32, column + 24);
-        Store<TUnit>(y, own, shape, 12, row + 48, column);
-        Store<TUnit>(y, own, shape, 13, row + 48, column + 8);
-        Store<TUnit>(y, own, shape, 14, row + 48, column + 16);
-        Store<TUnit>(y, own, shape, 15, row + 48, column + 24);
+        Store<TUnit>(y, address, own, shape, 0, row, column);
+        Store<TUnit>(y, address, own, shape, 1, row, column + 8);
+        Store<TUnit>(y, address, own, shape, 2, row, column + 16);
+        Store<TUnit>(y, address, own, shape, 3, row, column + 24);
+        Store<TUnit>(y, address, own, shape, 4, row + 16, column);
+        Store<TUnit>(y, address, own, shape, 5, row + 16, column + 8);
+        Store<TUnit>(y, address, own, shape, 6, row + 16, column + 16);
+        Store<TUnit>(y, address, own, shape, 7, row + 16, column + 24);
+        Store<TUnit>(y, address, own, shape, 8, row + 32, column);
+        Store<TUnit>(y, address, own, shape, 9, row + 32, column + 8);
+        Store<TUnit>(y, address, own, shape, 10, row + 32, column + 16);
+        Store<TUnit>(y, address, own, shape, 11, row + 32, column + 24);
+        Store<TUnit>(y, address, own, shape, 12, row + 48, column);
+        Store<TUnit>(y, address, own, shape, 13, row + 48, column + 8);
+        Store<TUnit>(y, address, own, shape, 14, row + 48, column + 16);
+        Store<TUnit>(y, address, own, shape, 15, row + 48, column + 24);
     }
 
     /// <summary>16 columns: 4 x 4 tiles. Register 0 and 1 of a fragment hold columns 2t and 2t + 1 of rows g and g + 8, 2 and 3
@@ -151,7 +154,7 @@ internal static class TensorGemmKernel
     }
 
     private static void Decode<TUnit, TWeights>(
-        ArrayView<int> side, int place, Quad codes, float scale, ArrayView<float> map)
+        ArrayView<int> side, int place, Quad codes, Scaling scale, ArrayView<float> map)
         where TUnit : struct, IMmaUnit
         where TWeights : struct, IWeights
     {
@@ -165,25 +168,28 @@ internal static class TensorGemmKernel
         side[place + 7] = Two<TUnit, TWeights>(codes, 14, scale, map);
     }
 
-    private static int Two<TUnit, TWeights>(Quad codes, int place, float scale, ArrayView<float> map)
+    private static int Two<TUnit, TWeights>(Quad codes, int place, Scaling scale, ArrayView<float> map)
         where TUnit : struct, IMmaUnit
         where TWeights : struct, IWeights =>
         TUnit.Round(TWeights.Value(codes, place, scale, map), TWeights.Value(codes, place + 1, scale, map));
 
     private static void Store<TUnit>(
-        ArrayView<float> y, ArrayView<float> own, ProductShape shape, int tile, int row, int column)
+        ArrayView<float> y, long address, ArrayView<float> own, ProductShape shape, int tile, int row, int column)
         where TUnit : struct, IMmaUnit
     {
-        TUnit.Sums(own, tile, out float s0, out float s1, out float s2, out float s3);
-        StoreTwo(y, shape, row, column, s0, s1);
-        StoreTwo(y, shape, row + 8, column, s2, s3);
-    }
-
-    private static void StoreTwo(ArrayView<float> y, ProductShape shape, int row, int column, float first, float second)
-    {
-        if (row >= shape.M) return;
+        bool first = column < shape.N, second = column + 1 < shape.N;
         long at = (long)row * shape.N + column;
-        if (column < shape.N) y[at] = first;
-        if (column + 1 < shape.N) y[at + 1] = second;
+        if (row < shape.M)
+        {
+            if (first) TUnit.Store(own, tile, 0, y, address, at);
+            if (second) TUnit.Store(own, tile, 1, y, address, at + 1);
+        }
+
+        at += 8L * shape.N;
+        if (row + 8 < shape.M)
+        {
+            if (first) TUnit.Store(own, tile, 2, y, address, at);
+            if (second) TUnit.Store(own, tile, 3, y, address, at + 1);
+        }
     }
 }

@@ -14,14 +14,17 @@ internal interface IWeights
     /// <summary>The codes of 8 weights from a position that is a multiple of 8, in one access.</summary>
     static abstract Quad Load8(ArrayView<byte> codes, long position);
 
+    /// <summary>Weights in 16 bytes of codes.</summary>
+    static abstract int WideLoad { get; }
+
     /// <summary>The codes of 16 weights from a position that is a multiple of 16, in one access.</summary>
     static abstract Quad Load16(ArrayView<byte> codes, long position);
 
     /// <summary>What scales the weight of a row at a position.</summary>
-    static abstract float Scale(ArrayView<float> absmax, long position, int row, ProductShape shape);
+    static abstract Scaling Scale(ArrayView<float> absmax, long position, int row, ProductShape shape);
 
     /// <summary>One of the loaded weights. The place is a constant at every call.</summary>
-    static abstract float Value(Quad codes, int place, float scale, ArrayView<float> map);
+    static abstract float Value(Quad codes, int place, Scaling scale, ArrayView<float> map);
 
     /// <summary>The weight of a row at any position.</summary>
     static abstract float At(
@@ -33,6 +36,8 @@ internal readonly struct Weights4 : IWeights
 {
     public static int MapLength => 16;
 
+    public static int WideLoad => 32;
+
     public static Quad Load8(ArrayView<byte> codes, long position) => new() { A = codes.Cast<int>()[position >> 3] };
 
     public static Quad Load16(ArrayView<byte> codes, long position)
@@ -41,11 +46,11 @@ internal readonly struct Weights4 : IWeights
         return new Quad { A = pair.A, B = pair.B };
     }
 
-    public static float Scale(ArrayView<float> absmax, long position, int row, ProductShape shape) =>
-        absmax[position >> shape.BlockShift];
+    public static Scaling Scale(ArrayView<float> absmax, long position, int row, ProductShape shape) =>
+        new() { Factor = absmax[position >> shape.BlockShift] };
 
-    public static float Value(Quad codes, int place, float scale, ArrayView<float> map) =>
-        map[(Words.Of(codes, place >> 3) >> (((place & 7) ^ 1) << 2)) & 15] * scale;
+    public static float Value(Quad codes, int place, Scaling scale, ArrayView<float> map) =>
+        map[(Words.Of(codes, place >> 3) >> (((place & 7) ^ 1) << 2)) & 15] * scale.Factor;
 
     public static float At(
         ArrayView<byte> codes, ArrayView<float> absmax, ArrayView<float> map, long position, int row, ProductShape shape)
@@ -61,6 +66,8 @@ internal readonly struct Weights8 : IWeights
 {
     public static int MapLength => 0;
 
+    public static int WideLoad => 16;
+
     public static Quad Load8(ArrayView<byte> codes, long position)
     {
         Pair pair = codes.Cast<Pair>().AsAligned(8)[position >> 3];
@@ -69,10 +76,10 @@ internal readonly struct Weights8 : IWeights
 
     public static Quad Load16(ArrayView<byte> codes, long position) => codes.Cast<Quad>().AsAligned(16)[position >> 4];
 
-    public static float Scale(ArrayView<float> absmax, long position, int row, ProductShape shape) => absmax[row];
+    public static Scaling Scale(ArrayView<float> absmax, long position, int row, ProductShape shape) => new() { Factor = absmax[row] };
 
-    public static float Value(Quad codes, int place, float scale, ArrayView<float> map) =>
-        Of(Code(codes, place), scale);
+    public static float Value(Quad codes, int place, Scaling scale, ArrayView<float> map) =>
+        Of(Code(codes, place), scale.Factor);
 
     public static float At(
         ArrayView<byte> codes, ArrayView<float> absmax, ArrayView<float> map, long position, int row, ProductShape shape) =>

@@ -1,3 +1,4 @@
+using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Runtime;
 
 namespace Bnb.Quant.Gpu.Operations;

@@ -1,5 +1,4 @@
 using Bnb.Quant.Numerics;
-using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Quant.Gpu.Operations;
 

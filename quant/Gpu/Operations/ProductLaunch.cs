@@ -1,4 +1,3 @@
-using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Gpu.Runtime;
 using Bnb.Quant.Numerics;
@@ -18,6 +17,7 @@ internal static class ProductLaunch
         ArrayView<float> absmax,
         ArrayView<float> map,
         ArrayView<float> y,
+        long address,
         ArrayView<float> sums,
         ProductShape shape);
 
@@ -47,77 +47,78 @@ internal static class ProductLaunch
         M = m,
         N = n,
         K = k,
-        BlockShift = format.Code is null ? 0 : int.Log2(format.Blocksize),
+        BlockShift = format.BlockShift,
         Phase = format.Phase,
     };
 
     /// <summary>Starts it on the default stream.</summary>
-    /// <param name="code">Null for int8 rows.</param>
     public static void Start(
-        Workbench bench, ProductShape shape, ElementType type, Code4? code, ProductOperands operands, GpuProduct product)
+        Workbench bench, ProductShape shape, ElementType type, WeightFormat format, ProductOperands operands, GpuProduct product)
     {
         bool fits = shape.K % TensorGemmKernel.Depth == 0 && shape.Phase % 16 == 0;
         if (shape.M == 1 && shape.K % 8 == 0 && shape.Phase % 8 == 0 && product == GpuProduct.Auto)
         {
-            StartRow(bench, shape, type, code, operands);
+            StartRow(bench, shape, type, format, operands);
         }
         else if (bench.HasTensorCores && type != ElementType.F32 && fits && product != GpuProduct.Tiled)
         {
             Type unit = type == ElementType.BF16 ? typeof(MmaBF16) : typeof(MmaF16);
-            StartTensor(bench, shape, unit, code, operands, ArrayView<float>.Empty);
+            StartTensor(bench, shape, unit, format, operands, ArrayView<float>.Empty);
         }
         else
         {
-            StartTiles(bench, shape, type, code, operands);
+            StartTiles(bench, shape, type, format, operands);
         }
     }
 
     /// <summary>Starts the kernel of the tensor cores with a unit of choice.</summary>
     /// <param name="sums">What a unit without tensor cores works in; empty for others.</param>
     public static void StartTensor(
-        Workbench bench, ProductShape shape, Type unit, Code4? code, ProductOperands operands, ArrayView<float> sums)
+        Workbench bench, ProductShape shape, Type unit, WeightFormat format, ProductOperands operands, ArrayView<float> sums)
     {
         var grid = new Index2D(Workbench.Groups(shape.N, TensorGemmKernel.Tile), Workbench.Groups(shape.M, TensorGemmKernel.Tile));
-        bench.Kernels.Get<TensorLauncher>(typeof(TensorGemmKernel), unit, KernelTypes.WeightsOf(code))(
+        bench.Kernels.Get<TensorLauncher>(typeof(TensorGemmKernel), unit, format.Kernel)(
             bench.Accelerator.DefaultStream,
             (grid, new Index2D(TensorGemmKernel.Threads, 1)),
             operands.X.Cast<Quad>(),
             operands.Codes,
             operands.Absmax,
-            MapOf(bench, code),
+            MapOf(bench, format),
             operands.Y,
+            operands.Y.LoadEffectiveAddressAsPtr().ToInt64(),
             sums,
             shape);
     }
 
-    private static void StartRow(Workbench bench, ProductShape shape, ElementType type, Code4? code, ProductOperands operands)
+    private static void StartRow(Workbench bench, ProductShape shape, ElementType type, WeightFormat format, ProductOperands operands)
     {
-        int group = Math.Max(bench.UsualGroup, GemvKernel.Team);
-        bench.Kernels.Get<GemvLauncher>(typeof(GemvKernel), KernelTypes.Of(type), KernelTypes.WeightsOf(code))(
+        int group = Math.Max(bench.UsualGroup, GemvKernel.Team), wide = format.WideLoad;
+        Type kernel = shape.K % wide == 0 && shape.Phase % wide == 0 ? typeof(GemvWideKernel) : typeof(GemvKernel);
+        bench.Kernels.Get<GemvLauncher>(kernel, KernelTypes.Of(type), format.Kernel)(
             bench.Accelerator.DefaultStream,
             (Workbench.Groups(shape.N, group / GemvKernel.Team), group),
             operands.X.Cast<Quad>(),
             operands.Codes,
             operands.Absmax,
-            MapOf(bench, code),
+            MapOf(bench, format),
             operands.Y,
             shape);
     }
 
-    private static void StartTiles(Workbench bench, ProductShape shape, ElementType type, Code4? code, ProductOperands operands)
+    private static void StartTiles(Workbench bench, ProductShape shape, ElementType type, WeightFormat format, ProductOperands operands)
     {
         var grid = new Index2D(Workbench.Groups(shape.N, TiledGemmKernel.Tile), Workbench.Groups(shape.M, TiledGemmKernel.Tile));
-        bench.Kernels.Get<TiledLauncher>(typeof(TiledGemmKernel), KernelTypes.Of(type), KernelTypes.WeightsOf(code))(
+        bench.Kernels.Get<TiledLauncher>(typeof(TiledGemmKernel), KernelTypes.Of(type), format.Kernel)(
             bench.Accelerator.DefaultStream,
             (grid, new Index2D(TiledGemmKernel.Threads, 1)),
             operands.X,
             operands.Codes,
             operands.Absmax,
-            MapOf(bench, code),
+            MapOf(bench, format),
             operands.Y,
             shape);
     }
 
-    /// <summary>The values of the code. Int8 has none and its kernels read none; OpenCL wants a buffer all the same.</summary>
-    private static ArrayView<float> MapOf(Workbench bench, Code4? code) => code is null ? bench.Dynamic.Map : bench.TablesOf(code).Values;
+    /// <summary>The values of the code. Integers have none and its kernels read none; OpenCL wants a buffer all the same.</summary>
+    private static ArrayView<float> MapOf(Workbench bench, WeightFormat format) => format.Code is { } code ? bench.TablesOf(code).Values : bench.Dynamic.Map;
 }

@@ -4,7 +4,6 @@ using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Gpu.Runtime;
 using Bnb.Quant.Numerics;
-using Bnb.Quant.ScaledCodes;
 using ILGPU;
 using ILGPU.Runtime;
 
@@ -78,14 +77,14 @@ internal readonly ref struct ProductOperation : IOperation
                 $"{bench.Device.Id}: the product needs {needed} bytes on the device, the limit is {bench.MaxDeviceMemoryBytes}");
         }
 
-        using var xs = Upload(bench, _x);
-        using var weights = Upload(bench, _codes);
-        using var scales = Upload(bench, MemoryMarshal.AsBytes(_absmax));
+        using var xs = bench.Upload(_x);
+        using var weights = bench.Upload(_codes);
+        using var scales = bench.Upload(MemoryMarshal.AsBytes(_absmax));
         using var sums = bench.Accelerator.Allocate1D<float>(_y.Length);
         ProductShape shape = ProductLaunch.ShapeOf(_m, _n, _k, _format);
         var operands = new ProductOperands(xs.View, weights.View, scales.View.BaseView.Cast<float>(), sums.View);
         if (Emulated) Emulate(bench, shape, operands);
-        else ProductLaunch.Start(bench, shape, _type, _format.Code, operands, _product);
+        else ProductLaunch.Start(bench, shape, _type, _format, operands, _product);
         bench.Accelerator.Synchronize();
         sums.GetAsArray1D().CopyTo(_y);
     }
@@ -94,16 +93,8 @@ internal readonly ref struct ProductOperation : IOperation
     {
         long groups = (long)Workbench.Groups(_n, TensorGemmKernel.Tile) * Workbench.Groups(_m, TensorGemmKernel.Tile);
         using var own = bench.Accelerator.Allocate1D<float>(groups * TensorGemmKernel.SumsPerGroup);
-        Type unit = typeof(MmaByShuffles<>).MakeGenericType(KernelTypes.Of(_type));
-        ProductLaunch.StartTensor(bench, shape, unit, _format.Code, operands, own.View);
+        Type unit = typeof(MmaInSoftware<>).MakeGenericType(KernelTypes.Of(_type));
+        ProductLaunch.StartTensor(bench, shape, unit, _format, operands, own.View);
         bench.Accelerator.Synchronize();
-    }
-
-    /// <summary>A device copy, padded with zeros so that kernels may read whole words.</summary>
-    private static MemoryBuffer1D<byte, Stride1D.Dense> Upload(Workbench bench, ReadOnlySpan<byte> bytes)
-    {
-        var padded = new byte[(bytes.Length + Port.Padding) / Port.Padding * Port.Padding];
-        bytes.CopyTo(padded);
-        return bench.Accelerator.Allocate1D(padded);
     }
 }

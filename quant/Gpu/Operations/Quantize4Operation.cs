@@ -2,7 +2,6 @@ using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Gpu.Runtime;
 using Bnb.Quant.Numerics;
-using Bnb.Quant.ScaledCodes;
 using ILGPU;
 using ILGPU.Runtime;
 

@@ -1,5 +1,4 @@
 using Bnb.Quant.Blockwise;
-using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Gpu.Runtime;
 using ILGPU;
 using ILGPU.Runtime;
@@ -26,27 +25,13 @@ internal readonly unsafe ref struct Quantize8Operation : IOperation
         _absmax = absmax;
     }
 
-    private delegate void Launcher(
-        AcceleratorStream stream,
-        KernelConfig config,
-        ArrayView<float> source,
-        ArrayView<byte> codes,
-        ArrayView<float> absmax,
-        ArrayView<float> bounds,
-        ArrayView<byte> ranks,
-        float offset,
-        int count,
-        int blocksize);
-
     public void Run(Workbench bench)
     {
         if (_source.IsEmpty) return;
         int blocksize = _blocksize;
-        float offset = _offset;
         long count = _source.Length, step = ChunkPipeline.Step(bench, 4 + 1 + 4.0 / blocksize, count);
-        var kernel = bench.Kernels.Get<Launcher>(typeof(Quantize8Kernel));
         DynamicTables tables = bench.Dynamic;
-        int group = Math.Min(Math.Min(bench.UsualGroup, Quantize8Kernel.LargestGroup), blocksize);
+        tables.LoadOffset(_offset);
         fixed (float* values = _source, scales = _absmax)
         fixed (byte* bytes = _codes)
         {
@@ -56,21 +41,15 @@ internal readonly unsafe ref struct Quantize8Operation : IOperation
                 Lane.None,
                 new Lane(bytes, count, step),
                 new Lane(scales, _absmax.Length * 4L, step / blocksize * 4),
-                (slot, chunk) =>
-                {
-                    int part = (int)Math.Min(step, count - chunk * step);
-                    kernel(
-                        slot.Stream,
-                        (Workbench.Groups(part, blocksize), group),
-                        slot.In.View.Cast<float>(),
-                        slot.Out.View,
-                        slot.OutScales.View.Cast<float>(),
-                        tables.Bounds,
-                        tables.Ranks,
-                        offset,
-                        part,
-                        blocksize);
-                });
+                (slot, chunk) => NestedLaunch.Quantize(
+                    bench,
+                    slot.Stream,
+                    slot.In.View.Cast<float>(),
+                    tables.Offset,
+                    blocksize,
+                    slot.Out.View,
+                    slot.OutScales.View.Cast<float>(),
+                    (int)Math.Min(step, count - chunk * step)));
         }
     }
 }

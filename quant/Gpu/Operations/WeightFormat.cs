@@ -1,29 +1,53 @@
 using Bnb.Quant.Blockwise;
+using Bnb.Quant.Gpu.Kernels;
+using Bnb.Quant.Gpu.Runtime;
 using Bnb.Quant.Numerics;
 
 namespace Bnb.Quant.Gpu.Operations;
 
 /// <summary>How the weights of a product are stored.</summary>
-/// <param name="Code">The 4-bit type; null for rows of LLM.int8().</param>
-/// <param name="Blocksize">Of a 4-bit type: values per block.</param>
+/// <param name="Code">The 4-bit type; null for rows of LLM.int8() and groups of INT4.</param>
+/// <param name="Blocksize">Of a 4-bit type: values per block; of INT4 values per group.</param>
 /// <param name="Phase">Of a 4-bit type: values of the first block before the weight [0,0].</param>
-internal readonly record struct WeightFormat(Code4? Code, int Blocksize, int Phase)
+/// <param name="GroupScales">Of INT4: the type of the scales; null for others.</param>
+internal readonly record struct WeightFormat(Code4? Code, int Blocksize, int Phase, ElementType? GroupScales = null)
 {
     /// <summary>One byte per code, one absmax per row.</summary>
     public static WeightFormat Int8Rows => default;
 
+    /// <summary>Two codes a byte, a pair of scale and offset per group.</summary>
+    public static WeightFormat Int4Groups(int groupSize, ElementType scales) => new(null, groupSize, 0, scales);
+
+    /// <summary>Whether values are blocks or groups of <see cref="Blocksize"/>, two codes a byte.</summary>
+    private bool IsPacked => Code is not null || GroupScales is not null;
+
+    /// <summary>The struct that stands for the weights in kernels.</summary>
+    public Type Kernel => Code is not null ? typeof(Weights4)
+        : GroupScales is { } type ? typeof(WeightsGroups4<>).MakeGenericType(KernelTypes.Of(type)) : typeof(Weights8);
+
     /// <exception cref="ArgumentOutOfRangeException">The block size is none, or the phase is outside of it.</exception>
     public void Check()
     {
-        if (Code is null) return;
+        if (!IsPacked) return;
         BlockGrid.CheckBlocksize(Blocksize);
         ArgumentOutOfRangeException.ThrowIfNegative(Phase);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(Phase, Blocksize);
     }
 
     /// <summary>Bytes of so many codes.</summary>
-    public long CodeBytes(long values) => Code is null ? values : (Phase + values + 1) / 2;
+    public long CodeBytes(long values) => IsPacked ? (Phase + values + 1) / 2 : values;
 
-    /// <summary>How many absmax scale n rows of k weights.</summary>
-    public long Scales(int n, int k) => Code is null ? n : BlockGrid.BlockCount(Phase + (long)n * k, Blocksize);
+    /// <summary>How many float32 scale n rows of k weights.</summary>
+    public long Scales(int n, int k)
+    {
+        if (!IsPacked) return n;
+        long blocks = BlockGrid.BlockCount(Phase + (long)n * k, Blocksize);
+        return GroupScales is null ? blocks : 2 * blocks;
+    }
+
+    /// <summary>Weights in 16 bytes of codes.</summary>
+    public int WideLoad => IsPacked ? 32 : 16;
+
+    /// <summary>log2 of the block size; 0 without blocks.</summary>
+    public int BlockShift => IsPacked ? int.Log2(Blocksize) : 0;
 }

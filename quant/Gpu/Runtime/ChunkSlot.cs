@@ -5,7 +5,7 @@ namespace Bnb.Quant.Gpu.Runtime;
 /// <summary>The buffers of one chunk on the device, and the stream that fills, computes and empties them.</summary>
 internal sealed class ChunkSlot(Accelerator accelerator)
 {
-    private readonly Port[] _ports = [new(accelerator), new(accelerator), new(accelerator), new(accelerator)];
+    private readonly Port[] _ports = [.. Enumerable.Range(0, 6).Select(_ => new Port(accelerator))];
 
     public AcceleratorStream Stream { get; } = accelerator.CreateStream();
 
@@ -19,6 +19,12 @@ internal sealed class ChunkSlot(Accelerator accelerator)
     public Port Out => _ports[2];
 
     public Port OutScales => _ports[3];
+
+    /// <summary>Zero points that come in.</summary>
+    public Port InZeros => _ports[4];
+
+    /// <summary>Zero points that go out.</summary>
+    public Port OutZeros => _ports[5];
 
     /// <summary>What there is to dispose.</summary>
     public IEnumerable<IDisposable> Parts => [.. _ports, Stream];

@@ -11,6 +11,7 @@ internal sealed class DynamicTables(Accelerator accelerator) : IDisposable
     private readonly MemoryBuffer1D<float, Stride1D.Dense> _bounds = accelerator.Allocate1D(DynamicBuckets.BoundOfBucket.ToArray());
     private readonly MemoryBuffer1D<byte, Stride1D.Dense> _ranks = accelerator.Allocate1D(DynamicBuckets.CodeOfBucket.ToArray());
     private readonly MemoryBuffer1D<float, Stride1D.Dense> _map = accelerator.Allocate1D<float>(256);
+    private readonly MemoryBuffer1D<float, Stride1D.Dense> _offset = accelerator.Allocate1D<float>(1);
 
     /// <summary><see cref="DynamicBuckets.BoundOfBucket"/>.</summary>
     public ArrayView<float> Bounds => _bounds.View;
@@ -21,6 +22,16 @@ internal sealed class DynamicTables(Accelerator accelerator) : IDisposable
     /// <summary>The 256 values that were loaded last.</summary>
     public ArrayView<float> Map => _map.View;
 
+    /// <summary>The offset that was loaded last.</summary>
+    public ArrayView<float> Offset => _offset.View;
+
+    /// <summary>Loads an offset and waits.</summary>
+    public void LoadOffset(float offset)
+    {
+        _offset.CopyFromCPU([offset]);
+        accelerator.Synchronize();
+    }
+
     /// <summary>Loads the 256 values of codes and waits.</summary>
     public void LoadMap(ReadOnlySpan<float> values)
     {
@@ -28,5 +39,5 @@ internal sealed class DynamicTables(Accelerator accelerator) : IDisposable
         accelerator.Synchronize();
     }
 
-    public void Dispose() => Closing.AttemptAll([_bounds.Dispose, _ranks.Dispose, _map.Dispose]);
+    public void Dispose() => Closing.AttemptAll([_bounds.Dispose, _ranks.Dispose, _map.Dispose, _offset.Dispose]);
 }

@@ -1,4 +1,5 @@
 using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Numerics;
 
@@ -17,7 +18,4 @@ internal static class KernelTypes
 
     /// <summary>Of a 4-bit code.</summary>
     public static Type Of(Code4 code) => code == Code4Catalog.Fp4 ? typeof(RankedFp4) : typeof(RankedNf4);
-
-    /// <summary>Of the weights of a product; null for int8 rows.</summary>
-    public static Type WeightsOf(Code4? code) => code is null ? typeof(Weights8) : typeof(Weights4);
 }

@@ -45,6 +45,9 @@ internal sealed class Port(Accelerator accelerator) : IDisposable
     /// <summary>Takes fetched bytes out of the mirror; the stream must have been waited for.</summary>
     public void Take(Span<byte> bytes) => _host!.Span[..bytes.Length].CopyTo(bytes);
 
+    /// <summary>The same from a place in the mirror.</summary>
+    public void Take(long first, Span<byte> bytes) => _host!.Span.Slice((int)first, bytes.Length).CopyTo(bytes);
+
     public void Dispose()
     {
         (var device, var host) = (_device, _host);
@@ -59,5 +62,6 @@ internal sealed class Port(Accelerator accelerator) : IDisposable
         }
     }
 
-    private static long RoundUp(long bytes) => (bytes + Padding - 1) / Padding * Padding;
+    /// <summary>To whole units of the padding.</summary>
+    public static long RoundUp(long bytes) => (bytes + Padding - 1) / Padding * Padding;
 }

@@ -103,6 +103,17 @@ internal sealed class Workbench : IDisposable
     /// <summary>The device's tables of the dynamic 8-bit code.</summary>
     public DynamicTables Dynamic => _dynamic ??= new DynamicTables(Accelerator);
 
+    /// <summary>dp4a.</summary>
+    public bool HasDp4a => Accelerator is CudaAccelerator { Architecture: var version } && (version.Major > 6 || (version.Major == 6 && version.Minor >= 1));
+
+    /// <summary>A copy on the device, padded with zeros so that kernels may read whole words.</summary>
+    public MemoryBuffer1D<byte, Stride1D.Dense> Upload(ReadOnlySpan<byte> bytes)
+    {
+        var padded = new byte[(bytes.Length + Port.Padding) / Port.Padding * Port.Padding];
+        bytes.CopyTo(padded);
+        return Accelerator.Allocate1D(padded);
+    }
+
     /// <summary>Groups for so many threads.</summary>
     public static int Groups(long threads, int group) => checked((int)((threads + group - 1) / group));
 

@@ -18,6 +18,20 @@ public sealed class ChecksumTests
     }
 
     [Fact]
+    public void Append_AnyLength_EqualsTablesAndBits()
+    {
+        byte[] bytes = [.. Enumerable.Range(0, 700).Select(i => (byte)((i * 131) ^ (i >> 2)))];
+        for (int length = 0; length < 600; length++)
+        {
+            ReadOnlySpan<byte> span = bytes.AsSpan(length % 17, length);
+            uint expected = TorchZip.Crc(span);
+            Assert.Equal(expected, Crc32.AppendByTables(0, span));
+            Assert.Equal(expected, Crc32.Append(0, span));
+            Assert.Equal(Crc32.AppendByTables(0x9e3779b9, span), Crc32.Append(0x9e3779b9, span));
+        }
+    }
+
+    [Fact]
     public void Require_FlippedBitOfAStorage_Catalogue140_IsDamaged()
     {
         byte[] bytes = TorchZip.Write(TorchZip.Basic());

@@ -20,6 +20,7 @@ public sealed partial class ReferenceTests
     [InlineData("dequantize")]
     [InlineData("inspect")]
     [InlineData("diff")]
+    [InlineData("evaluate")]
     [InlineData("devices")]
     [InlineData("codes")]
     [InlineData("demo")]
@@ -110,6 +111,7 @@ public sealed partial class ReferenceTests
     [InlineData("diff", "llama-made", "llama-fp4", "--all")]
     [InlineData("diff", "llama-made", "llama-other")]
     [InlineData("diff", "llama-made", "llama-int4")]
+    [InlineData("evaluate", "llama-made", "--source", "llama", "--tokens", "32")]
     [InlineData("devices")]
     [InlineData("codes", "--type", "nf4")]
     public void JsonMembers_OfEachCommand_AreDocumented(params string[] arguments)

@@ -33,6 +33,7 @@ public sealed class SessionTests : IDisposable
     [InlineData("docs/choosing.md")]
     [InlineData("docs/quality.md")]
     [InlineData("docs/troubleshooting.md")]
+    [InlineData("docs/scale-out.md")]
     [InlineData("CONTRIBUTING.md")]
     public void Commands_RunInOrder_EndAndPrintAsShown(string name)
     {

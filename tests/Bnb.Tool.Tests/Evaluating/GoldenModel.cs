@@ -63,7 +63,7 @@ internal sealed class GoldenModel(string name)
         foreach (Stage stage in pass.Stages)
         {
             using LoadedWeights weights = pass.Load(stage, TestContext.Current.CancellationToken);
-            pass.Run(stage, weights);
+            pass.Run(stage, weights, TestContext.Current.CancellationToken);
             if (stage.Completes is { } state) see?.Invoke(state, pass.Hidden);
         }
 

@@ -32,7 +32,6 @@ public class TrainedModelTests
             QuantizedPath = quantized,
             SourcePath = source,
             IdsPath = Golden.File("trained", "ids.safetensors"),
-            Tokens = 8192,
         });
 
         EvaluationFigures.Within(0.005, Expected.GetProperty("reference").GetProperty("perplexity").GetDouble(), result.ReferencePerplexity, "reference");

@@ -113,7 +113,7 @@ public sealed class BrokenIntegerTests : IDisposable
         Verified done = Verified.Failing(broken, source);
         Assert.Contains(done.Findings(), finding => finding.Rule == rule && finding.Fails);
         Assert.Empty(done.Layers);
-        Refusal.AssertIs(ToolRun.Of("quantize", broken, "--output", _folder["out"]), ExitCode.InputUnsupported, "CFG-QUANTIZED");
+        Refusal.AssertIs(ToolRun.Of("quantize", broken, "--output", _folder["out"]), ExitCode.InputMalformed, code);
         Assert.Equal(before, FolderState.Of(broken));
     }
 

@@ -202,7 +202,7 @@ public sealed class GoldenIntegerTests : IDisposable
           },
           "format": "pack-quantized",
           "global_compression_ratio": null,
-          "ignore": ["classifier", "lm_head", "model.classifier", "model.lm_head", "model.qa_outputs", "model.score", "qa_outputs", "score"],
+          "ignore": ["classifier", "lm_head", "qa_outputs", "score"],
           "kv_cache_scheme": null,
           "quant_method": "compressed-tensors",
           "quantization_status": "compressed"

@@ -207,20 +207,6 @@ public sealed class IntegerOptionTests : IDisposable
     }
 
     [Theory]
-    [InlineData("int8")]
-    [InlineData("int4")]
-    public void Quantize_QuantizedSource_IsRefusedByTensorsAsByConfig(string type)
-    {
-        ToolRun.Succeed("quantize", Source(), "--output", _folder["once"], "--type", type);
-
-        foreach (string next in (string[])["nf4", "int8", "int4"])
-            Refusal.AssertIs(ToolRun.Of("quantize", _folder["once"], "--output", Output, "--type", next), ExitCode.InputUnsupported, "CFG-QUANTIZED");
-        File.WriteAllText(_folder["once", "config.json"], CheckpointBuilder.LlamaConfig);
-        Refusal.AssertIs(ToolRun.Of("quantize", _folder["once"], "--output", Output, "--type", type), ExitCode.InputUnsupported, "CFG-QUANTIZED");
-        Refusal.AssertNothingWritten(Output);
-    }
-
-    [Theory]
     [InlineData("int8", "int8_threshold", "6")]
     [InlineData("int4", "group_size", "128")]
     [InlineData("int4", "symmetric", "true")]

@@ -149,7 +149,7 @@ public sealed class OutputPlaceTests : IDisposable
         ToolRun.Succeed("quantize", _source, "--output", _folder["out"], "--type", "fp4", "--overwrite");
 
         Assert.Equal(OutputFolder.Fingerprint(_folder["fresh"]), OutputFolder.Fingerprint(_folder["out"]));
-        Assert.False(Path.Exists(StagingFolder.PathFor(OutputPlace.Of(_folder["out"]))));
+        Assert.False(Path.Exists(StagingNames.FolderFor(OutputPlace.Of(_folder["out"]))));
     }
 
     [Fact]

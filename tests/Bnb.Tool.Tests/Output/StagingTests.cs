@@ -18,12 +18,12 @@ public sealed class StagingTests : IDisposable
 
     private string Output => _folder["out"];
 
-    private string Staging => StagingFolder.PathFor(OutputPlace.Of(Output));
+    private string Staging => StagingNames.FolderFor(OutputPlace.Of(Output));
 
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void Quantize_LeftoverOfAKilledRun_IsRemoved()
+    public void Quantize_LeftoverOfAKilledRun_IsNoPartOfTheOutput()
     {
         ToolRun.Succeed("quantize", _source, "--output", _folder["fresh"]);
         LeaveBehind();
@@ -78,7 +78,7 @@ public sealed class StagingTests : IDisposable
     [Fact]
     public void Quantize_StagingFolderInUse_IsLocked()
     {
-        using StagingFolder other = StagingFolder.Create(OutputPlace.Of(Output), overwrite: false);
+        using StagingFolder other = OpenStaging.Of(_source, Output);
         string before = FolderState.Of(_folder.Path);
 
         ToolRun run = ToolRun.Of("quantize", _source, "--output", Output);
@@ -90,10 +90,29 @@ public sealed class StagingTests : IDisposable
     [Fact]
     public void Inspect_StagingFolder_SaysThatItIsUnfinished()
     {
-        using StagingFolder other = StagingFolder.Create(OutputPlace.Of(Output), overwrite: false);
+        using StagingFolder other = OpenStaging.Of(_source, Output);
 
         Refusal.AssertIs(ToolRun.Of("inspect", Staging), ExitCode.InputMalformed, "INCOMPLETE");
         Refusal.AssertIs(ToolRun.Of("inspect", Staging + "/"), ExitCode.InputMalformed, "INCOMPLETE");
+    }
+
+    [Fact]
+    public void AnyCommand_StagingFolder_IsNotTakenForACheckpoint()
+    {
+        using StagingFolder other = OpenStaging.Of(_source, Output);
+        // As after the first shards: everything that a checkpoint needs.
+        foreach (string file in Directory.GetFiles(_source)) File.Copy(file, Path.Combine(Staging, Path.GetFileName(file)));
+
+        foreach (string[] command in (string[][])
+        [
+            ["quantize", Staging, "--output", Output + "2"],
+            ["dequantize", Staging, "--output", Output + "2"],
+            ["verify", Staging, "--source", _source],
+            ["verify", _source, "--source", Staging],
+            ["diff", Staging, _source],
+            ["diff", _source, Staging],
+        ])
+            Refusal.AssertIs(ToolRun.Of(command), ExitCode.InputMalformed, "INCOMPLETE");
     }
 
     [Fact]
@@ -109,9 +128,8 @@ public sealed class StagingTests : IDisposable
     [Fact]
     public void Commit_OutputThatAppearedMeanwhile_IsKept()
     {
-        using (StagingFolder staging = StagingFolder.Create(OutputPlace.Of(Output), overwrite: false))
+        using (StagingFolder staging = OpenStaging.Of(_source, Output))
         {
-            staging.WriteFile("config.json", "{}"u8);
             _ = _folder.Write("out/theirs", [1]);
 
             UserErrorException error = Assert.Throws<UserErrorException>(staging.Commit);
@@ -123,26 +141,19 @@ public sealed class StagingTests : IDisposable
         Assert.False(Path.Exists(Staging));
     }
 
-    /// <summary>What SIGKILL leaves: a journal, a temp file, a finished shard, a subfolder.</summary>
+    /// <summary>What SIGKILL leaves: a journal, temp files, a subfolder, a weight file that the journal does not name.</summary>
     private void LeaveBehind()
     {
         string copy = _folder["copy"];
-        using (StagingFolder staging = StagingFolder.Create(OutputPlace.Of(Output), overwrite: false))
+        using (StagingFolder staging = OpenStaging.Of(_source, Output))
         {
-            staging.WriteFile("model-00001-of-00002.safetensors", "half"u8);
+            File.WriteAllText(Path.Combine(staging.Path, "model.safetensors"), "half");
             File.WriteAllText(staging.TempPath(1), "half");
+            File.WriteAllText(staging.ScratchPath(1), "half");
             Directory.CreateDirectory(Path.Combine(staging.Path, "1_Pooling"));
-            File.WriteAllText(Path.Combine(staging.Path, "1_Pooling", "config.json"), "{}");
-            CopyTree(staging.Path, copy);
+            OpenStaging.CopyTree(staging.Path, copy);
         }
 
         Directory.Move(copy, Staging);
-    }
-
-    private static void CopyTree(string from, string to)
-    {
-        Directory.CreateDirectory(to);
-        foreach (string folder in Directory.EnumerateDirectories(from)) CopyTree(folder, Path.Combine(to, Path.GetFileName(folder)));
-        foreach (string file in Directory.EnumerateFiles(from)) File.Copy(file, Path.Combine(to, Path.GetFileName(file)));
     }
 }

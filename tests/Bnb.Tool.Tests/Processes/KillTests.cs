@@ -1,4 +1,5 @@
 using Bnb.Engine.Errors;
+using Bnb.Engine.Output;
 using Bnb.Engine.Sampling;
 using Bnb.TestKit;
 using Xunit;
@@ -11,6 +12,8 @@ public sealed class KillTests(KillTests.Model model) : IClassFixture<KillTests.M
     private readonly TempFolder _folder = new();
 
     private string Output => _folder["out"];
+
+    private string Staging => StagingNames.FolderFor(OutputPlace.Of(Output));
 
     public void Dispose() => _folder.Dispose();
 
@@ -27,7 +30,48 @@ public sealed class KillTests(KillTests.Model model) : IClassFixture<KillTests.M
         Kill(call, when);
 
         if (Directory.Exists(Output)) Assert.Equal(model.New, Fingerprint());
-        ToolRun.Succeed(["quantize", model.Source, "--output", Output, .. Model.Options, "--overwrite"]);
+        ToolRun.Succeed(["quantize", model.Source, "--output", Output, .. Model.Options]);
+
+        AssertNewAndNothingElse();
+    }
+
+    [Theory]
+    [InlineData("pwrite64")]
+    [InlineData("fsync")]
+    [InlineData("rename")]
+    [InlineData("unlink")]
+    [InlineData("openat")]
+    public void Quantize_KilledAgainAndAgain_EndsInTheSameBytes(string call)
+    {
+        Model.SkipIfMissing();
+        int finished = 0;
+        // Each run is killed a few calls later than the one before, so that kills fall into the work of resumed runs too.
+        foreach (int when in (int[])[1, 2, 4, 7, 3, 12, 20, 30, 9])
+        {
+            _ = Traced(call, when);
+            if (Directory.Exists(Output)) break;
+            int now = Directory.Exists(Staging) ? Directory.GetFiles(Staging, "*.safetensors").Length : 0;
+            Assert.True(now >= finished, $"{finished} weight files were finished, {now} are left");
+            finished = now;
+        }
+
+        ToolRun.Succeed(["quantize", model.Source, "--output", Output, .. Model.Options]);
+
+        AssertNewAndNothingElse();
+    }
+
+    [Theory]
+    [InlineData("pwrite64", 5, 3, 8)]
+    [InlineData("fsync", 9, 4, 14)]
+    [InlineData("rename", 2, 4, 1)]
+    public void Quantize_WorkersKilledAndRunAgain_EndInTheSameBytes(string call, params int[] when)
+    {
+        Model.SkipIfMissing();
+        for (int worker = 1; worker <= when.Length; worker++) _ = Traced(call, when[worker - 1], "--worker", $"{worker}/{when.Length}");
+        Assert.False(Directory.Exists(Output));
+
+        for (int worker = when.Length; worker >= 1; worker--)
+            ToolRun.Succeed(["quantize", model.Source, "--output", Output, .. Model.Options, "--worker", $"{worker}/{when.Length}"]);
 
         AssertNewAndNothingElse();
     }
@@ -52,18 +96,17 @@ public sealed class KillTests(KillTests.Model model) : IClassFixture<KillTests.M
         AssertNewAndNothingElse();
     }
 
-    private void Kill(string call, int when, params string[] options)
-    {
-        ToolRun run = ToolProcess.Traced(
-            model.LogPath,
-            ["-e", "trace=" + call, "-e", $"inject={call}:signal=SIGKILL:when={when}"],
-            ["quantize", model.Source, "--output", Output, .. Model.Options, .. options]);
-        Assert.Equal((ExitCode)137, run.Exit);
-    }
+    private void Kill(string call, int when, params string[] options) =>
+        Assert.Equal((ExitCode)137, Traced(call, when, options).Exit);
 
-    /// <summary>Of the output without the journal, which only says that a run was not finished.</summary>
+    private ToolRun Traced(string call, int when, params string[] options) => ToolProcess.Traced(
+        model.LogPath,
+        ["-e", "trace=" + call, "-e", $"inject={call}:signal=SIGKILL:when={when}"],
+        ["quantize", model.Source, "--output", Output, .. Model.Options, .. options]);
+
+    /// <summary>Of the output without what a run keeps about itself, which only says that it was not finished.</summary>
     private string Fingerprint() =>
-        string.Join('\n', OutputFolder.Fingerprint(Output).Split('\n').Where(line => !line.StartsWith(".bnb-journal", StringComparison.Ordinal)));
+        string.Join('\n', OutputFolder.Fingerprint(Output).Split('\n').Where(line => !line.StartsWith(".bnb-", StringComparison.Ordinal)));
 
     private void AssertNewAndNothingElse()
     {
@@ -85,7 +128,7 @@ public sealed class KillTests(KillTests.Model model) : IClassFixture<KillTests.M
             Old = OutputFolder.Fingerprint(_folder["old"]);
         }
 
-        public static IReadOnlyList<string> Options { get; } = ["--threads", "1", "--max-shard-size", "60kB"];
+        public static IReadOnlyList<string> Options { get; } = ["--threads", "1", "--max-shard-size", "20kB"];
 
         public string Source => _folder["source"];
 

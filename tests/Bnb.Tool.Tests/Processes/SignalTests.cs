@@ -72,6 +72,18 @@ public sealed partial class SignalTests : IDisposable
     }
 
     [Fact]
+    public void Quantize_ConfigEditedMeanwhile_IsNoticed()
+    {
+        using SlowRun slow = Begin();
+
+        File.AppendAllText(Path.Combine(_folder["source"], "config.json"), "\n");
+        ToolRun run = slow.End();
+
+        Refusal.AssertIs(run, ExitCode.InputChanged, "INPUT-CHANGED");
+        Refusal.AssertNothingWritten(Output);
+    }
+
+    [Fact]
     public void Quantize_SecondRunMeanwhile_IsLockedOutAndChangesNothing()
     {
         using SlowRun slow = Begin();
@@ -89,7 +101,7 @@ public sealed partial class SignalTests : IDisposable
     {
         using SlowRun slow = Begin();
 
-        Directory.Delete(StagingFolder.PathFor(OutputPlace.Of(Output)), recursive: true);
+        Directory.Delete(StagingNames.FolderFor(OutputPlace.Of(Output)), recursive: true);
         ToolRun run = slow.End();
 
         Assert.True(run.Exit == ExitCode.IoError, $"{run.Exit}: {run.Error}");
@@ -122,7 +134,7 @@ public sealed partial class SignalTests : IDisposable
             };
             start.Environment["BNB_KERNEL_PATH"] = "reference";
             Process = Process.Start(start)!;
-            string staging = StagingFolder.PathFor(OutputPlace.Of(output));
+            string staging = StagingNames.FolderFor(OutputPlace.Of(output));
             bool begun = SpinWait.SpinUntil(
                 () => Process.HasExited || (Directory.Exists(staging) && Directory.EnumerateFiles(staging, ".t-*").Any()), TimeSpan.FromSeconds(30));
             Assert.Equal(0, kill(Process.Id, SIGSTOP));

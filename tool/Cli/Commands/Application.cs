@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Bnb.Cli.Errors;
+using Bnb.Cli.Options;
 using Bnb.Cli.Terminal;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Text;
@@ -24,7 +25,17 @@ internal static class Application
             // "help" and "help quantize" are what people try first.
             if (args is ["help", ..]) args = [.. args.Skip(1), "--help"];
             var host = new CommandHost(terminal, signals);
-            ParseResult parsed = CreateRoot(host, terminal).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+            RootCommand root = CreateRoot(host, terminal);
+            try
+            {
+                args = RecipeArguments.Expand(args, root);
+            }
+            catch (UserErrorException refused)
+            {
+                return host.Refuse(refused, args);
+            }
+
+            ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
             if (args.Count == 0)
             {
                 parsed = CreateRoot(host, terminal).Parse(["--help"]);
@@ -71,10 +82,14 @@ internal static class Application
         new("Quantizes model checkpoints for bitsandbytes and compressed-tensors, and proves the result: offline, without Python")
         {
             QuantizeCommand.Create(host),
+            PlanCommand.Create(host),
+            FinishCommand.Create(host),
             VerifyCommand.Create(host),
             DequantizeCommand.Create(host),
             InspectCommand.Create(host),
+            LintCommand.Create(host),
             DiffCommand.Create(host),
+            EvaluateCommand.Create(host),
             DevicesCommand.Create(host),
             CodesCommand.Create(host),
             DemoCommand.Create(host),

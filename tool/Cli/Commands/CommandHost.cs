@@ -53,6 +53,9 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
         return Report(usage, args.Contains("--json"), "nothing was written");
     }
 
+    /// <summary>Reports what made it pointless to look at the command line any further.</summary>
+    public ExitCode Refuse(UserErrorException error, IReadOnlyList<string> args) => Report(error, args.Contains("--json"), "nothing was written");
+
     private ExitCode Run(ParseResult parsed, bool json, Verbosity verbosity, string? logFile, Func<ParseResult, CommandContext, ExitCode> body)
     {
         Logger log;

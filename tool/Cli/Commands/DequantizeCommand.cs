@@ -12,7 +12,7 @@ internal static class DequantizeCommand
 {
     public static Command Create(CommandHost host)
     {
-        var source = new Argument<string>("QUANTIZED") { Description = "Checkpoint folder or .safetensors file that bitsandbytes, this tool or anyone else quantized to nf4, fp4, int8 or int4", CustomParser = Choice.FilePath };
+        var source = new Argument<string>("QUANTIZED") { Description = "Checkpoint folder or .safetensors file that anyone quantized to nf4, fp4, int8, int4, FP8, MXFP4, NVFP4, GPTQ or AWQ", CustomParser = Choice.FilePath };
         var output = new Option<string>("--output", "-o") { Description = "Folder to create for the plain checkpoint (no default)", HelpName = "DIR", Required = true, CustomParser = Choice.FilePath };
         var dtype = new Option<ElementType?>("--dtype")
         {
@@ -30,10 +30,11 @@ internal static class DequantizeCommand
         Option<long> maxMemory = CommonOptions.MaxMemory();
         var device = new DeviceOptions();
         Option<bool> overwrite = CommonOptions.Overwrite();
+        Option<bool> restart = CommonOptions.Restart();
         Option<bool> followSymlinks = CommonOptions.FollowSymlinks();
         var command = new Command("dequantize", "Turn a quantized checkpoint back into a plain one")
         {
-            source, output, dtype, maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, overwrite, followSymlinks,
+            source, output, dtype, maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, overwrite, restart, followSymlinks,
         };
         command.Validators.Add(device.Validate);
         host.Attach(command, (parsed, context) =>
@@ -53,6 +54,7 @@ internal static class DequantizeCommand
                     Threads = parsed.ValueOr(threads, defaults.Threads),
                     MaxMemoryBytes = parsed.ValueOr(maxMemory, defaults.MaxMemoryBytes),
                     Overwrite = parsed.GetValue(overwrite),
+                    Restart = parsed.GetValue(restart),
                     FollowSymlinks = parsed.GetValue(followSymlinks),
                 },
                 context);

@@ -25,6 +25,15 @@ internal static class Examples
             "dotnet bnb quantize ./llama --output llama-int4 --type int4 --group-size 32",
             "dotnet bnb quantize ./llama --output llama-nf4 --exclude '*.down_proj' --max-shard-size 2GB",
         ],
+        ["plan"] =
+        [
+            "dotnet bnb plan ./llama --target-size 5GiB --output recipe.json",
+            "dotnet bnb plan ./llama --target-bits 4.5",
+            "dotnet bnb quantize ./llama --output llama-mixed --config recipe.json",
+        ],
+        ["finish"] = ["dotnet bnb finish llama-nf4"],
+        ["lint"] = ["dotnet bnb lint llama-nf4", "dotnet bnb lint llama-nf4 --for vllm,transformers5"],
+        ["evaluate"] = ["dotnet bnb evaluate llama-nf4 --source ./llama", "dotnet bnb evaluate llama-nf4 --source ./llama --max-perplexity-ratio 1.02"],
         ["verify"] =
         [
             "dotnet bnb verify llama-nf4 --source ./llama",

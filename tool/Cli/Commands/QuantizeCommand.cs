@@ -31,8 +31,11 @@ internal static class QuantizeCommand
             HelpName = "DTYPE",
             CustomParser = Choice.Parser(ComputeDTypes.ToDictionary(name => name, name => (string?)name)),
         };
+        var sources = new SourceOptions();
         Option<string[]> include = CommonOptions.Glob("--include", "Quantize tensors whose name matches this glob, over the built-in rules; repeatable, the last matching --include or --exclude wins (default: none)");
         Option<string[]> exclude = CommonOptions.Glob("--exclude", "Leave tensors whose name matches this glob as they are; repeatable, the last match wins (default: none)");
+        Option<string[]> overrides = OverrideOptions.Create();
+        Option<string?> config = RecipeArguments.Option();
         var excludeUnaligned = new Option<bool>("--exclude-unaligned")
         {
             Description = "nf4 and fp4: leave out layers whose input size is not a multiple of the block size; they load, but bitsandbytes multiplies them by its fallback. int4 always does (default: off)",
@@ -48,6 +51,9 @@ internal static class QuantizeCommand
             Description = "Show what would be done and write nothing. With double quantization the weights are read once, because the size is exact to the byte (default: off)",
         };
         Option<bool> overwrite = CommonOptions.Overwrite();
+        Option<bool> restart = CommonOptions.Restart();
+        var worker = new WorkerOptions(Environment.GetEnvironmentVariable);
+        var hashSource = new Option<bool>("--hash-source") { Description = "Read the source's weight files once more and write their SHA-256 to bnb-manifest.json too (default: off)" };
         Option<bool> followSymlinks = CommonOptions.FollowSymlinks();
         // Not a bool: the parser takes no other word than true and false for one.
         var nonFinite = new Option<string>("--non-finite")
@@ -60,14 +66,19 @@ internal static class QuantizeCommand
         var command = new Command("quantize", "Turn a checkpoint into a 4-bit or 8-bit one") { source, output };
         foreach (Option option in recipe.All) command.Add(option);
         foreach (Option option in (Option[])[
-            computeDType, include, exclude, excludeUnaligned, quantizeVision, load.Experts, load.LoadsIn,
-            maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, dryRun, overwrite, followSymlinks, nonFinite,
+            computeDType, include, exclude, overrides, config, excludeUnaligned, quantizeVision, load.Experts, load.LoadsIn, sources.MergeLora, sources.MinCoverage,
+            maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, dryRun, overwrite, restart,
+            worker.Worker, worker.Workers, hashSource, followSymlinks, nonFinite,
         ]) command.Add(option);
         command.Validators.Add(result =>
         {
             if (result.GetResult(output) is null && !result.GetValue(dryRun)) result.AddError("Option '--output' is required");
             recipe.Validate(result, computeDType);
+            OverrideOptions.Validate(result, overrides);
+            if (recipe.Searches(result) && result.GetResult(nonFinite) is { Implicit: false, Tokens: [.., { Value: "keep" }] })
+                result.AddError("--scale search cannot --non-finite keep: no scale is best for values that are not finite");
             device.Validate(result);
+            worker.Validate(result, dryRun, restart);
         });
         host.Attach(command, (parsed, context) =>
         {
@@ -80,11 +91,15 @@ internal static class QuantizeCommand
             {
                 Recipe = recipe.Recipe(parsed),
                 ComputeDType = parsed.GetValue(computeDType),
+                ImportancePath = recipe.ImportancePath(parsed),
+                Overrides = OverrideOptions.Of(parsed, overrides),
                 Patterns = CommonOptions.PatternsInOrder(parsed),
                 ExcludeUnaligned = parsed.GetValue(excludeUnaligned),
                 QuantizeVision = parsed.GetValue(quantizeVision),
                 Experts = load.ExpertsOf(parsed),
                 LoadsIn = load.LoadsInOf(parsed),
+                AdapterPath = parsed.GetValue(sources.MergeLora),
+                MinCoverage = sources.CoverageOf(parsed),
                 MaxShardBytes = parsed.ValueOr(maxShardSize, defaults.MaxShardBytes),
                 Device = parsed.ValueOr(device.Choice, defaults.Device),
                 MaxDeviceMemoryBytes = device.MemoryLimit(parsed),
@@ -92,6 +107,9 @@ internal static class QuantizeCommand
                 MaxMemoryBytes = parsed.ValueOr(maxMemory, defaults.MaxMemoryBytes),
                 DryRun = parsed.GetValue(dryRun),
                 Overwrite = parsed.GetValue(overwrite),
+                Restart = parsed.GetValue(restart),
+                Share = worker.Share(parsed),
+                HashSource = parsed.GetValue(hashSource),
                 FollowSymlinks = parsed.GetValue(followSymlinks),
                 KeepNonFinite = parsed.GetValue(nonFinite) == "keep",
             };

@@ -2,6 +2,9 @@ using System.CommandLine;
 using Bnb.Cli.Options;
 using Bnb.Cli.Screens;
 using Bnb.Engine.Errors;
+using Bnb.Engine.Plans;
+using Bnb.Engine.Manifests;
+using Bnb.Engine.Reports;
 using Bnb.Engine.Reports.Verification;
 using Bnb.Engine.Verifying;
 using Bnb.Quant.Numerics;
@@ -16,7 +19,8 @@ internal static class VerifyCommand
     public static Command Create(CommandHost host)
     {
         var quantized = new Argument<string>("QUANTIZED") { Description = "Checkpoint folder or .safetensors file, quantized to nf4, fp4, int8 or int4 by anyone", CustomParser = Choice.FilePath };
-        var source = new Option<string>("--source", "-s") { Description = "The checkpoint it was made from: a path, or a model's id in the local Hugging Face cache (no default)", HelpName = "PATH", Required = true, CustomParser = Choice.FilePath };
+        var source = new Option<string?>("--source", "-s") { Description = "The checkpoint it was made from: a path, or a model's id in the local Hugging Face cache (no default)", HelpName = "PATH", CustomParser = Choice.FilePath };
+        var manifest = new Option<bool>("--manifest") { Description = "Instead of measuring, compare every file with SHA-256 in the folder's bnb-manifest.json; needs no --source (default: off)" };
         var tokens = new Option<int>("--tokens")
         {
             Description = "Rows of activations multiplied with every layer; 0 leaves the products out (default: 32)",
@@ -47,6 +51,13 @@ internal static class VerifyCommand
             CustomParser = result => Choice.Number(0, int.MaxValue)(result),
         };
         var policy = new Option<string?>("--policy") { Description = "JSON file with limits per layer glob; limits on the command line go before it (default: none)", HelpName = "FILE" };
+        var scale = new Option<ScaleRule?>("--scale")
+        {
+            Description = "How scales were found: absmax or search (default: search where the nested offset is 0, else absmax)",
+            HelpName = "RULE",
+            CustomParser = Choice.Parser(new Dictionary<string, ScaleRule?> { ["absmax"] = ScaleRule.Absmax, ["search"] = ScaleRule.Search }),
+        };
+        var importance = new Option<string?>("--importance") { Description = "The file that quantize --importance was given (default: none)", HelpName = "FILE", CustomParser = Choice.FilePath };
         var sample = new Option<string?>("--sample") { Description = "Verify only this many layers, or this share such as 5%, evenly spread (default: all)", HelpName = "N|P%" };
         Option<string[]> include = CommonOptions.Glob("--include", "Verify layers whose name matches this glob; repeatable, the last matching --include or --exclude wins (default: all)");
         Option<string[]> exclude = CommonOptions.Glob("--exclude", "Leave out layers whose name matches this glob; repeatable, the last match wins (default: none)");
@@ -62,13 +73,26 @@ internal static class VerifyCommand
         Option<long> maxMemory = CommonOptions.MaxMemory();
         var command = new Command("verify", "Prove that a quantized checkpoint is what its source makes, and measure what it cost")
         {
-            quantized, source, tokens, seed, outliers, activations, computeDType, maxError, minSnr, maxKernel, maxDiffs, policy, sample, include, exclude,
+            quantized, source, manifest, tokens, seed, outliers, activations, computeDType, maxError, minSnr, maxKernel, maxDiffs, policy, scale, importance, sample, include, exclude,
             report, baseline, device.Choice, device.MaxMemory, threads, maxMemory,
         };
         command.Validators.Add(device.Validate);
+        command.Validators.Add(result =>
+        {
+            if (!result.GetValue(manifest))
+            {
+                if (result.GetResult(source) is null) result.AddError("Option '--source' is required, or --manifest");
+                return;
+            }
+
+            string? other = command.Options.FirstOrDefault(option => option != manifest && option != threads
+                && option.Name is not ("--json" or "--verbosity" or "--log-file") && result.GetResult(option) is { Implicit: false })?.Name;
+            if (other is not null) result.AddError($"--manifest does not go with {other}: it measures nothing and needs no source");
+        });
         host.Attach(command, (parsed, context) =>
         {
-            var defaults = new VerifyRequest { QuantizedPath = context.Locate(parsed.GetRequiredValue(quantized)), SourcePath = context.Locate(parsed.GetRequiredValue(source)) };
+            if (parsed.GetValue(manifest)) return CheckManifest(parsed.GetRequiredValue(quantized), parsed.ValueOr(threads, Environment.ProcessorCount), context);
+            var defaults = new VerifyRequest { QuantizedPath = context.Locate(parsed.GetRequiredValue(quantized)), SourcePath = context.Locate(parsed.GetRequiredValue(source)!) };
             return Execute(
                 defaults with
                 {
@@ -79,6 +103,8 @@ internal static class VerifyCommand
                     ComputeType = parsed.GetValue(computeDType),
                     Limits = new Thresholds(parsed.GetValue(maxError), parsed.GetValue(minSnr), parsed.GetValue(maxKernel), parsed.GetValue(maxDiffs)),
                     PolicyPath = parsed.GetValue(policy),
+                    Scale = parsed.GetValue(scale),
+                    ImportancePath = parsed.GetValue(importance),
                     Sample = parsed.GetValue(sample),
                     Patterns = CommonOptions.PatternsInOrder(parsed),
                     BaselinePath = parsed.GetValue(baseline),
@@ -95,6 +121,14 @@ internal static class VerifyCommand
 
     private static Option<double?> Limit(string name, Func<System.CommandLine.Parsing.ArgumentResult, double> parse, string description) =>
         new(name) { Description = description, HelpName = "X", CustomParser = result => parse(result) };
+
+    private static ExitCode CheckManifest(string folder, int threads, CommandContext context)
+    {
+        ManifestReport report = ManifestCheck.Execute(folder, threads, context.Cancellation);
+        if (context.Json) context.Terminal.Out.Write(ManifestJson.Of(report));
+        else if (context.Verbosity != Verbosity.Quiet) ManifestScreen.Write(report, context.Terminal);
+        return report.Passed ? ExitCode.Done : ExitCode.VerificationFailed;
+    }
 
     private static ExitCode Execute(VerifyRequest request, string[] reportPaths, CommandContext context)
     {

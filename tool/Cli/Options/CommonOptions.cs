@@ -51,6 +51,8 @@ internal static class CommonOptions
 
     public static Option<bool> Overwrite() => new("--overwrite") { Description = "Replace an existing output folder; it stays as it was until the new one is complete (default: off)" };
 
+    public static Option<bool> Restart() => new("--restart") { Description = "Throw away what an interrupted run left in the staging folder instead of going on with it (default: off)" };
+
     public static Option<bool> FollowSymlinks() => new("--follow-symlinks") { Description = "Copy side files that are links out of the source folder (default: off)" };
 
     /// <summary>The option's value, or <paramref name="fallback"/> when it is not on the command line.</summary>

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using Bnb.Engine.Architectures;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Quantizing;
 
@@ -34,13 +35,14 @@ internal sealed class LoadOptions
     /// <summary>The wanted loaders, none when not given.</summary>
     public IReadOnlyList<LoadTarget> LoadsInOf(ParseResult parsed) => parsed.GetValue(LoadsIn) ?? [];
 
-    private static IReadOnlyList<LoadTarget> ParseTargets(ArgumentResult result)
+    /// <summary>Words of loaders with commas between.</summary>
+    public static IReadOnlyList<LoadTarget> ParseTargets(ArgumentResult result)
     {
         List<LoadTarget> targets = [];
         foreach (string word in result.Tokens[^1].Value.Split(','))
         {
             if (Words.TryGetValue(word.Trim(), out LoadTarget target)) targets.Add(target);
-            else result.AddError($"--loads-in does not know '{word.Trim()}'; it takes {string.Join(", ", Words.Keys)}, with commas between");
+            else result.AddError($"{(result.Parent as OptionResult)?.IdentifierToken?.Value} does not know '{word.Trim()}'; it takes {string.Join(", ", Words.Keys)}, with commas between");
         }
 
         return [.. targets.Distinct()];

@@ -4,6 +4,7 @@ using Bnb.Engine.DataTypes;
 using Bnb.Engine.Plans;
 using Bnb.Formats.Primitives;
 using Bnb.Quant.Blockwise;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Cli.Options;
 
@@ -13,7 +14,11 @@ internal sealed class RecipeOptions
 {
     private const string Int8 = "int8";
     private const string Int4 = "int4";
+    private const string Fp8 = "fp8";
+    private const string None = "none";
     private const string True = "true";
+    private const string Absmax = "absmax";
+    private const string Search = "search";
     private static readonly int[] Blocksizes = [32, 64, 128, 256, 512, 1024, 2048, 4096];
     private static readonly int[] GroupSizes = [32, 64, 128];
     private static readonly Dictionary<string, string> Bools = new() { [True] = True, ["false"] = "false" };
@@ -21,9 +26,9 @@ internal sealed class RecipeOptions
 
     private readonly Option<string> _type = new("--type", "-t")
     {
-        Description = "Data type: nf4, fp4, int8 (LLM.int8()) or int4 (compressed-tensors) (default: nf4)",
+        Description = "Data type: nf4, fp4, int8 (LLM.int8()), int4 or fp8 (compressed-tensors), or none to leave weights as they are, merged or decoded (default: nf4)",
         HelpName = "TYPE",
-        CustomParser = Choice.Parser(FourBit.Append(Int8).Append(Int4).ToDictionary(name => name)),
+        CustomParser = Choice.Parser(FourBit.Concat([Int8, Int4, Fp8, None]).ToDictionary(name => name)),
     };
 
     private readonly Option<int> _blocksize = new("--block-size")
@@ -77,18 +82,68 @@ internal sealed class RecipeOptions
         CustomParser = Choice.Parser(Bools),
     };
 
+    private readonly Option<ScaleRule> _scale = new("--scale")
+    {
+        Description = "How scales are found: absmax, as bitsandbytes does bit for bit, or search for the ones with the least squared error; the same layout and speed at inference (default: absmax)",
+        HelpName = "RULE",
+        CustomParser = Choice.Parser(new Dictionary<string, ScaleRule> { [Absmax] = ScaleRule.Absmax, [Search] = ScaleRule.Search }),
+    };
+
+    private readonly Option<string?> _importance = new("--importance")
+    {
+        Description = "With --scale search: mean squared activations per input channel, a safetensors file with a vector per weight or llama.cpp's imatrix (default: every channel alike)",
+        HelpName = "FILE",
+        CustomParser = Choice.FilePath,
+    };
+
+    private readonly Option<ElementType?> _scaleType = new("--scale-dtype")
+    {
+        Description = "int4 with --scale search: what scales are stored as: bfloat16, float16 or float32 (default: the weights' dtype)",
+        HelpName = "DTYPE",
+        CustomParser = Choice.Parser(new Dictionary<string, ElementType?>
+        {
+            ["bfloat16"] = ElementType.BF16,
+            ["float16"] = ElementType.F16,
+            ["float32"] = ElementType.F32,
+        }),
+    };
+
     /// <summary>All of them, in the order in which help lists them.</summary>
-    public IEnumerable<Option> All => [_type, _blocksize, _doubleQuant, _quantStorage, _threshold, _groupSize, _symmetric];
+    public IEnumerable<Option> All =>
+        [_type, _blocksize, _doubleQuant, _quantStorage, _threshold, _groupSize, _symmetric, _scale, _importance, _scaleType];
+
+    /// <summary>The file of --importance, or null.</summary>
+    public string? ImportancePath(ParseResult parsed) => parsed.GetValue(_importance);
+
+    /// <summary>Whether scales are searched.</summary>
+    public bool Searches(CommandResult result) => WordOf(result, _scale) == Search;
 
     /// <summary>Adds an error for each option that the chosen type does not take.</summary>
     /// <param name="computeDType">An option of the command's own that only 4-bit types have a use for.</param>
-    public void Validate(CommandResult result, Option computeDType)
+    public void Validate(CommandResult result, Option? computeDType)
     {
         string type = TypeOf(result);
-        foreach (Option option in (Option[])[_blocksize, _doubleQuant, _quantStorage, computeDType]) Refuse(option, FourBit);
+        foreach (Option? option in (Option?[])[_blocksize, _doubleQuant, _quantStorage, computeDType])
+        {
+            if (option is not null) Refuse(option, FourBit);
+        }
+
         Refuse(_threshold, [Int8]);
         Refuse(_groupSize, [Int4]);
         Refuse(_symmetric, [Int4]);
+        Refuse(_scaleType, [Int4]);
+        Refuse(_scale, [.. FourBit, Int8, Int4]);
+        if (!Searches(result))
+        {
+            foreach (Option option in (Option[])[_importance, _scaleType])
+            {
+                if (result.GetResult(option) is { Implicit: false }) result.AddError($"{option.Name} needs --scale search");
+            }
+        }
+        else if (type == Int4 && WordOf(result, _symmetric) == "false")
+        {
+            result.AddError("--scale search has no zero points; with --symmetric true it goes further than they do");
+        }
 
         void Refuse(Option option, string[] types)
         {
@@ -98,10 +153,14 @@ internal sealed class RecipeOptions
     }
 
     /// <summary>What the options say, defaults filled in.</summary>
-    public QuantizeRecipe Recipe(ParseResult parsed) => parsed.ValueOr(_type, FourBit[0]) switch
+    public QuantizeRecipe Recipe(ParseResult parsed) => TypeRecipe(parsed) with { Scale = parsed.ValueOr(_scale, ScaleRule.Absmax) };
+
+    private QuantizeRecipe TypeRecipe(ParseResult parsed) => parsed.ValueOr(_type, FourBit[0]) switch
     {
         Int8 => new Int8Recipe(parsed.ValueOr(_threshold, Int8Recipe.DefaultThreshold)),
-        Int4 => new Int4Recipe(parsed.ValueOr(_groupSize, Int4Recipe.DefaultGroupSize), parsed.ValueOr(_symmetric, True) == True),
+        Fp8 => new Fp8Recipe(),
+        None => new NoneRecipe(),
+        Int4 => new Int4Recipe(parsed.ValueOr(_groupSize, Int4Recipe.DefaultGroupSize), parsed.ValueOr(_symmetric, True) == True) { ScaleType = parsed.GetValue(_scaleType) },
         var name => new Blockwise4Recipe(
             Code4Catalog.ByName(name),
             parsed.ValueOr(_blocksize, 64),
@@ -109,9 +168,11 @@ internal sealed class RecipeOptions
             parsed.ValueOr(_quantStorage, DType.U8)),
     };
 
-    private static bool IsKnown(string type) => type is Int8 or Int4 || FourBit.Contains(type);
+    private static bool IsKnown(string type) => type is Int8 or Int4 or Fp8 or None || FourBit.Contains(type);
 
     // The word as given: one that is no type has an error of its own.
-    private string TypeOf(CommandResult result) =>
-        result.GetResult(_type) is { Implicit: false, Tokens: [.., { } given] } ? given.Value : FourBit[0];
+    private string TypeOf(CommandResult result) => WordOf(result, _type) ?? FourBit[0];
+
+    private static string? WordOf(CommandResult result, Option option) =>
+        result.GetResult(option) is { Implicit: false, Tokens: [.., { } given] } ? given.Value : null;
 }

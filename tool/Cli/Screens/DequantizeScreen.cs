@@ -2,6 +2,7 @@ using Bnb.Cli.Options;
 using Bnb.Cli.Terminal;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Dequantizing;
+using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Reports;
 using Bnb.Engine.Text;
@@ -13,7 +14,13 @@ namespace Bnb.Cli.Screens;
 /// <summary>The result of <c>dequantize</c>: per tensor, and in total.</summary>
 internal static class DequantizeScreen
 {
-    public static void Write(DequantizeSummary summary, ITerminal terminal, Verbosity verbosity) => TableConsole.Print(terminal, console =>
+    public static void Write(DequantizeSummary summary, ITerminal terminal, Verbosity verbosity)
+    {
+        if (summary.Result.State == OutputState.NothingToDo) terminal.Out.WriteLine(OutputText.NothingToDo(summary.Place.Path));
+        else WriteTable(summary, terminal, verbosity);
+    }
+
+    private static void WriteTable(DequantizeSummary summary, ITerminal terminal, Verbosity verbosity) => TableConsole.Print(terminal, console =>
     {
         Table table = TableConsole.NewTable(("tensor", false), ("was", false), ("becomes", false), ("bytes", true), ("becomes", true));
         List<(TensorPlan Plan, TensorInfo Info)> outputs =
@@ -35,7 +42,7 @@ internal static class DequantizeScreen
 
         console.Write(TableFit.Of(console, table, "bytes", "was"));
         int dense = summary.Plan.Tensors.Count(tensor => tensor.Dequantization is not null);
-        (string, string)[] device = summary.Engine.Note is { } note ? [("device", DisplayText.Escape(note))] : [];
+        (string, string)[] device = summary.Engine?.Note is { } note ? [("device", DisplayText.Escape(note))] : [];
         TableConsole.WriteFacts(
             console,
             [("tensors", $"{dense} dequantized, {summary.Plan.Tensors.Count - dense} copied"),
@@ -43,6 +50,7 @@ internal static class DequantizeScreen
             ("weight files after", $"{TableConsole.Number(summary.OutputFileBytes)} bytes in {summary.Plan.Shards.Count}"),
             ("time", $"{TableConsole.Number(summary.Elapsed.TotalSeconds, 2)} s, {ByteSize.Format((long)(summary.OutputFileBytes / summary.Elapsed.TotalSeconds))}/s written"),
             .. device,
+            .. OutputText.Reused(summary.Result, summary.Plan.Shards.Count),
             ("written to", summary.Place.Path)]);
     });
 }

@@ -31,13 +31,16 @@ internal static class InspectScreen
 
         console.Write(TableFit.Of(console, table, "count", "bytes", "shape"));
         int quantized = summary.Tensors.Count(tensor => tensor.Weight is not null);
+        (string, string)[] made = summary.Manifest is { } manifest
+            ? [("made by", DisplayText.Escape($"{manifest.Tool}, {manifest.Command}, plan {manifest.Plan}"))]
+            : [];
         TableConsole.WriteFacts(
             console,
-            ("tensors", $"{TableConsole.Number(summary.Tensors.Count)}, of which {TableConsole.Number(quantized)} quantized"),
+            [("tensors", $"{TableConsole.Number(summary.Tensors.Count)}, of which {TableConsole.Number(quantized)} quantized"),
             ("parameters", TableConsole.Number(summary.ParameterCount)),
             ("bits per parameter", TableConsole.Number(summary.BitsPerParameter, 3)),
             ("tensor bytes", TableConsole.Number(summary.TensorBytes)),
-            ("files", string.Join(", ", summary.Checkpoint.Files.Select(file => $"{file.Name} ({TableConsole.Number(file.Identity.Length)} bytes)"))));
+            ("files", string.Join(", ", summary.Checkpoint.Files.Select(file => $"{file.Name} ({TableConsole.Number(file.Identity.Length)} bytes)"))), .. made]);
         if (fit is not null) WriteFit(fit, console);
     });
 

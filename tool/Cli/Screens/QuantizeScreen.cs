@@ -1,6 +1,7 @@
 using Bnb.Cli.Options;
 using Bnb.Cli.Terminal;
 using Bnb.Engine.DataTypes;
+using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Quantizing;
 using Bnb.Engine.Reports;
@@ -16,14 +17,20 @@ internal static class QuantizeScreen
     /// <summary>
     /// A dry run and --verbosity detailed list every tensor; otherwise layers that differ only in their number share a row.
     /// </summary>
-    public static void Write(QuantizeSummary summary, ITerminal terminal, Verbosity verbosity) => TableConsole.Print(terminal, console =>
+    public static void Write(QuantizeSummary summary, ITerminal terminal, Verbosity verbosity)
+    {
+        if (summary.Result.State == OutputState.NothingToDo) terminal.Out.WriteLine(OutputText.NothingToDo(summary.Request.OutputPath!));
+        else WriteTable(summary, terminal, verbosity);
+    }
+
+    private static void WriteTable(QuantizeSummary summary, ITerminal terminal, Verbosity verbosity) => TableConsole.Print(terminal, console =>
     {
         bool everyTensor = summary.Request.DryRun || verbosity >= Verbosity.Detailed;
         Table table = TableConsole.NewTable(("tensor", false), ("action", false), ("shape", false), ("bytes", true), ("becomes", true));
         var groups = TensorGroups.Fold(
             summary.Plan.Tensors,
-            tensor => tensor.Source.Name,
-            tensor => (tensor.Source.DType, tensor.Source.Shape, tensor.Decision.Rule, everyTensor ? tensor.Source.Name : ""));
+            tensor => tensor.Name,
+            tensor => (tensor.DType, tensor.Shape, tensor.Decision.Rule, everyTensor ? tensor.Name : ""));
         Dictionary<string, long> outputBytes = summary.OutputBytesByTensor();
         foreach ((string name, IReadOnlyList<TensorPlan> members) in groups)
         {
@@ -31,21 +38,20 @@ internal static class QuantizeScreen
             table.AddRow(
                 new Text(DisplayText.Escape(name)),
                 new Text(Action(first, summary.Plan.Recipe)),
-                new Text($"{first.Source.DType.Name()} {first.Source.Shape}"),
-                new Text(TableConsole.Number(members.Sum(member => member.Source.ByteCount))),
-                new Text(TableConsole.Number(members.Sum(member => outputBytes[member.Source.Name]))));
+                new Text($"{first.DType.Name()} {first.Shape}"),
+                new Text(TableConsole.Number(members.Sum(member => member.SourceBytes))),
+                new Text(TableConsole.Number(members.Sum(member => outputBytes[member.Name]))));
         }
 
         console.Write(TableFit.Of(console, table, "bytes", "shape"));
         WriteTotals(summary, console);
     });
 
-    /// <summary>One JSON line: options, every tensor, every file, totals.</summary>
     private static void WriteTotals(QuantizeSummary summary, IAnsiConsole console)
     {
         QuantizePlan plan = summary.Plan;
         int quantized = plan.Tensors.Count(tensor => tensor.Quantization is not null);
-        (string, string)[] device = summary.Engine.Note is { } note ? [("device", DisplayText.Escape(note))] : [];
+        (string, string)[] device = summary.Engine?.Note is { } note ? [("device", DisplayText.Escape(note))] : [];
         TableConsole.WriteFacts(
             console,
             [("tensors", $"{quantized} quantized, {plan.Tensors.Count - quantized} copied"),
@@ -53,11 +59,20 @@ internal static class QuantizeScreen
             ("bits per parameter", TableConsole.Number(summary.BitsPerParameter, 3)),
             ("weight files before", $"{TableConsole.Number(plan.SourceFileBytes)} bytes in {plan.Source.Files.Count}"),
             ("weight files after", $"{TableConsole.Number(summary.OutputFileBytes)} bytes in {plan.Shards.Count}, {Percent(summary.OutputFileBytes, plan.SourceFileBytes)} of before"),
-            (plan.Recipe is Int4Recipe ? "ignore" : "skip modules", string.Join(", ", plan.Policy.SkipModules)),
+            (plan.Recipe is Int4Recipe or Fp8Recipe ? "ignore" : "skip modules", string.Join(", ", plan.Policy.SkipModules)),
             ("time", $"{TableConsole.Number(summary.Elapsed.TotalSeconds, 2)} s, {ByteSize.Format((long)(plan.SourceTensorBytes / summary.Elapsed.TotalSeconds))}/s"),
             .. device,
-            ("written to", summary.Request.DryRun ? "nothing, this was a dry run" : summary.Request.OutputPath!)]);
+            .. OutputText.Reused(summary.Result, plan.Shards.Count),
+            .. summary.Request.Share is { } share ? [("worker", share.ToString())] : ((string, string)[])[],
+            ("written to", WrittenTo(summary))]);
     }
+
+    private static string WrittenTo(QuantizeSummary summary) => summary switch
+    {
+        { Request.DryRun: true } => "nothing, this was a dry run",
+        { Result.State: OutputState.ShareDone } => $"the staging folder of {summary.Request.OutputPath}, which is not complete yet",
+        _ => summary.Request.OutputPath!,
+    };
 
     private static string Action(TensorPlan tensor, QuantizeRecipe recipe)
     {

@@ -95,7 +95,7 @@ internal static class VerificationScreen
         facts.Add(("plain tensors", $"{Count(report.PlainDiffering)} of {Count(report.PlainTensors)} differ"));
         if (report.DeviceNote is { } note) facts.Add(("device", DisplayText.Escape(note)));
         facts.Add(("seed", report.Seed.ToString(CultureInfo.InvariantCulture)));
-        facts.Add(("time", $"{Significant(report.Seconds)} s"));
+        facts.Add(("time", $"{TableConsole.Number(report.Seconds, 2)} s"));
         TableConsole.WriteFacts(console, [.. facts.Select(static fact => (fact.Label, Drawable(fact.Value)))]);
     }
 

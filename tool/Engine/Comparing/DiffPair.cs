@@ -41,9 +41,9 @@ internal sealed record DiffPair(DiffWeight A, DiffWeight B, IReadOnlyList<FormCh
     /// <summary>Shape of the values as they are compared.</summary>
     public IReadOnlyList<long> Shape => A.Packed is not null ? A.Shape : B.Shape;
 
-    public static DiffPair Of(DiffWeight a, DiffWeight b, ModelFacts facts)
+    public static DiffPair Of(DiffWeight a, DiffWeight b, WeightLayout layout)
     {
-        bool transposed = IsTransposed(a, b, facts);
+        bool transposed = IsTransposed(a, b, layout);
         List<FormChange> changes = [.. FormChanges(a, b)];
         bool sameShape = transposed || a.Shape.SequenceEqual(b.Shape);
         if (!sameShape) changes.Add(new FormChange("shape", a.ShapeText, b.ShapeText));
@@ -55,11 +55,11 @@ internal sealed record DiffPair(DiffWeight A, DiffWeight B, IReadOnlyList<FormCh
         return new DiffPair(a, b, changes, content, transposed);
     }
 
-    private static bool IsTransposed(DiffWeight a, DiffWeight b, ModelFacts facts)
+    private static bool IsTransposed(DiffWeight a, DiffWeight b, WeightLayout layout)
     {
         if (a.Packed is null == b.Packed is null || a.Shape.Count != 2 || b.Shape.Count != 2) return false;
         return a.Shape[0] == b.Shape[1] && a.Shape[1] == b.Shape[0]
-            && WeightLayout.WasConv1D((a.Packed ?? b.Packed)!, facts);
+            && layout.WasConv1D((a.Packed ?? b.Packed)!);
     }
 
     private static IEnumerable<FormChange> FormChanges(DiffWeight a, DiffWeight b)

@@ -1,5 +1,6 @@
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Errors;
+using Bnb.Engine.Output;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Text;
@@ -19,17 +20,20 @@ internal sealed record DiffPlan(
     /// <exception cref="UserErrorException">A pattern matches nothing.</exception>
     public static DiffPlan Make(DiffRequest request)
     {
+        UnfinishedOutput.Refuse(request.PathA);
+        UnfinishedOutput.Refuse(request.PathB);
         Checkpoint a = Checkpoint.Open(request.PathA, requireConfig: false, followSymlinks: true);
         Checkpoint b = Checkpoint.Open(request.PathB, requireConfig: false, followSymlinks: true);
         SortedDictionary<string, DiffWeight> weightsA = DiffWeight.AllOf(DataTypeCatalog.Read(a)), weightsB = DiffWeight.AllOf(DataTypeCatalog.Read(b));
-        ModelFacts facts = ModelFactsReader.Read(a.Config ?? b.Config);
+        var layout = WeightLayout.Of(
+            a.Config ?? b.Config, weightsA.Values.Where(static weight => weight.Shape.Count >= 2).Select(static weight => weight.Name));
 
         var pairs = new List<DiffPair>();
         var single = new List<WeightDiff>();
         foreach (string name in Chosen([.. weightsA.Keys.Union(weightsB.Keys).Order(StringComparer.Ordinal)], request.Patterns))
         {
             DiffWeight? inA = weightsA.GetValueOrDefault(name), inB = weightsB.GetValueOrDefault(name);
-            if (inA is not null && inB is not null) pairs.Add(DiffPair.Of(inA, inB, facts));
+            if (inA is not null && inB is not null) pairs.Add(DiffPair.Of(inA, inB, layout));
             else if (inA is not null) single.Add(new WeightDiff(name, DiffStatus.Removed, inA, null, [], inA.Shape));
             else single.Add(new WeightDiff(name, DiffStatus.Added, null, inB, [], inB!.Shape));
         }

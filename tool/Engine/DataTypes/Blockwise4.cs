@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Formats.BitsAndBytes;
@@ -22,13 +23,21 @@ internal sealed record Blockwise4Recipe(Code4 Code, int Blocksize, bool DoubleQu
     public override int Blocksize { get; } = Blocksize;
 
     // The text of nested_offset in the quant_state has no fixed length.
-    public override bool SizeDependsOnWeights => DoubleQuant;
+    // A search needs no offset.
+    public override bool SizeDependsOnWeights => DoubleQuant && Scale == ScaleRule.Absmax;
 
     /// <summary>
     /// Codes per element of <see cref="QuantStorage"/>. The packed tensor's shape is <c>[n / this, 1]</c>, so a tensor whose
     /// n is not a multiple would lose its tail (for uint8 the odd last nibble is padded instead).
     /// </summary>
     public int CodesPerStorageElement => QuantStorage.BitSize() / 4;
+
+    public override void WriteOptions(Utf8JsonWriter json)
+    {
+        json.WriteNumber("block_size", Blocksize);
+        json.WriteBoolean("double_quant", DoubleQuant);
+        json.WriteString("quant_storage", TorchName(QuantStorage));
+    }
 
     public override IEnumerable<string> CompanionNames(string weightName) =>
     [
@@ -91,7 +100,9 @@ internal sealed record Blockwise4Quantization(DType SourceType, long Rows, long 
                 BnbKeys.NestedQuantMap(weightName), DType.F32, TensorShape.Of(256), OutputRole.NestedQuantMap, 256 * sizeof(float));
         }
 
-        int state = State(Recipe.DoubleQuant ? 0f : null).MaxUtf8Length;
+        // Searched scales have the offset 0, so the text's length is known.
+        BnbQuantState text = State(Recipe.DoubleQuant ? 0f : null);
+        int state = Scale == ScaleRule.Search ? text.ToUtf8().Length : text.MaxUtf8Length;
         yield return new PlannedTensor(BnbKeys.QuantState(weightName, Recipe.Code.Name), DType.U8, TensorShape.Of(state), OutputRole.QuantState, state);
     }
 }

@@ -4,6 +4,7 @@ using Bnb.Engine.Work;
 using Bnb.Formats.Primitives;
 using Bnb.Quant.Codes;
 using Bnb.Quant.Nested;
+using Bnb.Quant.Search;
 
 namespace Bnb.Engine.DataTypes;
 
@@ -15,8 +16,9 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
     : TensorRun(plan, shard, context, quantization.ValueCount, context.Budget.ChunkValues)
 {
     private readonly Blockwise4Recipe _recipe = quantization.Recipe;
+    private readonly AbsmaxMean _mean = new();
+    private readonly bool _searches = quantization.Scale == ScaleRule.Search;
     private AbsmaxStore? _absmax;
-    private double[] _absmaxSums = [];
 
     public override void Dispose()
     {
@@ -27,11 +29,10 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
 
     protected override void Begin()
     {
-        if (_recipe.DoubleQuant)
+        // A dry run needs the mean only.
+        if (_recipe.DoubleQuant && !_searches && Context.Writes)
         {
-            _absmaxSums = new double[quantization.NestedBlockCount];
-            // A dry run needs the mean only.
-            if (Context.Writes) _absmax = AbsmaxStore.Create(quantization.BlockCount, Context.Budget, Context.ScratchPath);
+            _absmax = AbsmaxStore.Create(quantization.BlockCount, Context.Budget, Context.ScratchPath);
         }
 
         if (quantization.Transpose) Preload();
@@ -44,15 +45,22 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
         long firstBlock = first / _recipe.Blocksize;
 
         ReadOnlySpan<byte> values = Context.Source.ReadValues(Plan, first, count, buffers, Preloaded);
-        Span<float> absmax = buffers.Scales.AsSpan(0, (int)DivideUp(count, _recipe.Blocksize));
         Span<byte> packed = buffers.Codes.AsSpan(0, (count + 1) / 2);
+        if (_searches)
+        {
+            Search(first, count, values, packed, buffers);
+            Context.Progress.Add((long)count * (quantization.SourceType.BitSize() / 8));
+            return;
+        }
+
+        Span<float> absmax = buffers.Scales.AsSpan(0, (int)DivideUp(count, _recipe.Blocksize));
         bool finite = Context.Engine.Quantize4(_recipe.Code, quantization.ElementType, _recipe.Blocksize, values, absmax, packed);
         if (!finite && !Context.KeepNonFinite) throw NonFiniteScan.Error(Plan, Context.Source, buffers, quantization.ElementType);
 
         Shard.Write(Plan, OutputRole.Codes, first / 2, packed);
         if (_recipe.DoubleQuant)
         {
-            AbsmaxMean.BlockSums(absmax, _absmaxSums.AsSpan((int)(firstBlock / Blockwise4Quantization.NestedBlocksize)));
+            _mean.Add(absmax);
             _absmax?.Write(firstBlock, absmax);
         }
         else
@@ -67,9 +75,14 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
     protected override void FinishTensor(WorkerBuffers buffers)
     {
         float? offset = null;
-        if (_recipe.DoubleQuant)
+        if (_searches && _recipe.DoubleQuant)
         {
-            offset = AbsmaxMean.Of(_absmaxSums, quantization.BlockCount);
+            offset = 0f;
+            WriteFloats(OutputRole.NestedQuantMap, DynamicCode8.Values);
+        }
+        else if (_recipe.DoubleQuant)
+        {
+            offset = _mean.Value;
             // Only reached with --non-finite keep. No reader takes such an offset: every weight would decode to NaN.
             if (!float.IsFinite(offset.Value)) throw NonFiniteScan.OffsetError(Plan);
             if (Context.Writes) QuantizeAbsmax(offset.Value, buffers);
@@ -78,6 +91,30 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
 
         WriteFloats(OutputRole.QuantMap, _recipe.Code.Values.Span);
         Shard.SetState(Plan, quantization.State(offset).ToUtf8());
+    }
+
+    /// <summary>A chunk with searched scales: whole nested blocks, so that nothing has to wait for the rest of the tensor. On the
+    /// CPU whatever the device, and the same bytes on each of its paths.</summary>
+    private void Search(long first, int count, ReadOnlySpan<byte> values, Span<byte> packed, WorkerBuffers buffers)
+    {
+        int blocks = (int)DivideUp(count, _recipe.Blocksize);
+        long firstBlock = first / _recipe.Blocksize;
+        var importance = new ColumnImportance(quantization.Importance, first);
+        Span<float> absmax = buffers.Scales.AsSpan(0, _recipe.DoubleQuant ? (int)DivideUp(blocks, NestedAbsmax.Blocksize) : blocks);
+        Span<byte> nestedCodes = _recipe.DoubleQuant ? new byte[blocks] : [];
+        bool finite = _recipe.DoubleQuant
+            ? SearchBlocks4.RunNested(
+                _recipe.Code, quantization.ElementType, _recipe.Blocksize, values, importance, nestedCodes, absmax, packed, Context.Engine.Path)
+            : SearchBlocks4.Run(_recipe.Code, quantization.ElementType, _recipe.Blocksize, values, importance, absmax, packed, Context.Engine.Path);
+        if (!finite) throw NonFiniteScan.Error(Plan, Context.Source, buffers, quantization.ElementType);
+
+        Shard.Write(Plan, OutputRole.Codes, first / 2, packed);
+        if (_recipe.DoubleQuant) Shard.Write(Plan, OutputRole.Scale, firstBlock, nestedCodes);
+        Shard.Write(
+            Plan,
+            _recipe.DoubleQuant ? OutputRole.NestedAbsmax : OutputRole.Scale,
+            (_recipe.DoubleQuant ? firstBlock / NestedAbsmax.Blocksize : firstBlock) * sizeof(float),
+            MemoryMarshal.AsBytes(absmax));
     }
 
     /// <summary>Second level of double quantization, piecewise: reads absmax back, writes 8-bit codes and nested absmax.</summary>

@@ -15,6 +15,9 @@ internal abstract class DataType
     /// <summary>As <c>--type</c> and reports spell the family's types: nf4 and fp4, or int8.</summary>
     public abstract IReadOnlyList<string> Names { get; }
 
+    /// <summary>Whether the weight's form is written, too, so that it can be made again from its source.</summary>
+    public virtual bool IsWritten(QuantizedWeight weight) => true;
+
     /// <summary>Finds the family's weights in a checkpoint; for layouts that formats does not read by itself.</summary>
     public virtual void Recognize(WeightSearch search)
     {
@@ -37,6 +40,9 @@ internal abstract class DataType
 
     /// <summary>The dtype that the weight was quantized from, null where the file does not say.</summary>
     public abstract ElementType? DenseType(QuantizedWeight weight);
+
+    /// <summary>The dtype of a dense weight where neither file nor model say it; float16, which LLM.int8() rounds to first.</summary>
+    public virtual ElementType UsualType => ElementType.F16;
 
     /// <summary>The recipe that would give this form.</summary>
     public abstract QuantizeRecipe Recipe(QuantizedWeight weight);

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Bnb.Engine.Devices;
+using Bnb.Engine.Merging;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
 using Bnb.Formats.Checkpoints;
@@ -13,7 +14,7 @@ namespace Bnb.Engine.DataTypes;
 /// <summary>The families of data types, one row each: whoever has a plan or a weight asks here what belongs to it.</summary>
 internal static class DataTypeCatalog
 {
-    private static ImmutableList<DataType> _all = [new Blockwise4Type(), new Int8Type(), new Int4Type()];
+    private static ImmutableList<DataType> _all = [new Blockwise4Type(), new Int8Type(), new Int4Type(), new ScaledFloatType(), new PackedWordType()];
 
     public static IReadOnlyList<DataType> All => _all;
 
@@ -37,8 +38,22 @@ internal static class DataTypeCatalog
         { Quantization: { } quantization } => FamilyOf(quantization).Run(quantization, plan, shard, context),
         { Dequantization: { } packed } => new DequantizeTensorRun(
             plan, packed, () => DecoderOf(packed.Weight, context.Source, context.Engine), shard, context),
+        { Input: { } input } => new InputTensorRun(plan, input, shard, context),
         _ => new CopyTensorRun(plan, shard, context),
     };
+
+    /// <summary>What reads an input that no tensor of the source holds as it is.</summary>
+    public static Func<WeightInput, TensorSource, ValueReader> InputsOn(ComputeEngine engine) => (input, source) => input switch
+    {
+        DecodedInput decoded => new DecodedReader(
+            DecoderOf(decoded.Weight, source, engine), decoded.Type, decoded.Shapes.ChunkMultiple),
+        MergedInput merged => new MergedReader(merged, source),
+        _ => throw new ArgumentException($"nothing reads a {input.GetType().Name}", nameof(input)),
+    };
+
+    /// <summary>The weight's values as an input, in the dtype that <see cref="DenseTypeOf"/> gives.</summary>
+    public static DecodedInput InputOf(QuantizedWeight weight, ModelConfig? config, bool isConv1D) =>
+        new(weight, DenseTypeOf(weight, config), isConv1D, BuffersOf(weight));
 
     /// <summary>A decoder of the weight.</summary>
     public static WeightDecoder DecoderOf(QuantizedWeight weight, TensorSource source, ComputeEngine engine) =>
@@ -49,10 +64,14 @@ internal static class DataTypeCatalog
 
     /// <summary>
     /// The dtype that decoding yields when nobody asks for another: the one the weight was quantized from where the file says
-    /// it, else the model's, else float16, which LLM.int8() rounds to first.
+    /// it, else the model's, else what the family takes then.
     /// </summary>
     public static ElementType DenseTypeOf(QuantizedWeight weight, ModelConfig? config) =>
-        FamilyOf(weight).DenseType(weight) ?? FloatTypes.Named(config?.TorchDType) ?? ElementType.F16;
+        FamilyOf(weight) is var family && family.DenseType(weight) is { } type ? type
+        : FloatTypes.Named(config?.TorchDType) ?? family.UsualType;
+
+    /// <summary>Whether there is a recipe that gives this form.</summary>
+    public static bool IsWritten(QuantizedWeight weight) => FamilyOf(weight).IsWritten(weight);
 
     /// <summary>The recipe that would give this form.</summary>
     public static QuantizeRecipe RecipeOf(QuantizedWeight weight) => FamilyOf(weight).Recipe(weight);

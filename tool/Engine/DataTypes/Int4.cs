@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Formats.CompressedTensors;
@@ -20,6 +21,16 @@ internal sealed record Int4Recipe(int GroupSize, bool Symmetric) : QuantizeRecip
     public override PolicyTarget Target => PolicyTarget.CompressedTensors;
 
     public override int Blocksize => GroupSize;
+
+    /// <summary>What searched scales are stored as; null for the weights' own dtype.</summary>
+    public ElementType? ScaleType { get; init; }
+
+    public override void WriteOptions(Utf8JsonWriter json)
+    {
+        json.WriteNumber("group_size", GroupSize);
+        json.WriteBoolean("symmetric", Symmetric);
+        if (ScaleType is { } type) json.WriteString("scale_dtype", FloatTypes.Name(type));
+    }
 
     public override IEnumerable<string> CompanionNames(string weightName) =>
     [
@@ -52,7 +63,10 @@ internal sealed record Int4Quantization(DType SourceType, long Rows, long Column
     /// <summary>Groups of one row.</summary>
     public long Groups => Columns / Recipe.GroupSize;
 
-    public int ScaleSize => ElementType.Size();
+    /// <summary>What scales are stored as.</summary>
+    public ElementType ScaleType => Recipe.ScaleType ?? ElementType;
+
+    public int ScaleSize => ScaleType.Size();
 
     public override BufferShape Buffers => new(4, Recipe.GroupSize, Recipe.GroupSize);
 
@@ -61,7 +75,7 @@ internal sealed record Int4Quantization(DType SourceType, long Rows, long Column
         yield return new PlannedTensor(
             Int4Recipe.Key(weightName, CompressedTensorsKeys.Packed), DType.I32, TensorShape.Of(Rows, Columns / PerWord), OutputRole.Codes, ValueCount / 2);
         yield return new PlannedTensor(
-            Int4Recipe.Key(weightName, CompressedTensorsKeys.Scale), FloatTypes.Stored(ElementType), TensorShape.Of(Rows, Groups), OutputRole.Scale, Rows * Groups * ScaleSize);
+            Int4Recipe.Key(weightName, CompressedTensorsKeys.Scale), FloatTypes.Stored(ScaleType), TensorShape.Of(Rows, Groups), OutputRole.Scale, Rows * Groups * ScaleSize);
         if (!Recipe.Symmetric)
         {
             long words = (Rows + PerWord - 1) / PerWord;

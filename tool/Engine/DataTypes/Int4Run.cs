@@ -4,6 +4,7 @@ using Bnb.Engine.Work;
 using Bnb.Formats.Primitives;
 using Bnb.Quant.Int4;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.Search;
 
 namespace Bnb.Engine.DataTypes;
 
@@ -65,11 +66,15 @@ internal sealed class Int4Run(TensorPlan plan, Int4Quantization quantization, Sh
         Span<byte> scales = MemoryMarshal.AsBytes(buffers.Scales.AsSpan())[..((int)groups * quantization.ScaleSize)];
         Span<sbyte> zeroPoints = quantization.Recipe.Symmetric ? [] : buffers.ZeroPoints.AsSpan(zeroPointAt, (int)groups);
         Span<byte> packed = buffers.Codes.AsSpan(0, count / 2);
-        bool finite = QuantizeGroups4.Run(
-            _type, _groupSize, quantization.Recipe.Symmetric, values, scales, zeroPoints, packed, Context.Engine.Path);
+        bool searches = quantization.Scale == ScaleRule.Search;
+        bool finite = searches
+            ? SearchGroups4.Run(
+                _type, quantization.ScaleType, _groupSize, values, new ColumnImportance(quantization.Importance, first), scales, packed, Context.Engine.Path)
+            : QuantizeGroups4.Run(
+                _type, _groupSize, quantization.Recipe.Symmetric, values, scales, zeroPoints, packed, Context.Engine.Path);
         if (!finite && !Context.KeepNonFinite) throw NonFiniteScan.Error(Plan, Context.Source, buffers, _type);
         // The difference of two finite float16 values need not be one: such a group would decode to NaN.
-        if (finite && !Context.KeepNonFinite && NonFinite.Any(_type, scales)) throw NonFiniteScan.ScaleError(Plan, row);
+        if (finite && !Context.KeepNonFinite && NonFinite.Any(quantization.ScaleType, scales)) throw NonFiniteScan.ScaleError(Plan, row);
         Shard.Write(Plan, OutputRole.Codes, first / 2, packed);
         Shard.Write(Plan, OutputRole.Scale, first / _groupSize * quantization.ScaleSize, scales);
     }

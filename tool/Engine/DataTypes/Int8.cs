@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Text.Json;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
@@ -20,6 +22,8 @@ internal sealed record Int8Recipe(double Threshold) : QuantizeRecipe
     // Rows are scaled as a whole, so no layer is unaligned.
     public override int Blocksize => 1;
 
+    public override void WriteOptions(Utf8JsonWriter json) => json.WriteNumber("int8_threshold", Threshold);
+
     public override IEnumerable<string> CompanionNames(string weightName)
     {
         string module = Module(weightName);
@@ -41,7 +45,8 @@ internal sealed record Int8Recipe(double Threshold) : QuantizeRecipe
 internal sealed record Int8Quantization(DType SourceType, long Rows, long Columns, bool Transpose)
     : Quantization(SourceType, Rows, Columns, Transpose)
 {
-    public override BufferShape Buffers => new(8, Columns, 1);
+    // A search looks at a row many times, so a chunk holds at least one.
+    public override BufferShape Buffers => new(8, Columns, Scale == ScaleRule.Search ? (int)BitOperations.RoundUpToPowerOf2((uint)Columns) : 1);
 
     public override IEnumerable<PlannedTensor> Outputs(string weightName)
     {

@@ -5,6 +5,7 @@ using Bnb.Formats.Primitives;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Numerics;
 using Bnb.Quant.ScaledCodes;
+using Bnb.Quant.Search;
 
 namespace Bnb.Engine.DataTypes;
 
@@ -45,7 +46,10 @@ internal sealed class Int8Run(TensorPlan plan, Int8Quantization quantization, Sh
         int columns = (int)quantization.Columns, count = rows * columns;
         ReadOnlySpan<byte> values = Context.Source.ReadValues(Plan, firstRow * columns, count, buffers, Preloaded);
         Span<sbyte> codes = MemoryMarshal.Cast<byte, sbyte>(buffers.Codes.AsSpan(0, count));
-        bool finite = Context.Engine.QuantizeInt8Rows(quantization.ElementType, columns, values, absmax, codes);
+        bool finite = quantization.Scale == ScaleRule.Search
+            ? SearchRows8.Run(
+                quantization.ElementType, columns, values, new ColumnImportance(quantization.Importance, firstRow * columns), absmax, codes, Context.Engine.Path)
+            : Context.Engine.QuantizeInt8Rows(quantization.ElementType, columns, values, absmax, codes);
         if (!finite) ThrowUnlessKept(buffers);
         Shard.Write(Plan, OutputRole.Codes, firstRow * columns, MemoryMarshal.AsBytes(codes));
     }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Plans;
@@ -18,6 +19,10 @@ internal sealed record DequantizePlan(
     Checkpoint Source, IReadOnlyList<TensorPlan> Tensors, IReadOnlyList<ShardPlan> Shards, byte[]? ConfigBytes)
     : OutputPlan(Source, Tensors, Shards, ConfigBytes)
 {
+    public override string Command => "dequantize";
+
+    public required DequantizeRequest Request { get; init; }
+
     /// <summary>What its tensors ask of a worker's buffers.</summary>
     public BufferNeeds Needs
     {
@@ -25,7 +30,7 @@ internal sealed record DequantizePlan(
         {
             List<Dequantization> packed = [.. Tensors.Select(tensor => tensor.Dequantization).OfType<Dequantization>()];
             return BufferNeeds.Of(
-                packed.Select(one => DataTypeCatalog.BuffersOf(one.Weight)), packed.Select(one => one.Type.Size()), packed.Any(one => one.Transpose));
+                packed.Select(one => DataTypeCatalog.BuffersOf(one.Weight)), packed.Select(one => one.Type.Size()), packed.Any(one => one.TransposedMatrices > 0));
         }
     }
 
@@ -37,7 +42,7 @@ internal sealed record DequantizePlan(
         packed.ThrowIfBroken();
         if (packed.Weights.Count == 0)
         {
-            throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "the source holds no nf4, fp4, int8 or int4 weight")
+            throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "the source holds no quantized weight of a form that is read")
             {
                 File = source.Folder,
                 Facts = source.Config?.QuantMethod is { } method ? [("quant_method", method)] : [],
@@ -54,10 +59,13 @@ internal sealed record DequantizePlan(
             };
         }
 
-        ModelFacts facts = ModelFactsReader.Read(source.Config);
+        var layout = WeightLayout.Of(
+            source.Config,
+            packed.Weights.Select(static weight => weight.Name)
+                .Concat(packed.Plain.Where(static tensor => tensor.Shape.Rank >= 2).Select(static tensor => tensor.Name)));
         List<TensorPlan> tensors =
         [
-            .. packed.Weights.Select(weight => Dense(weight, request.Type ?? DataTypeCatalog.DenseTypeOf(weight, source.Config), facts)),
+            .. packed.Weights.Select(weight => Dense(weight, request.Type ?? DataTypeCatalog.DenseTypeOf(weight, source.Config), layout)),
             .. packed.Plain.Select(tensor => new TensorPlan(tensor, Decision(tensor, "plain", "not quantized"), null)),
         ];
         // In the order of the source, so that reading goes forward.
@@ -68,12 +76,18 @@ internal sealed record DequantizePlan(
             source,
             tensors,
             ShardLayout.Build(tensors, source.OutputBaseName, request.MaxShardBytes),
-            config);
+            config) { Request = request };
     }
 
-    private static TensorPlan Dense(QuantizedWeight weight, ElementType type, ModelFacts facts)
+    public override void WriteOptions(Utf8JsonWriter json)
     {
-        bool transpose = WeightLayout.WasConv1D(weight, facts);
+        json.WriteString("dtype", Request.Type is { } type ? FloatTypes.Name(type) : null);
+        json.WriteNumber("max_shard_size", Request.MaxShardBytes);
+    }
+
+    private static TensorPlan Dense(QuantizedWeight weight, ElementType type, WeightLayout layout)
+    {
+        bool transpose = layout.WasConv1D(weight);
         return new TensorPlan(weight.Stored, Decision(weight.Stored, weight.Type, "dequantized"), null, new Dequantization(weight, type, transpose));
     }
 

@@ -22,6 +22,9 @@ internal sealed record DequantizeRequest
 
     public bool Overwrite { get; init; }
 
+    /// <summary>Throw away what an interrupted run left.</summary>
+    public bool Restart { get; init; }
+
     public bool FollowSymlinks { get; init; }
 
     /// <summary>What runs the kernels.</summary>

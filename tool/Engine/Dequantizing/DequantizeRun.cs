@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Bnb.Engine.Devices;
 using Bnb.Engine.Events;
 using Bnb.Engine.Output;
+using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.CompressedTensors;
@@ -19,9 +20,13 @@ internal static class DequantizeRun
         var watch = Stopwatch.StartNew();
         OutputPlace place = OutputPlace.Of(request.OutputPath);
         KernelPath kernelPath = request.KernelPath ?? KernelChoice.Selected();
+        UnfinishedOutput.Refuse(request.SourcePath);
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
         DequantizePlan plan = DequantizePlan.Make(request, source);
-        OutputRun.CheckPlace(plan, place, request.SourcePath, request.Overwrite);
+        PlanRecord record = PlanRecord.Of(plan);
+        var mode = new WriteMode(request.Overwrite, request.Restart);
+        if (!OutputRun.CheckPlace(plan, record, place, request.SourcePath, mode))
+            return new DequantizeSummary(plan, place, null, FinishedOutput.Result(place, plan.Shards), watch.Elapsed);
         long work = plan.Tensors.Sum(tensor => tensor.Dequantization?.OutputBytes ?? 0);
         List<QuantizedWeight> weights = [.. plan.Tensors.Select(tensor => tensor.Dequantization?.Weight).OfType<QuantizedWeight>()];
         string? cpuOnly = weights.Any(weight => weight is Int4Weight) ? "decoding int4" : null;
@@ -32,7 +37,7 @@ internal static class DequantizeRun
         foreach (string note in plan.Source.Notes) events.Warning(DisplayText.Escape(note));
 
         var options = new OutputOptions(budget, engine, KeepNonFinite: true);
-        PipelineResult result = OutputRun.Write(plan, options, place, request.Overwrite, events, cancellation);
-        return new DequantizeSummary(plan, place, engine, result.Shards, watch.Elapsed);
+        OutputResult result = OutputRun.Write(plan, record, options, place, mode, events, cancellation);
+        return new DequantizeSummary(plan, place, engine, result, watch.Elapsed);
     }
 }

@@ -5,9 +5,12 @@ using Bnb.Engine.Work;
 namespace Bnb.Engine.Dequantizing;
 
 /// <summary>What a dequantization did.</summary>
+/// <param name="Engine">What ran the kernels; null when there was nothing to do.</param>
 internal sealed record DequantizeSummary(
-    DequantizePlan Plan, OutputPlace Place, ComputeEngine Engine, IReadOnlyList<ShardResult> Shards, TimeSpan Elapsed)
+    DequantizePlan Plan, OutputPlace Place, ComputeEngine? Engine, OutputResult Result, TimeSpan Elapsed)
 {
+    public IReadOnlyList<ShardResult> Shards => Result.Shards;
+
     /// <summary>Bytes of the output's weight files, headers included.</summary>
     public long OutputFileBytes => Shards.Sum(shard => shard.FileLength);
 }

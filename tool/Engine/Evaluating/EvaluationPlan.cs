@@ -11,6 +11,9 @@ namespace Bnb.Engine.Evaluating;
 /// <summary>Two models and the tokens they will see, checked against each other; no weight has been read.</summary>
 internal sealed record EvaluationPlan(EvaluationRequest Request, EvaluatedModel Reference, EvaluatedModel Quantized, TokenRows Tokens)
 {
+    /// <summary>Logits that are compared at a time, at least, for all tokens together; also more than experts there are.</summary>
+    private const int LeastLogits = 1024;
+
     /// <exception cref="CheckpointFormatException">A file breaks a rule of its format.</exception>
     /// <exception cref="UserErrorException">The models are unknown or do not fit each other, or the tokens do not fit them.</exception>
     public static EvaluationPlan Make(EvaluationRequest request)
@@ -31,11 +34,21 @@ internal sealed record EvaluationPlan(EvaluationRequest Request, EvaluatedModel 
     /// <summary>Files of both sides.</summary>
     public IEnumerable<CheckpointFile> Files => Reference.Checkpoint.Source.Files.Concat(Quantized.Checkpoint.Source.Files);
 
-    private static TokenRows ReadTokens(EvaluationRequest request, Checkpoint source)
+    /// <summary>What is odd but no error, one sentence each, escaped for display.</summary>
+    public IEnumerable<string> Notes
     {
-        if (request.IdsPath is { } ids) return IdsFile.Read(ids).Take(request.Tokens);
-        throw new UserErrorException(ExitCode.Usage, "USAGE", "no tokens") { File = source.Folder };
+        get
+        {
+            int longest = Tokens.Lengths.Max();
+            if (Reference.Form.MaxPositions is { } positions && longest > positions)
+                yield return $"contexts of {longest} tokens are longer than the {positions} positions that the model was made for";
+            foreach (string note in Reference.Checkpoint.Source.Notes.Concat(Quantized.Checkpoint.Source.Notes)) yield return DisplayText.Escape(note);
+        }
     }
+
+    private static TokenRows ReadTokens(EvaluationRequest request, Checkpoint source) => request.IdsPath is { } ids
+        ? IdsFile.Read(ids).Take(request.Tokens ?? int.MaxValue)
+        : TextSource.Read(request.TextPath, TextTokenizer.Open(source.Folder), request.Tokens ?? EvaluationRequest.DefaultTokens, request.Context);
 
     private static void CheckPair(EvaluationRequest request, DecoderForm reference, DecoderForm quantized)
     {
@@ -61,12 +74,14 @@ internal sealed record EvaluationPlan(EvaluationRequest Request, EvaluatedModel 
     {
         string? wrong = tokens.Ids.Length < 2 ? $"{tokens.Ids.Length} tokens predict nothing"
             : tokens.Ids.Max() is int largest && largest >= model.Vocabulary ? $"token {largest} is beyond the vocabulary of {model.Vocabulary}"
+            : (long)tokens.Ids.Length * Math.Max(model.Hidden, LeastLogits) > Array.MaxLength || tokens.Lengths.Max() * model.WidestStates > Array.MaxLength
+                ? $"{tokens.Ids.Length} tokens in contexts of {tokens.Lengths.Max()} are more than arrays can hold"
             : null;
         if (wrong is null) return;
         throw new UserErrorException(ExitCode.InputMalformed, "TOKENS", $"the tokens do not fit the model: {wrong}")
         {
-            File = request.IdsPath ?? request.TextPath,
-            Action = "use tokens that the model's own tokenizer made, at least 2",
+            File = request.IdsPath ?? request.TextPath ?? request.SourcePath,
+            Action = "use tokens that the model's own tokenizer made, at least 2; --tokens and --context limit them",
         };
     }
 }

@@ -18,8 +18,11 @@ internal sealed record EvaluationRequest
     /// <summary>A safetensors file with tokens; null to use text.</summary>
     public string? IdsPath { get; init; }
 
-    /// <summary>Tokens at most.</summary>
-    public int Tokens { get; init; } = 4096;
+    /// <summary>What is taken of a text when nobody asks for another number.</summary>
+    public const int DefaultTokens = 4096;
+
+    /// <summary>Tokens at most; null for <see cref="DefaultTokens"/> of a text, or all of <see cref="IdsPath"/>.</summary>
+    public int? Tokens { get; init; }
 
     /// <summary>Tokens of each context that text is cut into.</summary>
     public int Context { get; init; } = 512;

@@ -53,7 +53,7 @@ internal sealed class EvaluationRun : IDisposable
             new(form, store, plan.Tokens.Ids, plan.Tokens.Lengths, _options, pool, workspace, importance);
     }
 
-    /// <summary>Float32 values of weights that both models multiply with; the measure of <see cref="Execute"/>'s progress.</summary>
+    /// <summary>Bytes of weights as float32 that both models multiply with; the measure of <see cref="Execute"/>'s progress.</summary>
     public long WorkBytes => Sides.Sum(pass => pass.Stages.Sum(stage => stage.Weights.Sum(use => use.Count)) + pass.Model.Head.Weight.Count) * sizeof(float);
 
     /// <summary>
@@ -66,11 +66,10 @@ internal sealed class EvaluationRun : IDisposable
         {
             DecoderForm form = _reference.Model;
             long tokens = _plan.Tokens.Ids.Length, batch = Math.Min(tokens, Math.Max(_options.BatchTokens, _plan.Tokens.Lengths.Max()));
-            long widest = form.Layers.Max(layer => WidthOf(layer));
             bool keeps = form.Layers.Any(layer => layer.IsParallel || layer.FeedForward is MixtureForm);
             long states = tokens * form.Hidden * (keeps ? 6 : 2), logits = 2 * tokens * VocabularyRun;
             return (2 * Math.Max(_reference.LargestStageBytes, _quantized.LargestStageBytes))
-                + (sizeof(float) * (states + (batch * widest) + logits + (3L * VocabularyRun * form.Hidden)));
+                + (sizeof(float) * (states + (batch * form.WidestStates) + logits + (3L * VocabularyRun * form.Hidden)));
         }
     }
 
@@ -100,7 +99,7 @@ internal sealed class EvaluationRun : IDisposable
             }
 
             progress.Current = stage.Completes is { } state ? $"state {state} of {pass.Model.Layers.Count}" : progress.Current;
-            pass.Run(stage, weights);
+            pass.Run(stage, weights, cancellation);
             progress.Add(stage.Weights.Sum(use => use.Count) * sizeof(float));
             if (pass == _quantized && stage.Completes is { } complete) states.Add(StateComparison.Of(complete, _reference.Hidden, _quantized.Hidden));
         }
@@ -116,18 +115,6 @@ internal sealed class EvaluationRun : IDisposable
         _referenceStore.Dispose();
         _quantizedStore.Dispose();
         _engine.Dispose();
-    }
-
-    private static long WidthOf(LayerForm layer)
-    {
-        long heads = (layer.Attention.Shape.Heads + (2L * layer.Attention.Shape.KeyHeads)) * layer.Attention.Shape.KeyWidth;
-        long block = layer.FeedForward switch
-        {
-            DenseForm dense => 3L * dense.Width,
-            MixtureForm mixture => 3L * mixture.Experts.Max(expert => expert.Width),
-            _ => 0,
-        };
-        return heads + block + (3L * layer.Attention.Output.Weight.Rows);
     }
 
     private IEnumerable<(ForwardPass Pass, Stage Stage)> Order()

@@ -13,20 +13,24 @@ internal static class InspectRun
     /// <exception cref="UserErrorException">INCOMPLETE: the folder is one that a run is writing.</exception>
     public static InspectSummary Execute(string path, IRunEvents events)
     {
-        string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
-        if (name.EndsWith(StagingFolder.Suffix, StringComparison.Ordinal))
-        {
-            throw new UserErrorException(ExitCode.InputMalformed, "INCOMPLETE", "this is the staging folder of a run that is in progress or was interrupted")
-            {
-                File = path,
-                Action = "wait for the run, or run it again",
-            };
-        }
-
+        UnfinishedOutput.Refuse(path);
         Checkpoint checkpoint = Checkpoint.Open(path, requireConfig: false, followSymlinks: true);
         foreach (string note in checkpoint.Notes) events.Warning(DisplayText.Escape(note));
         InspectSummary summary = InspectSummary.Of(checkpoint);
         foreach (WeightProblem problem in summary.Problems) events.Warning($"{problem.Rule}: {DisplayText.Escape(problem.Tensor)} {problem.Text}");
-        return summary;
+        return summary with { Manifest = ManifestOf(path, events) };
+    }
+
+    private static OutputManifest? ManifestOf(string path, IRunEvents events)
+    {
+        try
+        {
+            return Directory.Exists(path) ? OutputManifest.Find(path) : null;
+        }
+        catch (UserErrorException unreadable)
+        {
+            events.Warning(unreadable.Summary);
+            return null;
+        }
     }
 }

@@ -1,4 +1,5 @@
 using Bnb.Engine.DataTypes;
+using Bnb.Engine.Output;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
@@ -29,6 +30,9 @@ internal sealed record InspectedTensor(CheckpointTensor Tensor, QuantizedWeight?
 internal sealed record InspectSummary(
     QuantizedCheckpoint Weights, IReadOnlyList<InspectedTensor> Tensors)
 {
+    /// <summary>What the folder says of how it was made, null when it has no manifest that can be read.</summary>
+    public OutputManifest? Manifest { get; init; }
+
     public Checkpoint Checkpoint => Weights.Source;
 
     public IReadOnlyList<WeightProblem> Problems => Weights.Problems;

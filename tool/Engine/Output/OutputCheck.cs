@@ -1,4 +1,6 @@
+using System.Text;
 using Bnb.Engine.Errors;
+using Bnb.Engine.Plans;
 using Bnb.Engine.Text;
 using Bnb.Formats.IO;
 
@@ -8,23 +10,48 @@ namespace Bnb.Engine.Output;
 internal static class OutputCheck
 {
     private const int EntriesShown = 5;
+    private const int LongestName = 255;
 
     /// <param name="sourcePath">Full path of the source folder or file.</param>
     /// <param name="inputFiles">Every file the run reads; links among them may lead anywhere.</param>
-    public static void Run(OutputPlace place, string sourcePath, IEnumerable<string> inputFiles, bool overwrite, long bytesNeeded)
+    /// <returns>False when a complete output of the same plan is there already.</returns>
+    public static bool Run(OutputPlace place, string sourcePath, IEnumerable<string> inputFiles, WriteMode mode, OutputPlan plan, PlanRecord record)
     {
         string outputPath = place.Path;
         string parent = place.Parent
             ?? throw Refuse("OUTPUT-EXISTS", "the output cannot be the root folder", outputPath, "choose another --output");
+        RefuseLongName(place);
         RefuseOutputInInput(outputPath, sourcePath);
         RefuseInputInOutput(outputPath, [sourcePath, .. inputFiles]);
         StagingFolder.FinishInterrupted(place);
-        RefuseExisting(place, overwrite);
+        // A worker that starts late finds what the others committed: --overwrite was not meant for that.
+        if ((!mode.Overwrite || mode.Shared) && FinishedOutput.IsAt(place, plan, record)) return false;
+        RefuseExisting(place, mode.Overwrite);
         // A file or a dangling link may stand in the place of the parent.
         bool canHold = Directory.Exists(parent) || (!Path.Exists(parent) && Directory.Exists(Path.GetDirectoryName(parent)));
         if (!canHold)
             throw Refuse("OUTPUT-PARENT", "the folder that would hold the output does not exist", parent, "create it, or choose another --output");
-        RefuseFullDisk(place.SpaceFrom, bytesNeeded);
+        RefuseFullDisk(place.SpaceFrom, plan.MaximumOutputBytes - StagedBytes(place, plan));
+        return true;
+    }
+
+    private static void RefuseLongName(OutputPlace place)
+    {
+        int length = Encoding.UTF8.GetByteCount(Path.GetFileName(place.Path));
+        if (length <= LongestName) return;
+        throw new UserErrorException(ExitCode.OutputRefused, "OUTPUT-NAME", "the name of the output is longer than a file system takes")
+        {
+            File = place.Path,
+            Facts = [("name", $"{length} bytes, at most {LongestName}")],
+            Action = "choose a shorter --output",
+        };
+    }
+
+    /// <summary>What an interrupted run left needs no room any more.</summary>
+    private static long StagedBytes(OutputPlace place, OutputPlan plan)
+    {
+        string staging = StagingNames.FolderFor(place);
+        return plan.Shards.Select(shard => new FileInfo(Path.Combine(staging, shard.FileName))).Where(file => file.Exists).Sum(file => file.Length);
     }
 
     private static void RefuseOutputInInput(string outputPath, string sourcePath)
@@ -89,9 +116,9 @@ internal static class OutputCheck
         if (entries.Count == 0) return;
         if (overwrite && !place.IsMountPoint)
         {
-            if (HoldsCheckpoint(place.Path)) return;
+            if (IsOurs(place.Path)) return;
             throw Refuse(
-                "OUTPUT-EXISTS", "the output folder exists and does not look like a checkpoint: --overwrite would delete something else",
+                "OUTPUT-EXISTS", $"the output folder exists and was not made by this tool (it has no {OutputManifest.FileName}): --overwrite would delete something else",
                 place.Path, "choose another --output, or remove the folder yourself");
         }
 
@@ -105,9 +132,9 @@ internal static class OutputCheck
         };
     }
 
-    /// <summary>--overwrite replaces an earlier result, never somebody's home folder.</summary>
-    private static bool HoldsCheckpoint(string folder) =>
-        File.Exists(Path.Combine(folder, "config.json")) || Directory.EnumerateFiles(folder, "*.safetensors").Any();
+    /// <summary>--overwrite replaces an earlier result, never somebody's home folder or the only copy of a model.</summary>
+    private static bool IsOurs(string folder) =>
+        SmallFile.TryRead(Path.Combine(folder, OutputManifest.FileName)) is { } text && OutputManifest.Parse(text) is not null;
 
     private static void RefuseFullDisk(string folder, long bytesNeeded)
     {

@@ -27,7 +27,7 @@ internal sealed record OutputPlace(string Path, bool IsMountPoint)
         return new OutputPlace(full, mounted);
     }
 
-    /// <summary>Names in the existing output folder, our own staging folder not counted.</summary>
+    /// <summary>Names in the existing output folder, but for our staging folder and what a file system keeps in its root.</summary>
     public IEnumerable<string> Entries() => Directory.EnumerateFileSystemEntries(Path)
-        .Select(System.IO.Path.GetFileName).OfType<string>().Where(name => name != StagingFolder.Suffix);
+        .Select(System.IO.Path.GetFileName).OfType<string>().Where(name => name != StagingNames.Suffix && !(IsMountPoint && name == "lost+found"));
 }

@@ -1,8 +1,10 @@
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Devices;
+using Bnb.Engine.Errors;
 using Bnb.Engine.Events;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
+using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 
@@ -18,65 +20,121 @@ internal sealed record OutputOptions(MemoryBudget Budget, ComputeEngine Engine, 
 /// </summary>
 internal static class OutputRun
 {
-    public static PipelineResult Write(
-        OutputPlan plan, OutputOptions options, OutputPlace place, bool overwrite, IRunEvents events, CancellationToken cancellation)
-    {
-        using StagingFolder staging = StagingFolder.Create(place, overwrite);
-        int scratchFiles = 0;
-        PipelineResult result = Pipeline(
-            plan, options, (shard, index) => new ShardFile(shard, index, staging),
-            () => staging.ScratchPath(Interlocked.Increment(ref scratchFiles)), events, cancellation);
-        byte[]? card = plan.CardBytes;
-        foreach (var file in plan.Source.SideFiles.Copied.Where(file => card is null || file.RelativeName != OutputPlan.CardName))
-            staging.CopyFile(file.Path, file.RelativeName);
-        if (card is not null) staging.WriteFile(OutputPlan.CardName, card);
-        byte[] index = plan.IndexBytes(result.Shards.Sum(shard => shard.TensorBytes));
-        if (index.Length > 0) staging.WriteFile(plan.IndexName, index);
-        cancellation.ThrowIfCancellationRequested();
-        foreach (CheckpointFile file in plan.Source.Files) InputCheck.ThrowIfChanged(file);
-        // Without config.json no loader takes a folder for a model: it comes last.
-        if (plan.ConfigBytes is { } config) staging.WriteFile("config.json", config);
-        try
-        {
-            staging.Commit();
-        }
-        finally
-        {
-            if (staging.Committed) events.Outcome($"the output is complete: {place.Path}");
-        }
-
-        return result;
-    }
-
     /// <summary>Refuses an output place that holds the input or anything else, or has too little room.</summary>
-    public static void CheckPlace(OutputPlan plan, OutputPlace place, string sourcePath, bool overwrite) => OutputCheck.Run(
+    /// <returns>False when a complete output of the same plan is there already.</returns>
+    public static bool CheckPlace(OutputPlan plan, PlanRecord record, OutputPlace place, string sourcePath, WriteMode mode) => OutputCheck.Run(
         place,
         Path.GetFullPath(sourcePath),
         [
             .. plan.Source.Files.Select(file => Path.GetFullPath(file.Path)),
             .. plan.Source.SideFiles.Copied.Select(file => Path.GetFullPath(file.Path)),
         ],
-        overwrite,
-        plan.MaximumOutputBytes);
+        mode,
+        plan,
+        record);
+
+    /// <summary>Indexes of the shards that fall to a worker.</summary>
+    public static IReadOnlyList<int> ShareOf(OutputPlan plan, WorkerShare? share) =>
+        (share ?? WorkerShare.Whole).Of([.. plan.Shards.Select(shard => shard.SourceBytes)]);
+
+    /// <summary>Makes the run's share of the output, and commits when that was all there was left to make.</summary>
+    public static OutputResult Write(
+        OutputPlan plan, PlanRecord record, OutputOptions options, OutputPlace place, WriteMode mode, IRunEvents events, CancellationToken cancellation)
+    {
+        var inputs = SmallInputs.Of(plan.Source);
+        using StagingFolder staging = StagingFolder.Open(place, record, SourceRecord.StateOf(plan.Source), mode, events);
+        OutputState state = OutputState.ShareDone;
+        try
+        {
+            IReadOnlyList<int> share = ShareOf(plan, mode.Share);
+            IReadOnlyDictionary<int, ShardResult> reused = StagedShards.Check(staging, plan.Shards, share, options.Budget.Workers, events, cancellation);
+            StageSmallFiles(plan, staging);
+            List<int> left = [.. share.Where(index => !reused.ContainsKey(index))];
+            int scratchFiles = 0;
+            PipelineResult made = Pipeline(
+                plan, options, [.. left.Select(index => plan.Shards[index])], (shard, index) => new ShardFile(shard, left[index], staging),
+                () => staging.ScratchPath(Interlocked.Increment(ref scratchFiles)), events, cancellation);
+            HashSources(plan, staging, mode, cancellation);
+            cancellation.ThrowIfCancellationRequested();
+            foreach (CheckpointFile file in plan.Source.Files) InputCheck.ThrowIfChanged(file);
+            inputs.ThrowIfChanged();
+            if (CommitIfComplete(staging, cancellation)) state = OutputState.Committed;
+            Dictionary<int, ShardResult> results = new(reused);
+            for (int i = 0; i < left.Count; i++) results[left[i]] = made.Shards[i];
+            return new OutputResult([.. share.Select(index => results[index])], reused.Count, state);
+        }
+        catch (Exception failure)
+        {
+            staging.Discard = !IsWorthGoingOn(failure);
+            throw;
+        }
+        finally
+        {
+            if (staging.Committed) events.Outcome($"the output is complete: {place.Path}");
+            else if (staging.Finished > 0 && !staging.Discard)
+                events.Outcome($"{staging.Finished} of {plan.Shards.Count} weight files are kept in {staging.Path}; the same command goes on from there");
+        }
+    }
 
     /// <summary>Reads and computes everything, writes nothing.</summary>
     public static PipelineResult Rehearse(OutputPlan plan, OutputOptions options, IRunEvents events, CancellationToken cancellation) => Pipeline(
-        plan, options, (shard, _) => new DiscardSink(shard), scratchPath: null, events, cancellation);
+        plan, options, plan.Shards, (shard, _) => new DiscardSink(shard), scratchPath: null, events, cancellation);
 
     private static PipelineResult Pipeline(
-        OutputPlan plan, OutputOptions options, Func<ShardPlan, int, IShardSink> openSink, Func<string>? scratchPath, IRunEvents events,
-        CancellationToken cancellation)
+        OutputPlan plan, OutputOptions options, IReadOnlyList<ShardPlan> shards, Func<ShardPlan, int, IShardSink> openSink, Func<string>? scratchPath,
+        IRunEvents events, CancellationToken cancellation)
     {
-        using var source = new TensorSource(plan.Tensors);
-        var progress = new PipelineProgress(plan.SourceTensorBytes);
+        if (plan.Shards.Count > 0 && shards.Count == 0) return new PipelineResult([], []);
+        using var source = new TensorSource(shards.SelectMany(shard => shard.Tensors), DataTypeCatalog.InputsOn(options.Engine));
+        var progress = new PipelineProgress(shards.Sum(shard => shard.SourceBytes));
         var pipeline = new PipelineContext(
             options.Engine, options.KeepNonFinite, Writes: scratchPath is not null, options.Budget, source, progress,
             scratchPath ?? (() => throw new InvalidOperationException("a dry run needs no scratch file")));
         PipelineResult result;
         using (events.Watch(progress))
-            result = TensorPipeline.Run(pipeline, plan.Shards, DataTypeCatalog.RunOf, openSink, cancellation);
+            result = TensorPipeline.Run(pipeline, shards, DataTypeCatalog.RunOf, openSink, cancellation);
         foreach (string name in result.CopiedNonFinite)
             events.Warning($"\"{DisplayText.Escape(name)}\" holds NaN or Inf and was copied as it is");
         return result;
     }
+
+    /// <summary>Side files and config.json, so that whoever commits needs nothing but the staging folder.</summary>
+    private static void StageSmallFiles(OutputPlan plan, StagingFolder staging)
+    {
+        Dictionary<string, FileRecord> records = staging.Plan.SmallFiles.ToDictionary(file => file.Name, StringComparer.Ordinal);
+        foreach (SideFile file in plan.CopiedFiles)
+        {
+            if (!records[file.RelativeName].IsAt(Path.Combine(staging.Path, file.RelativeName))) staging.CopyFile(file.Path, file.RelativeName);
+        }
+
+        if (plan.CardBytes is { } card && !records[OutputPlan.CardName].IsAt(Path.Combine(staging.Path, OutputPlan.CardName)))
+            staging.WriteFile(OutputPlan.CardName, card);
+        if (plan.ConfigBytes is { } config && !records["config.json"].IsAt(Path.Combine(staging.Path, StagingNames.Config)))
+            staging.WriteFile(StagingNames.Config, config);
+    }
+
+    /// <summary>Reads source files whole, those of the run's share that no run has read yet.</summary>
+    private static void HashSources(OutputPlan plan, StagingFolder staging, WriteMode mode, CancellationToken cancellation)
+    {
+        if (!plan.HashesSource) return;
+        IReadOnlyList<CheckpointFile> files = plan.Source.Files;
+        foreach (int index in (mode.Share ?? WorkerShare.Whole).Of([.. files.Select(file => file.Identity.Length)]))
+        {
+            if (!staging.Earlier.Sources.ContainsKey(files[index].Name))
+                staging.RecordSource(FileRecord.Read(files[index].Path, files[index].Name, cancellation));
+        }
+    }
+
+    private static bool CommitIfComplete(StagingFolder staging, CancellationToken cancellation)
+    {
+        if (OutputCommit.Missing(staging, staging.Journals()).Count > 0 || !staging.TakeWhole(cancellation)) return false;
+        JournalFolder journals = staging.Journals();
+        if (OutputCommit.Missing(staging, journals).Count > 0) return false;
+        OutputCommit.Run(staging, journals);
+        return true;
+    }
+
+    /// <summary>Whether the same command, or the same with other limits, can use what was finished before the failure.</summary>
+    private static bool IsWorthGoingOn(Exception failure) => failure is not (
+        UserErrorException { Exit: ExitCode.InputChanged or ExitCode.DataCheckFailed } or CheckpointFormatException { Error: FormatError.InputChanged });
 }

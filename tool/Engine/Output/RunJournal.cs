@@ -1,79 +1,108 @@
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Bnb.Engine.Plans;
 using Bnb.Engine.Text;
 using Bnb.Formats.IO;
+using Microsoft.Win32.SafeHandles;
 
 namespace Bnb.Engine.Output;
 
 /// <summary>
-/// The file that marks a folder as an unfinished run of ours: JSON lines, the first saying who began it, a second, if any,
-/// which folder it is about to replace. It is deleted last of all.
+/// What one process did in a staging folder, one JSON line each, every line durable before the next step and closed by a
+/// checksum of itself. The first line says whose plan it is; a line is written only when what it names is durable.
 /// </summary>
-internal static class RunJournal
+internal sealed class RunJournal : IDisposable
 {
-    // Hidden and ours: a side file of the source could well be called journal.jsonl.
-    private const string Name = ".bnb-journal.jsonl";
+    /// <summary>Raised when lines change their meaning.</summary>
+    public const int Version = 2;
 
-    // Two lines; a longer one is not ours.
-    private const long LongestJournal = 1 << 16;
+    private readonly SafeFileHandle _handle;
+    private readonly Lock _lock = new();
+    private long _length;
 
-    public static string PathIn(string folder) => Path.Combine(folder, Name);
-
-    public static bool IsIn(string folder) => File.Exists(PathIn(folder));
-
-    public static void Begin(string folder)
+    private RunJournal(string path, SafeFileHandle handle)
     {
-        using var handle = File.OpenHandle(PathIn(folder), FileMode.CreateNew, FileAccess.Write);
-        Append(handle, json =>
-        {
-            json.WriteString("type", "begin");
-            json.WriteNumber("journal", 1);
-            json.WriteString("tool", ToolVersion.Name);
-            json.WriteString("host", Environment.MachineName);
-            json.WriteNumber("pid", Environment.ProcessId);
-        });
+        Path = path;
+        _handle = handle;
     }
+
+    public string Path { get; }
+
+    /// <summary>How many files this process has recorded.</summary>
+    public int Recorded { get; private set; }
+
+    /// <summary>Begins a journal of this process.</summary>
+    /// <param name="state">Of the source, <see cref="SourceRecord.StateOf"/>.</param>
+    public static RunJournal Begin(string folder, PlanRecord plan, string state)
+    {
+        string path = System.IO.Path.Combine(folder, StagingNames.NewJournal());
+        var journal = new RunJournal(path, File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete));
+        try
+        {
+            journal.Append(json =>
+            {
+                json.WriteString("type", "begin");
+                json.WriteNumber("journal", Version);
+                json.WriteString("tool", ToolVersion.Name);
+                json.WriteString("host", Environment.MachineName);
+                json.WriteNumber("pid", Environment.ProcessId);
+                json.WriteString("plan", plan.Hash);
+                json.WriteString("source_state", state);
+            });
+            Posix.FsyncDirectory(folder);
+            return journal;
+        }
+        catch
+        {
+            journal.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Records a weight file that has its final name and is durable.</summary>
+    public void Shard(FileRecord file)
+    {
+        Append(json => WriteFile(json, "shard", file));
+        Recorded++;
+    }
+
+    /// <summary>Records what the content of a source file hashes to.</summary>
+    public void Source(FileRecord file) => Append(json => WriteFile(json, "source", file));
+
+    /// <summary>Says, before files move one by one into a folder that cannot be renamed over, that they begin to.</summary>
+    public void Moves() => Append(json => json.WriteString("type", "move"));
 
     /// <summary>Says, before the two folders change places, that <paramref name="old"/> may be deleted afterwards.</summary>
-    public static void Replaces(string folder, FileIdentity old)
+    public void Replaces(FileIdentity old) => Append(json =>
     {
-        using var handle = File.OpenHandle(PathIn(folder), FileMode.Open, FileAccess.Write);
-        Append(handle, json =>
-        {
-            json.WriteString("type", "replace");
-            json.WriteNumber("device", old.Device);
-            json.WriteNumber("inode", old.Inode);
-        });
+        json.WriteString("type", "replace");
+        json.WriteNumber("device", old.Device);
+        json.WriteNumber("inode", old.Inode);
+    });
+
+    public void Dispose() => _handle.Dispose();
+
+    /// <summary>The checksum that closes a line, over the text before it.</summary>
+    internal static string Checksum(ReadOnlySpan<byte> text) => Convert.ToHexStringLower(SHA256.HashData(text))[..16];
+
+    private static void WriteFile(Utf8JsonWriter json, string type, FileRecord file)
+    {
+        json.WriteString("type", type);
+        json.WriteString("name", file.Name);
+        json.WriteNumber("bytes", file.Bytes);
+        json.WriteString("sha256", file.Sha256);
     }
 
-    /// <summary>Whether the journal in <paramref name="folder"/> says that it replaced <paramref name="old"/>.</summary>
-    public static bool SaysItReplaced(string folder, FileIdentity old)
+    private void Append(Action<Utf8JsonWriter> members)
     {
-        string path = PathIn(folder);
-        if (new FileInfo(path).Length > LongestJournal) return false;
-        foreach (string line in File.ReadLines(path))
+        byte[] text = Encoding.UTF8.GetBytes(JsonLine.Of(members).TrimEnd('}', '\n'));
+        byte[] line = [.. text, .. Encoding.ASCII.GetBytes($",\"line\":\"{Checksum(text)}\"}}\n")];
+        lock (_lock)
         {
-            try
-            {
-                JsonElement entry = JsonElement.Parse(line);
-                if (entry.GetProperty("type").GetString() == "replace"
-                    && entry.GetProperty("device").GetUInt64() == old.Device
-                    && entry.GetProperty("inode").GetUInt64() == old.Inode)
-                    return true;
-            }
-            catch (Exception halfWritten) when (halfWritten is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
-            {
-                // Killed while writing the line: then the folders had not changed places yet.
-                return false;
-            }
+            RandomAccess.Write(_handle, line, _length);
+            Posix.Fsync(_handle);
+            _length += line.Length;
         }
-
-        return false;
-    }
-
-    private static void Append(Microsoft.Win32.SafeHandles.SafeFileHandle handle, Action<Utf8JsonWriter> members)
-    {
-        RandomAccess.Write(handle, Encoding.UTF8.GetBytes(JsonLine.Of(members)), RandomAccess.GetLength(handle));
-        Posix.Fsync(handle);
     }
 }

@@ -70,8 +70,9 @@ internal sealed class ShardFile : IShardSink
         _handle.Dispose();
 
         CheckReadsBack(length);
-        _staging.Publish(_tempPath, _plan.FileName);
-        return new ShardResult(length, position, [.. states.Select(state => state.Length)]);
+        FileRecord record = FileRecord.Read(_tempPath, _plan.FileName);
+        _staging.Publish(_tempPath, record);
+        return new ShardResult(length, position, [.. states.Select(state => state.Length)], record);
     }
 
     public void Dispose() => _handle.Dispose();

@@ -1,237 +1,252 @@
-using System.Text;
 using Bnb.Engine.Errors;
+using Bnb.Engine.Events;
+using Bnb.Engine.Plans;
 using Bnb.Formats.IO;
 using Microsoft.Win32.SafeHandles;
 
 namespace Bnb.Engine.Output;
 
 /// <summary>
-/// The folder in which an output is built, beside its final place, so that one rename makes all of it visible. It is
-/// locked while in use and carries a journal: a staging folder with our journal and no lock is the leftover of a killed
-/// run and may be removed; one without is not ours and is never touched.
+/// The folder in which an output is built, beside its final place, so that one rename makes all of it visible. It is locked
+/// while in use, by one run or by workers that share it, and holds the plan and journals: what an earlier run of the same
+/// plan finished is taken over, a folder without a journal is not ours and is never touched.
 /// </summary>
 internal sealed class StagingFolder : IDisposable
 {
-    /// <summary>Suffix of a staging folder; inspecting one says that the run is not finished.</summary>
-    public const string Suffix = ".bnb-partial";
-
-    private const int LongestName = 255;
-    private const int NameExists = 17;
-
     private readonly OutputPlace _place;
-    private readonly bool _overwrite;
+    private readonly WriteMode _mode;
     private readonly bool _madeParent;
+    private readonly List<string> _temps = [];
     private SafeFileHandle? _lock;
+    private RunJournal? _journal;
+    private bool _keep;
 
-    private StagingFolder(OutputPlace place, string path, bool overwrite, SafeFileHandle folderLock, bool madeParent)
+    private StagingFolder(OutputPlace place, PlanRecord plan, WriteMode mode, SafeFileHandle folderLock, bool madeParent)
     {
-        (_place, Path, _overwrite, _lock, _madeParent) = (place, path, overwrite, folderLock, madeParent);
+        (_place, Plan, _mode, _lock, _madeParent) = (place, plan, mode, folderLock, madeParent);
+        Path = StagingNames.FolderFor(place);
     }
 
     public string Path { get; }
 
+    public PlanRecord Plan { get; }
+
+    /// <summary>What earlier runs finished, by their word; nothing of it has been checked.</summary>
+    public JournalFolder Earlier { get; private set; } = new();
+
     /// <summary>True from the moment the output has its final name; what fails after that only fails to clean up.</summary>
     public bool Committed { get; private set; }
 
-    /// <summary>
-    /// Where the staging folder of an output lies: on the same device, and short even when the output's own name is not.
-    /// </summary>
-    public static string PathFor(OutputPlace place)
-    {
-        if (place.IsMountPoint) return System.IO.Path.Combine(place.Path, Suffix);
-        string parent = place.Parent!;
-        string name = System.IO.Path.GetFileName(place.Path) + Suffix;
-        if (Encoding.UTF8.GetByteCount(name) > LongestName)
-            name = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(name)))[..16] + Suffix;
-        return System.IO.Path.Combine(parent, name);
-    }
+    /// <summary>Set when what was finished is worth nothing to a later run.</summary>
+    public bool Discard { get; set; }
 
-    /// <summary>Creates and locks the staging folder, first removing what a killed run of ours left there.</summary>
-    public static StagingFolder Create(OutputPlace place, bool overwrite)
+    /// <summary>Weight files that stay in the folder when the run ends without a commit.</summary>
+    public int Finished { get; private set; }
+
+    /// <summary>Opens and locks the staging folder of an output, creating it when there is none.</summary>
+    /// <param name="state">Of the source, <see cref="SourceRecord.StateOf"/>.</param>
+    public static StagingFolder Open(OutputPlace place, PlanRecord plan, string state, WriteMode mode, IRunEvents events)
     {
-        string path = PathFor(place);
-        string parent = System.IO.Path.GetDirectoryName(path)!;
+        string path = StagingNames.FolderFor(place), parent = System.IO.Path.GetDirectoryName(path)!;
         bool madeParent = !Directory.Exists(parent);
         Directory.CreateDirectory(parent);
         bool existed = System.IO.Path.Exists(path);
         // A file in its place, or a link to a folder that is somewhere else.
-        if (existed && (!Directory.Exists(path) || new DirectoryInfo(path).LinkTarget is not null)) throw Foreign(path);
-        if (!existed) Directory.CreateDirectory(path);
-        SafeFileHandle folderLock = Posix.Flock(path) ?? throw Locked(path);
+        if (existed && (!Directory.Exists(path) || new DirectoryInfo(path).LinkTarget is not null)) throw StagingErrors.Foreign(path);
+        SafeFileHandle? folderLock = null;
         StagingFolder? staging = null;
         try
         {
-            if (existed) RemoveLeftovers(path);
-            staging = new StagingFolder(place, path, overwrite, folderLock, madeParent);
-            RunJournal.Begin(path);
+            if (!existed) Directory.CreateDirectory(path);
+            folderLock = StagingLock.Take(path, mode.Shared, events);
+            staging = new StagingFolder(place, plan, mode, folderLock, madeParent);
+            StagingCheck.Run(path, plan, state, mode.Restart);
+            if (!mode.Shared) StagingCheck.DeleteTemps(path);
+            staging.Earlier = JournalFolder.Read(path);
+            // Until it is checked it counts: a run that is stopped before that must not throw it away.
+            staging.Finished = staging.Earlier.Shards.Count;
+            staging._journal = RunJournal.Begin(path, plan, state);
+            staging.WritePlan();
             return staging;
         }
         catch
         {
-            // Only a folder that turned out to be ours is removed.
-            if (staging is null) folderLock.Dispose();
-            else staging.Dispose();
+            // Only a folder that turned out to be ours is emptied; an empty one goes if it is new.
+            if (staging?._journal is not null)
+            {
+                staging.Dispose();
+                throw;
+            }
+
+            folderLock?.Dispose();
+            if (!existed && IsEmpty(path)) Directory.Delete(path);
+            if (madeParent && IsEmpty(parent)) Directory.Delete(parent);
             throw;
         }
     }
 
     /// <summary>
     /// Does what is left of a run that was killed after its output became visible: deletes the folder it replaced, if any,
-    /// and its journal.
+    /// and its journals.
     /// </summary>
     public static void FinishInterrupted(OutputPlace place)
     {
-        if (!RunJournal.IsIn(place.Path)) return;
-        using SafeFileHandle folderLock = Posix.Flock(place.Path) ?? throw Locked(place.Path);
-        string old = PathFor(place);
-        if (Directory.Exists(old) && RunJournal.SaysItReplaced(place.Path, FileIdentity.Of(old))) Directory.Delete(old, recursive: true);
-        File.Delete(RunJournal.PathIn(place.Path));
+        OutputMove.UndoHalf(place);
+        if (!JournalFolder.IsIn(place.Path)) return;
+        using SafeFileHandle folderLock = Posix.Flock(place.Path) ?? throw StagingErrors.Locked(place.Path);
+        JournalFolder journals = JournalFolder.Read(place.Path);
+        string staging = StagingNames.FolderFor(place);
+        foreach (string old in (string[])[staging, staging + OutputMove.OldSuffix])
+        {
+            if (Directory.Exists(old) && journals.SaysItReplaced(FileIdentity.Of(old))) Directory.Delete(old, recursive: true);
+        }
+
+        StagingCheck.DeleteOwn(place.Path);
     }
 
-    /// <summary>A name no loader looks for, unique to this process.</summary>
-    public string TempPath(int shard) => System.IO.Path.Combine(Path, $".t-{shard}-{Environment.ProcessId}");
+    /// <summary>A name no loader looks for, of this process alone.</summary>
+    public string TempPath(int shard) => Temp('t', shard);
 
-    public string ScratchPath(int number) => System.IO.Path.Combine(Path, $".s-{number}-{Environment.ProcessId}");
+    public string ScratchPath(int number) => Temp('s', number);
 
-    /// <summary>Gives a finished, durable temp file its final name.</summary>
-    public void Publish(string tempPath, string fileName)
+    /// <summary>Gives a finished, durable temp file its final name and records it.</summary>
+    public void Publish(string tempPath, FileRecord file)
     {
-        string target = System.IO.Path.Combine(Path, fileName);
-        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(target)!);
-        Posix.Rename(tempPath, target);
+        Place(tempPath, file.Name);
+        _journal!.Shard(file);
+        Finished++;
     }
 
-    /// <summary>Writes a small file durably.</summary>
+    /// <summary>Takes over what earlier runs finished, after it was checked.</summary>
+    public void Adopt(IReadOnlyCollection<FileRecord> shards)
+    {
+        Finished = shards.Count;
+        if (_mode.Shared) return;
+        foreach (FileRecord shard in shards) _journal!.Shard(shard);
+        foreach (FileRecord source in Earlier.Sources.Values) _journal!.Source(source);
+        // All that counts stands in the new journal now.
+        foreach (string journal in Earlier.Names) File.Delete(System.IO.Path.Combine(Path, journal));
+    }
+
+    /// <summary>Leaves everything in place, however the run ends.</summary>
+    public void Keep() => _keep = true;
+
+    /// <summary>Records what the content of a source file hashes to.</summary>
+    public void RecordSource(FileRecord source) => _journal!.Source(source);
+
+    /// <summary>Writes a small file durably, in the place of an earlier one.</summary>
     public void WriteFile(string name, ReadOnlySpan<byte> bytes)
     {
-        using (var handle = File.OpenHandle(System.IO.Path.Combine(Path, name), FileMode.CreateNew, FileAccess.Write))
+        string temp = TempPath(0);
+        using (var handle = File.OpenHandle(temp, FileMode.CreateNew, FileAccess.Write))
         {
             RandomAccess.Write(handle, bytes, 0);
             Posix.Fsync(handle);
         }
+
+        Place(temp, name);
     }
 
     /// <summary>Copies a side file durably, byte for byte.</summary>
     public void CopyFile(string sourcePath, string relativeName)
     {
-        string target = System.IO.Path.Combine(Path, relativeName);
-        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(target)!);
-        using var source = new FileStream(sourcePath, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-        using var copy = new FileStream(target, FileMode.CreateNew, FileAccess.Write, FileShare.Read);
-        source.CopyTo(copy);
-        copy.Flush();
-        Posix.Fsync(copy.SafeFileHandle);
+        string temp = TempPath(0);
+        using (var source = new FileStream(sourcePath, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete))
+        using (var copy = new FileStream(temp, FileMode.CreateNew, FileAccess.Write, FileShare.Read))
+        {
+            source.CopyTo(copy);
+            copy.Flush();
+            Posix.Fsync(copy.SafeFileHandle);
+        }
+
+        Place(temp, relativeName);
+    }
+
+    /// <summary>The journals of all runs as they stand now.</summary>
+    public JournalFolder Journals() => JournalFolder.Read(Path);
+
+    /// <summary>
+    /// For the commit: makes a shared folder this run's own, waiting for workers that are about to end.
+    /// </summary>
+    /// <returns>False when another worker has committed meanwhile, or still works.</returns>
+    public bool TakeWhole(CancellationToken cancellation)
+    {
+        if (!_mode.Shared) return true;
+        _lock!.Dispose();
+        _lock = StagingLock.WaitForWhole(Path, cancellation);
+        return _lock is not null;
     }
 
     /// <summary>Makes the output visible under its final name; what it replaces is deleted only after that.</summary>
     public void Commit()
     {
+        StagingCheck.DeleteTemps(Path);
+        File.Delete(System.IO.Path.Combine(Path, StagingNames.Config));
+        StagingCheck.RefuseStrangers(Path, Plan);
         foreach (string folder in Directory.EnumerateDirectories(Path, "*", SearchOption.AllDirectories)) Posix.FsyncDirectory(folder);
         Posix.FsyncDirectory(Path);
-        string? replaced = _place.IsMountPoint ? MoveIntoMountPoint() : MoveFolder();
+        string? replaced = null;
+        if (_place.IsMountPoint) OutputMove.IntoMountPoint(_place, Path, _journal!);
+        else replaced = OutputMove.Folder(_place, Path, _mode.Overwrite, _journal!);
         Committed = true;
         Posix.FsyncDirectory(_place.IsMountPoint ? _place.Path : _place.Parent!);
         if (replaced is not null) Directory.Delete(replaced, recursive: true);
-        // Last of all: until here it says what a run killed in between has left to do.
-        if (!_place.IsMountPoint) File.Delete(RunJournal.PathIn(_place.Path));
+        // Last of all: until here the journals say what a run killed in between has left to do.
+        StagingCheck.DeleteOwn(_place.IsMountPoint ? Path : _place.Path);
+        if (_place.IsMountPoint) Directory.Delete(Path);
     }
 
     public void Dispose()
     {
-        if (_lock is null) return;
-        if (!Committed && Directory.Exists(Path)) Directory.Delete(Path, recursive: true);
-        string parent = System.IO.Path.GetDirectoryName(Path)!;
-        if (!Committed && _madeParent && IsEmpty(parent)) Directory.Delete(parent);
-        _lock.Dispose();
+        if (_journal is null) return;
+        _journal.Dispose();
+        _journal = null;
+        if (!Committed && Directory.Exists(Path)) CleanUp();
+        _lock?.Dispose();
         _lock = null;
     }
 
-    private static void RemoveLeftovers(string path)
-    {
-        if (!IsEmpty(path) && !RunJournal.IsIn(path)) throw Foreign(path);
-        foreach (string folder in Directory.EnumerateDirectories(path)) Directory.Delete(folder, recursive: true);
-        foreach (string file in Directory.EnumerateFiles(path).Where(file => file != RunJournal.PathIn(path))) File.Delete(file);
-        File.Delete(RunJournal.PathIn(path));
-    }
+    private static bool IsEmpty(string folder) => Directory.Exists(folder) && !Directory.EnumerateFileSystemEntries(folder).Any();
 
-    private static bool IsEmpty(string folder) => !Directory.EnumerateFileSystemEntries(folder).Any();
-
-    /// <summary>One rename of the whole folder.</summary>
-    /// <returns>A folder that is now to be deleted, or null.</returns>
-    private string? MoveFolder()
+    private void CleanUp()
     {
-        string output = _place.Path;
-        if (!Directory.Exists(output))
+        if (_mode.Shared)
         {
-            MoveIfAbsent();
-            return null;
+            // What is not of this process may be in use.
+            foreach (string temp in _temps) File.Delete(temp);
+            return;
         }
 
-        if (!_place.Entries().Any())
+        if (_keep || (Finished > 0 && !Discard))
         {
-            // rename(2) replaces an empty folder atomically.
-            Posix.Rename(Path, output);
-            return null;
+            StagingCheck.DeleteTemps(Path);
+            return;
         }
 
-        if (!_overwrite) throw OutputAppeared();
-        RunJournal.Replaces(Path, FileIdentity.Of(output));
-        if (Posix.RenameExchange(Path, output)) return Path;
-        string old = Path + ".old";
-        Posix.Rename(output, old);
-        Posix.Rename(Path, output);
-        return old;
+        StagingCheck.DeleteOurs(Path, Plan);
+        string parent = System.IO.Path.GetDirectoryName(Path)!;
+        if (_madeParent && IsEmpty(parent)) Directory.Delete(parent);
     }
 
-    private void MoveIfAbsent()
+    private string Temp(char kind, int number)
     {
-        try
-        {
-            if (Posix.RenameNoReplace(Path, _place.Path)) return;
-        }
-        catch (IOException exists) when (exists.HResult == NameExists)
-        {
-            throw OutputAppeared();
-        }
-
-        // A file system without renameat2: a window between check and rename remains.
-        if (System.IO.Path.Exists(_place.Path)) throw OutputAppeared();
-        Posix.Rename(Path, _place.Path);
+        string path = System.IO.Path.Combine(Path, StagingNames.NewTemp(kind, number));
+        lock (_temps) _temps.Add(path);
+        return path;
     }
 
-    /// <summary>
-    /// A mount point cannot be renamed over: its files move in one by one, config.json last, without which no loader takes
-    /// the folder for a model.
-    /// </summary>
-    /// <returns>The staging folder, empty but for the journal.</returns>
-    private string MoveIntoMountPoint()
+    private void Place(string tempPath, string name)
     {
-        if (_place.Entries().Any()) throw OutputAppeared();
-        IEnumerable<string> names = Directory.EnumerateFileSystemEntries(Path)
-            .Where(path => path != RunJournal.PathIn(Path)).Select(System.IO.Path.GetFileName).OfType<string>()
-            .OrderBy(name => name == "config.json").ThenBy(name => name, StringComparer.Ordinal);
-        foreach (string name in names.ToList())
-            Posix.Rename(System.IO.Path.Combine(Path, name), System.IO.Path.Combine(_place.Path, name));
-        return Path;
+        string target = System.IO.Path.Combine(Path, name);
+        string folder = System.IO.Path.GetDirectoryName(target)!;
+        // Not the staging folder itself: when somebody deletes it, the run has to notice.
+        if (folder != Path) Directory.CreateDirectory(folder);
+        Posix.Rename(tempPath, target);
+        Posix.FsyncDirectory(folder);
     }
 
-    private static UserErrorException Foreign(string path) => new(
-        ExitCode.CannotResume, "STAGING-FOREIGN", "the staging folder exists and was not made by this tool")
+    private void WritePlan()
     {
-        File = path,
-        Action = "move it away, or choose another --output",
-    };
-
-    private static UserErrorException Locked(string path) => new(ExitCode.Locked, "LOCKED", "another run is writing this output")
-    {
-        File = path,
-        Action = "wait for it to finish, or choose another --output",
-    };
-
-    private UserErrorException OutputAppeared() => new(
-        ExitCode.OutputRefused, "OUTPUT-EXISTS", "the output appeared while this run was working")
-    {
-        File = _place.Path,
-        Action = "choose another --output, or use --overwrite",
-    };
+        if (StagingCheck.PlanIn(Path)?.Hash != Plan.Hash) WriteFile(StagingNames.Plan, Plan.Utf8.Span);
+    }
 }

@@ -10,6 +10,12 @@ namespace Bnb.Engine.Plans;
 /// <param name="Transpose">True when the source stores <c>[Columns, Rows]</c> (GPT-2's Conv1D).</param>
 internal abstract record Quantization(DType SourceType, long Rows, long Columns, bool Transpose)
 {
+    /// <summary>How scales are found.</summary>
+    public ScaleRule Scale { get; init; }
+
+    /// <summary>What an error in each input feature weighs when scales are searched; null for 1 everywhere.</summary>
+    public float[]? Importance { get; init; }
+
     public long ValueCount => Rows * Columns;
 
     /// <summary>The type the kernel sees: F64 is rounded to F32 first.</summary>

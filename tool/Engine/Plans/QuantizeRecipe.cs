@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Bnb.Engine.Policy;
 using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
@@ -19,8 +20,19 @@ internal abstract record QuantizeRecipe
     /// <summary>Neighbouring values of a row that share a scale: a layer whose input size is no multiple is unaligned.</summary>
     public abstract int Blocksize { get; }
 
+    /// <summary>How scales are found.</summary>
+    public ScaleRule Scale { get; init; }
+
+    /// <summary>False for the recipe that leaves every weight as it is.</summary>
+    public virtual bool Quantizes => true;
+
     /// <summary>Whether the output's size is known only after the weights were read.</summary>
     public virtual bool SizeDependsOnWeights => false;
+
+    /// <summary>Writes the type's own options, as journals and manifests keep them.</summary>
+    public virtual void WriteOptions(Utf8JsonWriter json)
+    {
+    }
 
     /// <summary>Names of the tensors that a quantized weight adds to the file.</summary>
     public abstract IEnumerable<string> CompanionNames(string weightName);

@@ -102,18 +102,15 @@ internal static class ShardLayout
 
     private static IEnumerable<PlannedTensor> OutputsOf(TensorPlan tensor) => tensor switch
     {
-        { Quantization: { } quantization } => quantization.Outputs(tensor.Source.Name),
+        { Quantization: { } quantization } => quantization.Outputs(tensor.Name),
         { Dequantization: { } packed } => [DenseOutput(packed)],
+        { Input: { } input } => [new PlannedTensor(
+            input.Name, input.DType, input.Shape, OutputRole.Dense, input.Shape.ElementCount * (input.DType.BitSize() / 8))],
         _ => [new PlannedTensor(tensor.Source.Name, tensor.Source.DType, tensor.Source.Shape, OutputRole.Copied, tensor.Source.ByteCount)],
     };
 
-    private static PlannedTensor DenseOutput(Dequantization packed)
-    {
-        TensorShape shape = packed.Transpose
-            ? TensorShape.Of(packed.Weight.Columns, packed.Weight.Rows)
-            : TensorShape.Of(packed.Weight.Rows, packed.Weight.Columns);
-        return new PlannedTensor(packed.Weight.Name, FloatTypes.Stored(packed.Type), shape, OutputRole.Dense, packed.OutputBytes);
-    }
+    private static PlannedTensor DenseOutput(Dequantization packed) =>
+        new(packed.Weight.Name, FloatTypes.Stored(packed.Type), packed.Shape, OutputRole.Dense, packed.OutputBytes);
 
     private static string FileName(string baseName, int index, int count) =>
         count == 1 ? $"{baseName}.safetensors" : $"{baseName}-{index + 1:D5}-of-{count:D5}.safetensors";

@@ -1,4 +1,5 @@
 using Bnb.Formats.Primitives;
+using Bnb.Quant.Nested;
 
 namespace Bnb.Engine.Plans;
 
@@ -39,4 +40,8 @@ internal sealed record ShardPlan(
     IReadOnlyList<OutputTensor> Outputs,
     int HeaderLength,
     long FixedLength,
-    long MaximumLength);
+    long MaximumLength)
+{
+    /// <summary>Bytes to read for it, which is what the work on it costs.</summary>
+    public long SourceBytes => Tensors.Sum(tensor => tensor.SourceBytes);
+}

@@ -1,4 +1,5 @@
 using Bnb.Engine.Policy;
+using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Numerics;
 using Bnb.Quant.ScaledCodes;
@@ -12,12 +13,25 @@ namespace Bnb.Engine.Plans;
 internal sealed record TensorPlan(
     CheckpointTensor Source, TensorDecision Decision, Quantization? Quantization, Dequantization? Dequantization = null)
 {
-    /// <summary>The files that its data come from, one entry per tensor read.</summary>
-    public IEnumerable<CheckpointFile> SourceFiles => Dequantization is { } packed
-        ? packed.Weight.Parts.Select(part => part.File)
-        : [Source.File];
+    /// <summary>Where the values come from when <see cref="Source"/> does not hold them as they are; else null.</summary>
+    public WeightInput? Input { get; init; }
 
-    public long SourceBytes => Dequantization is { } packed ? packed.Weight.Parts.Sum(part => part.ByteCount) : Source.ByteCount;
+    /// <summary>Name of the dense tensor.</summary>
+    public string Name => Input?.Name ?? Dequantization?.Weight.Name ?? Source.Name;
+
+    /// <summary>Shape of the dense tensor, as it is or would be stored.</summary>
+    public TensorShape Shape => Input?.Shape ?? Dequantization?.Shape ?? Source.Shape;
+
+    /// <summary>dtype of the dense tensor.</summary>
+    public DType DType => Input?.DType ?? (Dequantization is { } packed ? FloatTypes.Stored(packed.Type) : Source.DType);
+
+    /// <summary>The stored tensors that its data come from.</summary>
+    public IEnumerable<CheckpointTensor> Parts => Input?.Parts ?? Dequantization?.Weight.Parts ?? [Source];
+
+    /// <summary>The files that its data come from, one entry per tensor read.</summary>
+    public IEnumerable<CheckpointFile> SourceFiles => Parts.Select(part => part.File);
+
+    public long SourceBytes => Parts.Sum(part => part.ByteCount);
 }
 
 /// <summary>A quantized weight on its way back.</summary>
@@ -25,5 +39,14 @@ internal sealed record TensorPlan(
 /// <param name="Transpose">True to write [in, out], as GPT-2's Conv1D stores it.</param>
 internal sealed record Dequantization(QuantizedWeight Weight, ElementType Type, bool Transpose)
 {
+    /// <summary>What a worker's buffers must hold to decode it, where a plan of another kind needs to know.</summary>
+    public BufferShape? Shapes { get; init; }
+
     public long OutputBytes => Weight.ValueCount * Type.Size();
+
+    /// <summary>Shape of the dense tensor to write.</summary>
+    public TensorShape Shape => DecodedInput.ShapeOf(Weight, Transpose);
+
+    /// <summary>Matrices that are written the other way round than they are decoded, or 0.</summary>
+    public long TransposedMatrices => Transpose ? 1 : Weight.IsTransposed ? Weight.MatrixCount : 0;
 }

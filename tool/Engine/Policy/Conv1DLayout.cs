@@ -1,3 +1,4 @@
+using Bnb.Engine.Architectures;
 using Bnb.Engine.Policy.Names;
 
 namespace Bnb.Engine.Policy;
@@ -36,14 +37,16 @@ internal static class Conv1DLayout
 
     /// <summary>
     /// Whether a weight that is stored quantized, and so already as [out, in], was a Conv1D. The bias is no witness any more
-    /// there; the family alone decides.
+    /// there; the class decides, or where it is unknown the family or the original.
     /// </summary>
-    public static bool WasUsed(string weightName, ModelFacts facts)
+    /// <param name="isOriginal">The unquantized checkpoint was found to use Conv1D.</param>
+    public static bool WasUsed(string weightName, ModelFacts facts, KnownModel model, bool isOriginal)
     {
+        if (model.Find(weightName) is { } known) return known.Facts.IsConv1D;
         int dot = weightName.LastIndexOf('.');
         return dot > 0 && FamilyCatalog.Conv1DLeaves.Contains(Leaf(weightName.AsSpan(0, dot)))
-            && facts.SubModelTypes.Append(facts.ModelType).Append(facts.DecoderModelType)
-                .OfType<string>().Any(FamilyCatalog.Conv1D.Contains);
+            && (isOriginal || facts.SubModelTypes.Append(facts.ModelType).Append(facts.DecoderModelType)
+                .OfType<string>().Any(FamilyCatalog.Conv1D.Contains));
     }
 
     private static string Leaf(ReadOnlySpan<char> module)

@@ -100,7 +100,7 @@ internal static class LinearRules
             return Excluded(RuleIds.Multimodal, "part of the vision or audio side", tower);
 
         string leaf = module.Leaf;
-        if (LeafNames.IsEmbeddingLike(leaf)) return Excluded(RuleIds.Embedding, "named like an embedding table", leaf);
+        if (LeafNames.IsEmbeddingLike(leaf) || LeafNames.IsNumberedTable(module)) return Excluded(RuleIds.Embedding, "named like an embedding table", leaf);
         if (IsRouter(module, context)) return Excluded(RuleIds.Router, "expert router", leaf);
         if (Head(module, context) is string head) return Excluded(RuleIds.Head, "output head", head);
         return MultiheadAttention(module, context) ?? KeptInFloat(module, context) ?? StateSpace(module, context) ?? DiffusionEnd(module, context);

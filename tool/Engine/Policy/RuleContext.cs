@@ -70,9 +70,8 @@ internal sealed class RuleContext
 
     /// <summary>Whether the module has neighbours that make it the gate of a gated feed-forward and so no router.</summary>
     public bool IsGateOfFeedForward(ModuleName module) =>
-        _weights.Contains(module.Parent + ".up.weight") || _weights.Contains(module.Parent + ".up_proj.weight") && !HasExperts(module);
-
-    private bool HasExperts(ModuleName module) => _blocksWithExperts.Contains(module.Parent);
+        (_weights.Contains(module.Parent + ".up.weight") || _weights.Contains(module.Parent + ".up_proj.weight"))
+        && !_weights.Contains(module.Parent + ".gate_proj.weight") && !_blocksWithExperts.Contains(module.Parent);
 
     /// <summary>Dimensions as text, for reasons.</summary>
     public static string Describe(IReadOnlyList<long> shape) =>

@@ -18,7 +18,7 @@ internal static class UserPatterns
         for (int p = 0; p < patterns.Count; p++)
         {
             PatternRule pattern = patterns[p];
-            var glob = new Glob(pattern.Glob);
+            var glob = new NamePattern(pattern.Glob);
             int matched = 0;
             int able = 0;
             int example = -1;

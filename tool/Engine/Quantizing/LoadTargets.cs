@@ -36,15 +36,7 @@ internal static class LoadTargets
     }
 
     /// <summary>The word of the option.</summary>
-    public static string Name(LoadTarget target) => target switch
-    {
-        LoadTarget.Transformers4 => "transformers4",
-        LoadTarget.Transformers5 => "transformers5",
-        LoadTarget.Diffusers => "diffusers",
-        LoadTarget.Vllm => "vllm",
-        LoadTarget.Sglang => "sglang",
-        _ => "peft",
-    };
+    public static string Name(LoadTarget target) => target.Word();
 
     private static (string Reason, string Action)? Obstacle(LoadTarget target, QuantizeRequest request, Checkpoint source, PolicyResult policy) => target switch
     {

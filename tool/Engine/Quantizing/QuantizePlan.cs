@@ -1,11 +1,15 @@
+using System.Globalization;
+using System.Text.Json;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Errors;
+using Bnb.Engine.Merging;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
+using Bnb.Formats.Adapters;
 using Bnb.Formats.Checkpoints;
+using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
-using Bnb.Formats.Tensors;
 
 namespace Bnb.Engine.Quantizing;
 
@@ -22,7 +26,23 @@ internal sealed record QuantizePlan(
 {
     public override byte[]? CardBytes => ModelCard.Of(this);
 
-    public long ParameterCount => Tensors.Sum(tensor => tensor.Source.Shape.ElementCount);
+    public override string Command => "quantize";
+
+    public override bool HashesSource => Request.HashSource;
+
+    public required QuantizeRequest Request { get; init; }
+
+    /// <summary>The compute dtype written to config.json where the data type has one.</summary>
+    public required string ComputeDType { get; init; }
+
+    public long ParameterCount => Tensors.Sum(tensor => tensor.Shape.ElementCount);
+
+    /// <summary>The forms that weights of the source are decoded from; empty for a plain one.</summary>
+    public IReadOnlyList<string> SourceForms =>
+    [
+        .. Tensors.Select(tensor => (tensor.Input as DecodedInput)?.Weight.Type ?? tensor.Dequantization?.Weight.Type)
+            .OfType<string>().Distinct().Order(StringComparer.Ordinal),
+    ];
 
     public long QuantizedParameterCount => Tensors.Sum(tensor => tensor.Quantization?.ValueCount ?? 0);
 
@@ -31,51 +51,114 @@ internal sealed record QuantizePlan(
     /// <exception cref="UserErrorException">The source is valid but cannot be quantized as asked.</exception>
     public static QuantizePlan Make(QuantizeRequest request, Checkpoint source)
     {
-        RefuseQuantized(source);
         QuantizeRecipe recipe = request.Recipe;
+        var overrides = new OverridePlan(recipe, request.Overrides);
+        Importance? importance = request.ImportancePath is { } path ? Importance.Open(path) : null;
+        ModelFacts facts = ModelFactsReader.Read(source.Config);
+        IReadOnlyList<TensorPlan> dense = DenseTensors.Of(source);
+        if (request.AdapterPath is { } adapter) dense = AdapterMerge.Apply(dense, LoraAdapter.Open(adapter));
+        IReadOnlyList<PatternRule> patterns = overrides.Patterns(request.Patterns, dense.Select(tensor => tensor.Name));
         PolicyResult policy = QuantizationPolicy.Decide(
-            [.. source.Tensors.Select(tensor => new PolicyTensor(
-                tensor.Name, tensor.Shape.Dimensions, IsQuantizable(tensor.DType), tensor.ByteCount))],
-            ModelFactsReader.Read(source.Config),
-            new PolicyOptions(recipe.Blocksize, request.ExcludeUnaligned, request.QuantizeVision, request.Patterns, recipe.Target)
+            [.. dense.Select(tensor => new PolicyTensor(
+                tensor.Name, tensor.Shape.Dimensions, IsQuantizable(tensor.DType), tensor.SourceBytes))],
+            facts,
+            new PolicyOptions(recipe.Blocksize, request.ExcludeUnaligned, request.QuantizeVision, patterns, recipe.Target)
             {
                 Experts = LoadTargets.Experts(request),
             });
         LoadTargets.Check(request, source, policy);
 
+        // With nothing to quantize the policy decides nothing; it is asked all the same, so that patterns are checked.
         List<TensorPlan> tensors =
-            [.. source.Tensors.Zip(policy.Decisions, (tensor, decision) => Plan(tensor, decision, recipe))];
+        [
+            .. dense.Zip(policy.Decisions, (tensor, decision) => recipe.Quantizes
+                ? Plan(tensor, decision, overrides.For(tensor.Name), importance)
+                : DenseTensors.Copied(tensor) with { Decision = decision with { Action = TensorAction.Copy, Rule = "none", Reason = "nothing is quantized" } }),
+        ];
+        overrides.RefuseUnmatched();
         if (recipe is Blockwise4Recipe blockwise) RefuseCutTails(tensors, blockwise);
         RefuseNameClashes(tensors, recipe);
+        if (request.MinCoverage is { } wanted) RefuseLowCoverage(tensors, wanted);
         IReadOnlyList<ShardPlan> shards = ShardLayout.Build(tensors, source.OutputBaseName, request.MaxShardBytes);
 
-        byte[]? config = source.Config is { } own
-            ? recipe.WriteConfig(own, request.ComputeDType ?? SourceDType(tensors), policy.SkipModules)
-            : null;
-        return new QuantizePlan(source, recipe, policy, tensors, shards, config);
+        string computeDType = request.ComputeDType ?? SourceDType(tensors);
+        byte[]? config = source.Config is { } own ? recipe.WriteConfig(WithoutQuantization(own, source), computeDType, policy.SkipModules) : null;
+        return new QuantizePlan(source, recipe, policy, tensors, shards, config) { Request = request, ComputeDType = computeDType };
+    }
+
+    public override void WriteOptions(Utf8JsonWriter json) => PlanOptions.Write(this, json);
+
+    /// <summary>The same plan for some of its shards, as what one worker did is reported.</summary>
+    public QuantizePlan Only(IReadOnlyList<int> shards)
+    {
+        IReadOnlyList<ShardPlan> some = [.. shards.Select(index => Shards[index])];
+        return this with { Shards = some, Tensors = [.. some.SelectMany(shard => shard.Tensors)] };
     }
 
     private static bool IsQuantizable(DType dtype) => dtype is DType.F16 or DType.BF16 or DType.F32 or DType.F64;
 
-    private static TensorPlan Plan(CheckpointTensor tensor, TensorDecision decision, QuantizeRecipe recipe)
+    private static TensorPlan Plan(TensorPlan tensor, TensorDecision decision, QuantizeRecipe recipe, Importance? importance)
     {
-        if (decision.Action == TensorAction.Copy) return new TensorPlan(tensor, decision, null);
+        if (decision.Action == TensorAction.Copy) return DenseTensors.Copied(tensor) with { Decision = decision };
+        bool isTurned = tensor.Input switch
+        {
+            DecodedInput input => input.IsConv1D != decision.Transpose,
+            MergedInput { Base.Input: not null } => decision.Transpose,
+            _ => false,
+        };
+        if (isTurned)
+        {
+            throw new UserErrorException(ExitCode.InputUnsupported, "SOURCE-CONV1D", $"{DisplayText.Escape(tensor.Name)} is a Conv1D that is quantized the other way round")
+            {
+                File = tensor.Source.File.Path,
+                Tensor = tensor.Name,
+                Action = "--exclude it, or start from the original weights",
+            };
+        }
+
+        if (tensor.Input is MergedInput merged) tensor = tensor with { Input = merged with { Transpose = decision.Transpose } };
         long first = tensor.Shape.Dimensions[0], second = tensor.Shape.Dimensions[1];
         (long rows, long columns) = decision.Transpose ? (second, first) : (first, second);
-        return new TensorPlan(tensor, decision, recipe.For(tensor.DType, rows, columns, decision.Transpose));
+        return tensor with
+        {
+            Decision = decision,
+            Quantization = recipe.For(tensor.DType, rows, columns, decision.Transpose) with
+            {
+                Scale = recipe.Scale,
+                Importance = importance?.For(tensor.Name, columns),
+            },
+        };
     }
 
-    private static void RefuseQuantized(Checkpoint source)
+    /// <summary>The config without the description of how the source is quantized, which the new one replaces.</summary>
+    private static ModelConfig WithoutQuantization(ModelConfig own, Checkpoint source)
     {
-        string? reason = source.Config?.QuantMethod is { } method
-            ? $"config.json names quant_method {method}"
-            : QuantizedSource.Find(source);
-        if (reason is null) return;
-        throw new UserErrorException(ExitCode.InputUnsupported, "CFG-QUANTIZED", "the source is already quantized")
+        if (own.QuantMethod is null) return own;
+        ModelConfig plain = ModelConfig.Parse(own.RemoveQuantizationConfig(), source.ConfigPath!);
+        if (plain.QuantMethod is null) return plain;
+        throw new UserErrorException(ExitCode.InputUnsupported, "CFG-QUANTIZED", "config.json has a second quantization_config, inside another member")
         {
-            File = source.ConfigPath ?? source.Folder,
-            Facts = [("found", reason)],
-            Action = "start from the original weights",
+            File = source.ConfigPath,
+            Action = "remove the inner one: the result would have two",
+        };
+    }
+
+    /// <summary>The share of the parameters that are quantized, said before anything is written.</summary>
+    private static void RefuseLowCoverage(List<TensorPlan> tensors, double wanted)
+    {
+        long all = tensors.Sum(tensor => tensor.Shape.ElementCount), quantized = tensors.Sum(tensor => tensor.Quantization?.ValueCount ?? 0);
+        double share = all == 0 ? 0 : (double)quantized / all;
+        if (share >= wanted) return;
+        List<TensorPlan> left = [.. tensors.Where(tensor => tensor.Quantization is null).OrderByDescending(tensor => tensor.Shape.ElementCount)];
+        throw new UserErrorException(
+            ExitCode.VerificationFailed, "COVERAGE", string.Create(CultureInfo.InvariantCulture, $"{100 * share:F1} % of the parameters would be quantized, {100 * wanted:F1} % are wanted"))
+        {
+            Facts =
+            [
+                .. left.Take(3).Select(tensor => ("left out", string.Create(
+                    CultureInfo.InvariantCulture, $"{DisplayText.Escape(tensor.Name)}: {tensor.Shape.ElementCount:N0} parameters, {tensor.Decision.Rule}"))),
+            ],
+            Action = "--include what is left out, or lower --min-coverage",
         };
     }
 
@@ -90,7 +173,7 @@ internal sealed record QuantizePlan(
             "STORAGE-TAIL",
             $"{cut.Count} tensors do not fill whole {Blockwise4Recipe.TorchName(recipe.QuantStorage)} elements and would lose their last values")
         {
-            Tensor = cut[0].Source.Name,
+            Tensor = cut[0].Name,
             Facts = [("values", $"{cut[0].Quantization!.ValueCount}, not a multiple of {recipe.CodesPerStorageElement}")],
             Action = "use --quant-storage uint8, or --exclude these tensors",
         };
@@ -99,10 +182,10 @@ internal sealed record QuantizePlan(
     /// <summary>A source tensor may not bear the name of a companion that the output needs.</summary>
     private static void RefuseNameClashes(IReadOnlyList<TensorPlan> tensors, QuantizeRecipe recipe)
     {
-        var names = tensors.Select(tensor => tensor.Source.Name).ToHashSet(StringComparer.Ordinal);
+        var names = tensors.Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
         foreach (TensorPlan tensor in tensors.Where(tensor => tensor.Quantization is not null))
         {
-            string? clash = recipe.CompanionNames(tensor.Source.Name).FirstOrDefault(names.Contains);
+            string? clash = recipe.CompanionNames(tensor.Name).FirstOrDefault(names.Contains);
             if (clash is null) continue;
             throw new UserErrorException(ExitCode.InputUnsupported, "NAME-CLASH", "the source already has a tensor of a companion's name")
             {

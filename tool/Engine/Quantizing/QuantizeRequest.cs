@@ -1,10 +1,14 @@
+using Bnb.Engine.Architectures;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Devices;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
+using Bnb.Engine.Recipes;
+using Bnb.Engine.Work;
 using Bnb.Formats.Primitives;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
 
 namespace Bnb.Engine.Quantizing;
 
@@ -21,8 +25,20 @@ internal sealed record QuantizeRequest
     /// <summary>Null: the dtype that most quantized parameters have in the source.</summary>
     public string? ComputeDType { get; init; }
 
+    /// <summary>A LoRA adapter's folder, whose updates are added before anything else; null for none.</summary>
+    public string? AdapterPath { get; init; }
+
+    /// <summary>The least share of the parameters that must be quantized, 0 to 1; null when any will do.</summary>
+    public double? MinCoverage { get; init; }
+
     /// <summary>--include and --exclude in command-line order.</summary>
     public IReadOnlyList<PatternRule> Patterns { get; init; } = [];
+
+    /// <summary>Forms of single tensors, in order; the last that matches counts.</summary>
+    public IReadOnlyList<RecipeOverride> Overrides { get; init; } = [];
+
+    /// <summary>Mean squares of activations for the search of scales, or null.</summary>
+    public string? ImportancePath { get; init; }
 
     public bool ExcludeUnaligned { get; init; }
 
@@ -43,6 +59,15 @@ internal sealed record QuantizeRequest
     public bool DryRun { get; init; }
 
     public bool Overwrite { get; init; }
+
+    /// <summary>Throw away what an interrupted run left.</summary>
+    public bool Restart { get; init; }
+
+    /// <summary>Which part of the output this process makes; null for all of it.</summary>
+    public WorkerShare? Share { get; init; }
+
+    /// <summary>Write SHA-256 of the source's weight files to the manifest.</summary>
+    public bool HashSource { get; init; }
 
     public bool FollowSymlinks { get; init; }
 

@@ -26,14 +26,19 @@ internal static class QuantizeRun
         var watch = Stopwatch.StartNew();
         OutputPlace? place = request.DryRun ? null : OutputPlace.Of(request.OutputPath!);
         KernelPath kernelPath = request.KernelPath ?? KernelChoice.Selected();
+        UnfinishedOutput.Refuse(request.SourcePath);
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
         QuantizePlan plan = QuantizePlan.Make(request, source);
-        if (place is not null) OutputRun.CheckPlace(plan, place, request.SourcePath, request.Overwrite);
-        long work = plan.Tensors.Where(tensor => tensor.Quantization is not null).Sum(tensor => tensor.Source.ByteCount);
+        var mode = new WriteMode(request.Overwrite, request.Restart, request.Share);
+        PlanRecord? record = place is null ? null : PlanRecord.Of(plan);
+        QuantizePlan share = request.Share is null ? plan : plan.Only(OutputRun.ShareOf(plan, request.Share));
+        if (place is not null && !OutputRun.CheckPlace(plan, record!, place, request.SourcePath, mode))
+            return new QuantizeSummary(share, request, null, FinishedOutput.Result(place, share.Shards), watch.Elapsed);
+        long work = share.Tensors.Where(tensor => tensor.Quantization is not null).Sum(tensor => tensor.Quantization!.ValueCount * (tensor.DType.BitSize() / 8));
         bool computes = !request.DryRun || plan.Recipe.SizeDependsOnWeights;
         using ComputeEngine engine = computes
             ? DeviceSelector.Open(
-                new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, CpuOnly(plan.Recipe), plan.Recipe is Int4Recipe),
+                new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, CpuOnly(plan.Recipe), CpuOnly(plan.Recipe) is not null),
                 kernelPath,
                 events)
             : new CpuEngine(kernelPath);
@@ -42,14 +47,20 @@ internal static class QuantizeRun
         Announce(plan, request, budget, engine, events);
 
         var options = new OutputOptions(budget, engine, request.KeepNonFinite);
-        PipelineResult result = place is not null
-            ? OutputRun.Write(plan, options, place, request.Overwrite, events, cancellation)
+        OutputResult result = place is not null
+            ? OutputRun.Write(plan, record!, options, place, mode, events, cancellation)
             // Without double quantization the headers already say everything about sizes.
-            : computes ? OutputRun.Rehearse(plan, options, events, cancellation) : SizesOnly(plan);
-        return new QuantizeSummary(plan, request, engine, result.Shards, watch.Elapsed);
+            : new OutputResult((computes ? OutputRun.Rehearse(plan, options, events, cancellation) : SizesOnly(plan)).Shards, 0, OutputState.ShareDone);
+        return new QuantizeSummary(share, request, engine, result, watch.Elapsed);
     }
 
-    private static string? CpuOnly(QuantizeRecipe recipe) => recipe is Int4Recipe ? "quantizing to int4" : null;
+    private static string? CpuOnly(QuantizeRecipe recipe) => recipe switch
+    {
+        { Scale: ScaleRule.Search } => "searching scales",
+        Fp8Recipe => "quantizing to fp8",
+        NoneRecipe => "writing what is not quantized",
+        _ => null,
+    };
 
     private static PipelineResult SizesOnly(QuantizePlan plan) => new(
         [.. plan.Shards.Select(shard => new ShardResult(
@@ -60,8 +71,14 @@ internal static class QuantizeRun
 
     private static void Announce(QuantizePlan plan, QuantizeRequest request, MemoryBudget budget, ComputeEngine engine, IRunEvents events)
     {
-        foreach (string note in plan.Source.Notes.Concat(plan.Policy.Notes)) events.Warning(DisplayText.Escape(note));
-        if (plan.Policy.FusedExperts.Count > 0)
+        foreach (string note in plan.Source.Notes.Concat(plan.Recipe.Quantizes ? plan.Policy.Notes : [])) events.Warning(DisplayText.Escape(note));
+        if (plan.SourceForms.Count > 0)
+        {
+            events.Warning(
+                $"the source is quantized already ({string.Join(", ", plan.SourceForms)}): it is decoded as its own library does, and the errors of both add up");
+        }
+
+        if (plan.Policy.FusedExperts.Count > 0 && plan.Recipe.Quantizes)
         {
             long bytes = plan.Policy.FusedExperts.Sum(expert => expert.ByteCount);
             events.Warning(Invariant(
@@ -76,13 +93,23 @@ internal static class QuantizeRun
         }
 
         WarnOfLayouts(plan, events);
-        if (plan.QuantizedParameterCount == 0) events.Warning("no tensor of this checkpoint is quantized");
-        if (plan.ConfigBytes is null) events.Warning("no config.json beside the source: loaders need one with a quantization_config");
+        if (request.ImportancePath is not null)
+        {
+            var without = plan.Tensors.Where(tensor => tensor.Quantization is { Importance: null }).ToList();
+            if (without.Count > 0)
+            {
+                events.Warning(Invariant(
+                    $"the importance file says nothing of {without.Count} tensors, whose values all count alike. First {DisplayText.Escape(without[0].Name)}"));
+            }
+        }
+
+        if (plan.QuantizedParameterCount == 0 && plan.Recipe.Quantizes) events.Warning("no tensor of this checkpoint is quantized");
+        if (plan.ConfigBytes is null && plan.Recipe.Quantizes) events.Warning("no config.json beside the source: loaders need one with a quantization_config");
         events.Debug(Invariant(
             $"kernel path {engine.Path}, {budget.Workers} workers, {budget.ChunkValues} values per chunk, output {request.OutputPath}"));
         foreach (string name in plan.Source.SideFiles.LeftOut) events.Information($"not copied: {DisplayText.Escape(name)}");
         foreach (TensorPlan tensor in plan.Tensors)
-            events.Debug($"{DisplayText.Escape(tensor.Source.Name)}: {tensor.Decision.Rule}, {tensor.Decision.Reason}");
+            events.Debug($"{DisplayText.Escape(tensor.Name)}: {tensor.Decision.Rule}, {tensor.Decision.Reason}");
     }
 
     /// <summary>INT4 forms that are right and that vLLM does not take.</summary>
@@ -92,6 +119,6 @@ internal static class QuantizeRun
         var cut = plan.Tensors.Where(tensor => tensor.Quantization?.Rows % Int4Quantization.PerWord > 0).ToList();
         if (cut.Count == 0) return;
         events.Warning(Invariant(
-            $"{cut.Count} layers have an output size that is not a multiple of 8, for which vLLM allocates one word of zero points too few; --symmetric true has none. First {DisplayText.Escape(cut[0].Source.Name)}"));
+            $"{cut.Count} layers have an output size that is not a multiple of 8, for which vLLM allocates one word of zero points too few; --symmetric true has none. First {DisplayText.Escape(cut[0].Name)}"));
     }
 }

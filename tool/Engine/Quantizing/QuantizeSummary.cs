@@ -1,14 +1,18 @@
 using Bnb.Engine.Devices;
+using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
 
 namespace Bnb.Engine.Quantizing;
 
 /// <summary>What a run did, or in a dry run would do. All sizes are those on disk, exact to the byte.</summary>
-/// <param name="Engine">What ran the kernels.</param>
-/// <param name="Shards">The output's weight files, in the order of the plan's shards.</param>
-internal sealed record QuantizeSummary(QuantizePlan Plan, QuantizeRequest Request, ComputeEngine Engine, IReadOnlyList<ShardResult> Shards, TimeSpan Elapsed)
+/// <param name="Plan">What was planned; of a worker, its share of it.</param>
+/// <param name="Engine">What ran the kernels; null when there was nothing to do.</param>
+internal sealed record QuantizeSummary(QuantizePlan Plan, QuantizeRequest Request, ComputeEngine? Engine, OutputResult Result, TimeSpan Elapsed)
 {
+    /// <summary>The weight files, in the order of the plan's shards.</summary>
+    public IReadOnlyList<ShardResult> Shards => Result.Shards;
+
     /// <summary>Bytes of the output's weight files, headers included.</summary>
     public long OutputFileBytes => Shards.Sum(shard => shard.FileLength);
 
@@ -26,7 +30,7 @@ internal sealed record QuantizeSummary(QuantizePlan Plan, QuantizeRequest Reques
             int state = 0;
             foreach (OutputTensor output in Plan.Shards[i].Outputs)
             {
-                string name = output.Plan.Source.Name;
+                string name = output.Plan.Name;
                 long length = output.Role == OutputRole.QuantState ? Shards[i].StateLengths[state++] : output.Info.ByteCount;
                 bytes[name] = bytes.GetValueOrDefault(name) + length;
             }

@@ -1,4 +1,5 @@
 using Bnb.Engine.Dequantizing;
+using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Text;
 using Bnb.Formats.Primitives;
@@ -13,8 +14,8 @@ internal static class DequantizeJson
         json.WriteString("type", "dequantized");
         json.WriteString("source", summary.Plan.Source.Folder);
         json.WriteString("output", summary.Place.Path);
-        json.WriteString("kernels", summary.Engine.Name);
-        json.WriteString("device_note", summary.Engine.Note);
+        json.WriteString("kernels", summary.Engine?.Name);
+        json.WriteString("device_note", summary.Engine?.Note);
         json.WriteStartArray("tensors");
         foreach (OutputTensor output in summary.Plan.Shards.SelectMany(shard => shard.Outputs))
         {
@@ -29,6 +30,8 @@ internal static class DequantizeJson
         }
 
         json.WriteEndArray();
+        json.WriteNumber("files_reused", summary.Result.Reused);
+        json.WriteBoolean("nothing_to_do", summary.Result.State == OutputState.NothingToDo);
         json.WriteNumber("bytes_before", summary.Plan.SourceFileBytes);
         json.WriteNumber("bytes_after", summary.OutputFileBytes);
         json.WriteNumber("seconds", Math.Round(summary.Elapsed.TotalSeconds, 3));

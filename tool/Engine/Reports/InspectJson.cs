@@ -20,6 +20,14 @@ internal static class InspectJson
         json.WriteNumber("bytes", summary.TensorBytes);
         json.WriteNumber("bits_per_parameter", Math.Round(summary.BitsPerParameter, 4));
         if (fit is not null) WriteFit(fit, json);
+        if (summary.Manifest is not { } manifest) return;
+        json.WriteStartObject("manifest");
+        json.WriteString("tool", manifest.Tool);
+        json.WriteString("command", manifest.Command);
+        json.WriteString("plan", manifest.Plan);
+        json.WritePropertyName("options");
+        manifest.Options.WriteTo(json);
+        json.WriteEndObject();
     });
 
     private static void WriteFit(MemoryFit fit, Utf8JsonWriter json)

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Bnb.Engine.DataTypes;
+using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Quantizing;
 using Bnb.Engine.Text;
@@ -17,8 +18,8 @@ internal static class QuantizeJson
         json.WriteString("source", summary.Plan.Source.Folder);
         json.WriteString("output", summary.Request.OutputPath);
         WriteRecipe(summary.Plan.Recipe, json);
-        json.WriteString("kernels", summary.Engine.Name);
-        json.WriteString("device_note", summary.Engine.Note);
+        json.WriteString("kernels", summary.Engine?.Name);
+        json.WriteString("device_note", summary.Engine?.Note);
         WriteTensors(summary, json);
         json.WriteStartArray("skip_modules");
         foreach (string module in summary.Plan.Policy.SkipModules) json.WriteStringValue(module);
@@ -33,6 +34,14 @@ internal static class QuantizeJson
         }
 
         json.WriteEndArray();
+        if (!summary.Request.DryRun)
+        {
+            json.WriteNumber("files_reused", summary.Result.Reused);
+            json.WriteBoolean("committed", summary.Result.State != OutputState.ShareDone);
+            json.WriteBoolean("nothing_to_do", summary.Result.State == OutputState.NothingToDo);
+            json.WriteString("worker", summary.Request.Share?.ToString());
+        }
+
         json.WriteNumber("parameters", summary.Plan.ParameterCount);
         json.WriteNumber("quantized_parameters", summary.Plan.QuantizedParameterCount);
         json.WriteNumber("bytes_before", summary.Plan.SourceFileBytes);
@@ -67,15 +76,15 @@ internal static class QuantizeJson
         foreach (TensorPlan tensor in summary.Plan.Tensors)
         {
             json.WriteStartObject();
-            json.WriteString("name", tensor.Source.Name);
+            json.WriteString("name", tensor.Name);
             json.WriteString("action", tensor.Quantization is null ? "copied" : "quantized");
             json.WriteString("rule", tensor.Decision.Rule);
-            json.WriteString("dtype", tensor.Source.DType.Name());
+            json.WriteString("dtype", tensor.DType.Name());
             json.WriteStartArray("shape");
-            foreach (long dimension in tensor.Source.Shape.Dimensions) json.WriteNumberValue(dimension);
+            foreach (long dimension in tensor.Shape.Dimensions) json.WriteNumberValue(dimension);
             json.WriteEndArray();
-            json.WriteNumber("bytes_before", tensor.Source.ByteCount);
-            json.WriteNumber("bytes_after", outputBytes[tensor.Source.Name]);
+            json.WriteNumber("bytes_before", tensor.SourceBytes);
+            json.WriteNumber("bytes_after", outputBytes[tensor.Name]);
             if (tensor.Decision.Unaligned) json.WriteBoolean("unaligned", true);
             if (tensor.Decision.Transpose) json.WriteBoolean("transposed", true);
             json.WriteEndObject();

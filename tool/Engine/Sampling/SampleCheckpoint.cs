@@ -39,6 +39,7 @@ internal sealed record SampleCheckpoint(int Layers, int Hidden, int Vocabulary)
         File.WriteAllBytes(Path.Combine(folder, "model.safetensors.index.json"), ShardIndex.Write(weightMap, ByteCount));
         File.WriteAllText(Path.Combine(folder, "config.json"), Config());
         File.WriteAllText(Path.Combine(folder, "generation_config.json"), "{\n  \"bos_token_id\": 1,\n  \"eos_token_id\": 2\n}\n");
+        File.WriteAllText(Path.Combine(folder, "tokenizer.json"), SampleTokenizer.Json());
     }
 
     private sealed record Weight(string Name, long Rows, long Columns);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Bnb.Engine.DataTypes;
+using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Quant.Blockwise;
@@ -7,6 +8,7 @@ using Bnb.Quant.Codes;
 using Bnb.Quant.Metrics;
 using Bnb.Quant.Nested;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.Search;
 
 namespace Bnb.Engine.Verifying;
 
@@ -21,9 +23,9 @@ internal sealed class Blockwise4Layer(LayerPlan layer, BnbWeight weight, LayerCo
 
     private readonly Code4 _code = Code4Catalog.ByName(weight.State.QuantType);
     private readonly int _blocksize = weight.State.Blocksize;
+    private readonly AbsmaxMean _mean = new();
     private bool _hasStandardTables;
     private PackedReader? _reader;
-    private double[] _absmaxSums = [];
 
     public override long ScaleCount => weight.BlockCount;
 
@@ -37,7 +39,8 @@ internal sealed class Blockwise4Layer(LayerPlan layer, BnbWeight weight, LayerCo
         get
         {
             if (!weight.IsNested || weight.ValueCount == 0) return null;
-            float own = AbsmaxMean.Of(_absmaxSums, weight.BlockCount), stored = weight.State.NestedOffset!.Value;
+            if (Searches) return weight.State.NestedOffset == 0 ? null : "nested_offset is not 0, as it is with searched scales";
+            float own = _mean.Value, stored = weight.State.NestedOffset!.Value;
             if (Math.Abs(own - stored) <= OffsetTolerance * Math.Max(Math.Abs(own), Math.Abs(stored))) return null;
             return string.Create(CultureInfo.InvariantCulture, $"nested_offset is {stored:R}, the mean of absmax is {own:R}");
         }
@@ -57,7 +60,6 @@ internal sealed class Blockwise4Layer(LayerPlan layer, BnbWeight weight, LayerCo
 
     protected override void Begin()
     {
-        if (weight.IsNested) _absmaxSums = new double[(weight.BlockCount + NestedAbsmax.Blocksize - 1) / NestedAbsmax.Blocksize];
         var reader = new PackedReader(weight, Context.Source);
         _hasStandardTables = reader.QuantMap.AsSpan().SequenceEqual(_code.Values.Span)
             && (!weight.IsNested || reader.NestedMap.SequenceEqual(DynamicCode8.Values));
@@ -118,6 +120,12 @@ internal sealed class Blockwise4Layer(LayerPlan layer, BnbWeight weight, LayerCo
         int blocks = (int)((ownEnd - ownStart + _blocksize - 1) / _blocksize);
         Span<float> absmax = buffers.Source.Scales.AsSpan(0, blocks);
         Span<byte> packed = buffers.Source.Codes.AsSpan(0, foundCodes.Length);
+        if (Searches)
+        {
+            CompareSearched(result, ownStart, stored, source, foundCodes, foundAbsmax.Slice((int)((ownStart / _blocksize) - absmaxStart), blocks), absmax, packed, buffers);
+            return;
+        }
+
         Quantize4.Run(_code, Layer.Source.Quantization!.ElementType, _blocksize, stored, absmax, packed, Context.Path);
 
         CodeComparison.Counts counts = CodeComparison.Compare(_code, _blocksize, packed, foundCodes, source, absmax);
@@ -131,11 +139,51 @@ internal sealed class Blockwise4Layer(LayerPlan layer, BnbWeight weight, LayerCo
             return;
         }
 
-        AbsmaxMean.BlockSums(absmax, _absmaxSums.AsSpan((int)(firstBlock / NestedAbsmax.Blocksize)));
+        _mean.Add(absmax);
         Span<byte> nestedCodes = buffers.Found.Raw.AsSpan(0, blocks);
         _reader!.ReadNested(firstBlock, nestedCodes, out float[] nested);
         result.Absmax = AbsmaxComparison.CompareNested(
             absmax, weight.State.NestedOffset!.Value, nestedCodes, nested, _reader.NestedMap, Context.Path);
+    }
+
+    /// <summary>The same for searched scales; and the first block's scale is compared with all others.</summary>
+    private void CompareSearched(
+        PanelResult result, long ownStart, ReadOnlySpan<byte> stored, ReadOnlySpan<float> source, ReadOnlySpan<byte> foundCodes,
+        ReadOnlySpan<float> foundScales, Span<float> scales, Span<byte> packed, VerifyBuffers buffers)
+    {
+        Quantization form = Layer.Source.Quantization!;
+        var importance = new ColumnImportance(form.Importance, ownStart);
+        IEnumerable<float> others;
+        if (weight.IsNested)
+        {
+            byte[] codes = new byte[scales.Length], foundNested = new byte[scales.Length];
+            var nested = new float[(scales.Length + NestedAbsmax.Blocksize - 1) / NestedAbsmax.Blocksize];
+            SearchBlocks4.RunNested(_code, form.ElementType, _blocksize, stored, importance, codes, nested, packed, Context.Path);
+            NestedAbsmax.Dequantize(codes, nested, 0f, scales);
+            _reader!.ReadNested(ownStart / _blocksize, foundNested, out float[] foundAbsmax);
+            long differing = foundAbsmax.Zip(nested).Count(pair => pair.First != pair.Second), apart = differing;
+            for (int i = 0; i < codes.Length; i++) differing += codes[i] == foundNested[i] ? 0 : 1;
+            result.Absmax = new AbsmaxComparison.Counts(differing, 0, apart);
+            var all = new float[256];
+            NestedAbsmax.Dequantize([.. Enumerable.Range(0, 256).Select(code => (byte)code)], [foundAbsmax[0]], 0f, all);
+            others = all;
+        }
+        else
+        {
+            SearchBlocks4.Run(_code, form.ElementType, _blocksize, stored, importance, scales, packed, Context.Path);
+            result.Absmax = AbsmaxComparison.ComparePlain(scales, foundScales);
+            float absmax = source[..Math.Min(_blocksize, source.Length)].ToArray().Max(MathF.Abs);
+            others = ScaleProof.Grid(absmax / 4, absmax * 2, bothSigns: true);
+        }
+
+        CodeComparison.Counts counts = CodeComparison.Compare(_code, _blocksize, packed, foundCodes, source, scales);
+        result.Codes = counts with { First = counts.First < 0 ? -1 : ownStart + counts.First };
+        result.Compared = source.Length;
+        result.Search.Proven++;
+        if (ScaleProof.IsBeaten(_code.Values.Span, source[..Math.Min(_blocksize, source.Length)], importance, 0, foundScales[0], others)) result.Search.Beaten++;
+        Span<float> decoded = new float[source.Length];
+        Dequantize4.Run(_code, _blocksize, foundCodes[..((source.Length + 1) / 2)], foundScales, decoded, Context.Path);
+        result.Search.Add(form, stored, ownStart, source, decoded, Context.Path);
     }
 
     private static void CountCodes(

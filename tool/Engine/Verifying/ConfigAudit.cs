@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Policy.SkipLists;
@@ -7,6 +8,7 @@ using Bnb.Formats.Checkpoints;
 using Bnb.Formats.CompressedTensors;
 using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
+using Bnb.Formats.ScaledFloats;
 
 namespace Bnb.Engine.Verifying;
 
@@ -16,6 +18,7 @@ namespace Bnb.Engine.Verifying;
 internal static class ConfigAudit
 {
     private const string Rule = "config";
+    private const int MostNamed = 5;
 
     public static IEnumerable<Finding> Run(QuantizedCheckpoint quantized, ModelFacts facts)
     {
@@ -31,15 +34,32 @@ internal static class ConfigAudit
             yield break;
         }
 
+        bool isPacked = quantized.Weights.Any(weight => weight is Int4Weight or ScaledFloatWeight);
+        string method = isPacked ? "compressed-tensors" : "bitsandbytes";
+        if (config.QuantMethod != method)
+            yield return new Finding(Rule, $"quant_method is {DisplayText.Escape(config.QuantMethod ?? "missing")}, not {method}", Fails: true);
+        if (isPacked && quantized.Weights.Any(weight => weight is not (Int4Weight or ScaledFloatWeight)))
+            yield return new Finding(Rule, "there are weights of bitsandbytes and of compressed-tensors: no loader takes both", Fails: true);
+        IEnumerable<Finding> findings = isPacked
+            ? Int4ConfigAudit.Run(quantized, settings, facts)
+            : BitsAndBytes(quantized, config.Root.GetProperty("quantization_config"), settings).Concat(SkipListFindings(quantized, settings, facts));
+        foreach (Finding finding in findings) yield return finding;
+    }
+
+    /// <summary>What the members say about the tensors, lists of modules aside.</summary>
+    public static IEnumerable<Finding> Members(QuantizedCheckpoint quantized)
+    {
+        if (quantized.Source.Config is not { Quantization: { } settings } config) yield break;
         bool isInt4 = quantized.Weights.Any(weight => weight is Int4Weight);
         string method = isInt4 ? "compressed-tensors" : "bitsandbytes";
         if (config.QuantMethod != method)
             yield return new Finding(Rule, $"quant_method is {DisplayText.Escape(config.QuantMethod ?? "missing")}, not {method}", Fails: true);
         if (isInt4 && quantized.Weights.Any(weight => weight is not Int4Weight))
             yield return new Finding(Rule, "there are weights of bitsandbytes and of compressed-tensors: no loader takes both", Fails: true);
+        if (!config.Has("quantization_config")) yield break;
         IEnumerable<Finding> findings = isInt4
-            ? Int4ConfigAudit.Run(quantized, settings, facts)
-            : BitsAndBytes(quantized, config.Root.GetProperty("quantization_config"), settings).Concat(SkipListFindings(quantized, settings, facts));
+            ? Int4ConfigAudit.Members(quantized, settings)
+            : BitsAndBytes(quantized, config.Root.GetProperty("quantization_config"), settings);
         foreach (Finding finding in findings) yield return finding;
     }
 
@@ -75,7 +95,13 @@ internal static class ConfigAudit
     {
         if (settings.SkipModules is not { } list)
         {
-            yield return new Finding(Rule, "llm_int8_skip_modules is not given: each loader version makes its own list", Fails: false);
+            List<string> plain = [.. PlainLinears(quantized, facts, PolicyTarget.Bnb4, 64)];
+            yield return plain.Count == 0
+                ? new Finding(Rule, "llm_int8_skip_modules is not given: each loader version makes its own list", Fails: false)
+                : new Finding(
+                    Rule,
+                    $"llm_int8_skip_modules is not given, and loaders convert {plain.Count} linear modules that are not quantized here: {DisplayText.Escape(string.Join(", ", plain.Take(MostNamed)))}{(plain.Count > MostNamed ? ", …" : "")}",
+                    Fails: true);
             yield break;
         }
 
@@ -111,9 +137,11 @@ internal static class ConfigAudit
             .. quantized.Plain.Select(tensor => new PolicyTensor(
                 tensor.Name, tensor.Shape.Dimensions, tensor.DType is DType.F16 or DType.BF16 or DType.F32, tensor.ByteCount)),
         ];
+        // The packed ones belong to the picture: by all names together the model's class is found.
+        IEnumerable<PolicyTensor> packed = quantized.Weights.Select(static weight => new PolicyTensor(weight.Name, [weight.Rows, weight.Columns], true, 0));
         return plain.Count == 0
             ? []
-            : QuantizationPolicy.Decide(plain, facts, options).Decisions
+            : QuantizationPolicy.Decide([.. plain, .. packed], facts, options).Decisions.Take(plain.Count)
                 .Where(decision => decision.Action == TensorAction.Quantize)
                 .Select(decision => Module(decision.Tensor.Name));
     }

@@ -13,7 +13,8 @@ internal static class Int4ConfigAudit
 {
     private const string Rule = "config";
 
-    public static IEnumerable<Finding> Run(QuantizedCheckpoint quantized, QuantizationSettings settings, ModelFacts facts)
+    /// <summary>Status, groups and targets; the ignore list aside.</summary>
+    public static IEnumerable<Finding> Members(QuantizedCheckpoint quantized, QuantizationSettings settings)
     {
         if (settings.Status != "compressed")
         {
@@ -31,6 +32,12 @@ internal static class Int4ConfigAudit
 
         if (!settings.Groups.Any(group => group.Targets?.Contains("Linear") == true))
             yield return new Finding(Rule, "no config group targets the class Linear: loaders look for other modules", Fails: true);
+    }
+
+    public static IEnumerable<Finding> Run(QuantizedCheckpoint quantized, QuantizationSettings settings, ModelFacts facts)
+    {
+        foreach (Finding finding in Members(quantized, settings)) yield return finding;
+        List<Int4Weight> weights = [.. quantized.Weights.OfType<Int4Weight>()];
         int blocksize = (int)Math.Clamp(weights.Select(weight => weight.GroupSize).DefaultIfEmpty(1).Max(), 1, int.MaxValue);
         IReadOnlyList<IgnoreDisagreement> disagreements = IgnoreAudit.Run(
             settings.Ignore ?? [],

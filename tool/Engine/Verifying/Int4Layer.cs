@@ -1,10 +1,12 @@
 using System.Runtime.InteropServices;
+using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
 using Bnb.Formats.CompressedTensors;
 using Bnb.Quant.Gemm;
 using Bnb.Quant.Int4;
 using Bnb.Quant.Numerics;
 using Bnb.Quant.ScaledCodes;
+using Bnb.Quant.Search;
 
 namespace Bnb.Engine.Verifying;
 
@@ -12,7 +14,8 @@ namespace Bnb.Engine.Verifying;
 internal sealed class Int4Layer(LayerPlan layer, Int4Weight weight, LayerContext context) : RowLayer(layer, context)
 {
     private readonly int _groupSize = (int)weight.GroupSize;
-    private readonly ElementType _scaleType = layer.Source.Quantization!.ElementType;
+    private readonly ElementType _type = layer.Source.Quantization!.ElementType;
+    private readonly ElementType _scaleType = FloatTypes.Of(weight.Scale.DType) ?? layer.Source.Quantization!.ElementType;
 
     public override long ScaleCount => weight.Rows * weight.GroupCount;
 
@@ -34,7 +37,8 @@ internal sealed class Int4Layer(LayerPlan layer, Int4Weight weight, LayerContext
         PanelResult result, long first, int rows, ReadOnlySpan<byte> stored, ReadOnlySpan<float> source, VerifyBuffers buffers)
     {
         int groups = source.Length / _groupSize;
-        Derive(stored, groups, buffers.Source);
+        Derive(stored, groups, buffers.Source, first);
+        if (Searches) Tally(result, first, groups, stored, source, buffers);
         ReadOnlySpan<byte> right = buffers.Source.Codes.AsSpan(0, source.Length / 2), found = buffers.Found.Codes.AsSpan(0, source.Length / 2);
         if (!right.SequenceEqual(found))
         {
@@ -76,9 +80,43 @@ internal sealed class Int4Layer(LayerPlan layer, Int4Weight weight, LayerContext
         }
     }
 
-    private void Derive(ReadOnlySpan<byte> stored, int groups, WorkerBuffers own) => QuantizeGroups4.Run(
-        _scaleType, _groupSize, weight.IsSymmetric, stored, Scales(groups, own), ZeroPoints(groups, own),
-        own.Codes.AsSpan(0, groups * _groupSize / 2), Context.Path);
+    private void Derive(ReadOnlySpan<byte> stored, int groups, WorkerBuffers own, long first = 0)
+    {
+        Span<byte> packed = own.Codes.AsSpan(0, groups * _groupSize / 2);
+        if (Searches)
+        {
+            var importance = new ColumnImportance(Layer.Source.Quantization!.Importance, first);
+            SearchGroups4.Run(_type, _scaleType, _groupSize, stored, importance, Scales(groups, own), packed, Context.Path);
+            return;
+        }
+
+        QuantizeGroups4.Run(_type, _groupSize, weight.IsSymmetric, stored, Scales(groups, own), ZeroPoints(groups, own), packed, Context.Path);
+    }
+
+    private void Tally(PanelResult result, long first, int groups, ReadOnlySpan<byte> stored, ReadOnlySpan<float> source, VerifyBuffers buffers)
+    {
+        Quantization form = Layer.Source.Quantization!;
+        var scales = new float[groups];
+        Widen.ToSingle(_scaleType, Scales(groups, buffers.Found), scales);
+        float absmax = source[.._groupSize].ToArray().Max(MathF.Abs);
+        float[] table = [.. Enumerable.Range(-8, 16).Select(code => (float)code)];
+        IEnumerable<float> others = ScaleProof.Grid(absmax / 24, absmax / 4, bothSigns: true).Select(Stored);
+        result.Search.Proven++;
+        if (ScaleProof.IsBeaten(table, source[.._groupSize], new ColumnImportance(form.Importance, first), 0, scales[0], others)) result.Search.Beaten++;
+        var decoded = new float[source.Length];
+        DequantizeGroups4.Run(_scaleType, _groupSize, buffers.Found.Codes.AsSpan(0, source.Length / 2), Scales(groups, buffers.Found), [], decoded, Context.Path);
+        result.Search.Add(form, stored, first, source, decoded, Context.Path);
+    }
+
+    /// <summary>A scale as its place can hold it.</summary>
+    private float Stored(float scale)
+    {
+        Span<byte> stored = stackalloc byte[sizeof(float)];
+        Span<float> values = [scale];
+        Narrow.FromSingle(_scaleType, values, stored[.._scaleType.Size()]);
+        Widen.ToSingle(_scaleType, stored[.._scaleType.Size()], values);
+        return values[0];
+    }
 
     private long DifferingScales(int groups, VerifyBuffers buffers)
     {

@@ -1,8 +1,10 @@
 using System.Runtime.InteropServices;
+using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Quant.Gemm;
 using Bnb.Quant.Int8;
+using Bnb.Quant.Search;
 
 namespace Bnb.Engine.Verifying;
 
@@ -41,11 +43,29 @@ internal sealed class Int8Layer(LayerPlan layer, Int8Weight weight, LayerContext
         Span<float> absmax = buffers.Source.Scales.AsSpan(0, rows), foundAbsmax = buffers.Found.Scales.AsSpan(0, rows);
         Span<sbyte> codes = MemoryMarshal.Cast<byte, sbyte>(buffers.Source.Codes.AsSpan(0, source.Length));
         ReadOnlySpan<sbyte> found = MemoryMarshal.Cast<byte, sbyte>(buffers.Found.Codes.AsSpan(0, source.Length));
-        QuantizeRows8.Run(Layer.Source.Quantization!.ElementType, columns, stored, absmax, codes, Context.Path);
-        result.Codes = IntegerCodes.Compare(codes, found, columns, source, absmax, IsTie);
+        if (Searches) Search(result, first, stored, source, absmax, codes, found, foundAbsmax);
+        else QuantizeRows8.Run(Layer.Source.Quantization!.ElementType, columns, stored, absmax, codes, Context.Path);
+        result.Codes = IntegerCodes.Compare(codes, found, columns, source, absmax, Searches ? null : IsTie);
         if (result.Codes.First >= 0) result.Codes = result.Codes with { First = first + result.Codes.First };
         result.Compared = source.Length;
         result.Absmax = AbsmaxComparison.ComparePlain(absmax, foundAbsmax);
+    }
+
+    private void Search(
+        PanelResult result, long first, ReadOnlySpan<byte> stored, ReadOnlySpan<float> source, Span<float> scb, Span<sbyte> codes,
+        ReadOnlySpan<sbyte> found, ReadOnlySpan<float> foundScb)
+    {
+        int columns = (int)weight.Columns;
+        Quantization form = Layer.Source.Quantization!;
+        var importance = new ColumnImportance(form.Importance, first);
+        SearchRows8.Run(form.ElementType, columns, stored, importance, scb, codes, Context.Path);
+        float[] row = [.. source[..columns].ToArray().Select(value => (float)(Half)value)];
+        float[] table = [.. Enumerable.Range(-127, 255).Select(code => code / 127f)];
+        result.Search.Proven++;
+        if (ScaleProof.IsBeaten(table, row, importance, 0, foundScb[0], ScaleProof.Grid(row.Max(MathF.Abs) / 8, row.Max(MathF.Abs), bothSigns: false))) result.Search.Beaten++;
+        var decoded = new float[source.Length];
+        DequantizeRows8.Run(columns, found, foundScb, decoded, Context.Path);
+        result.Search.Add(form, stored, first, source, decoded, Context.Path);
     }
 
     protected override void Multiply(

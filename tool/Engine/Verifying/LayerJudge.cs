@@ -72,6 +72,8 @@ internal static class LayerJudge
 
         if (!run.HasStandardTables)
             yield return new Finding("structure", "the stored code tables are not those of the type: loaders decode other values than the tables say", Fails: true);
+        if (panels.Search.Beaten > 0)
+            yield return new Finding("scale-search", $"{Number(panels.Search.Beaten)} of {Number(panels.Search.Proven)} sampled blocks have a better scale than the stored one", Fails: true);
         if (offsetProblem is not null) yield return new Finding("absmax-diffs", offsetProblem, Fails: true);
         long scales = stored.AbsmaxDiffering - (offsetProblem is null ? 0 : 1);
         if (scales > 0)
@@ -130,7 +132,7 @@ internal static class LayerJudge
     {
         "wrong-source" => "as if made from other weights",
         "transposed" => "made from these weights transposed",
-        "scale-rule" => "as if made with another rule for scales or rounding",
+        "scale-rule" => "as if made with another rule for scales or rounding (--scale says which)",
         "nested-offset" => "the nested offset is off",
         "damaged" => "isolated, as if bytes were damaged or changed",
         _ => "no cause found",

@@ -50,7 +50,10 @@ internal abstract class LayerRun
     public virtual string? OffsetProblem => null;
 
     /// <summary>Tensor bytes of both sides.</summary>
-    public long Bytes => Layer.Source.Source.ByteCount + Layer.Weight.Parts.Sum(part => part.ByteCount);
+    public long Bytes => Layer.Source.SourceBytes + Layer.Weight.Parts.Sum(part => part.ByteCount);
+
+    /// <summary>Whether the scales are said to be searched.</summary>
+    protected bool Searches => Layer.Source.Quantization!.Scale == ScaleRule.Search;
 
     protected LayerContext Context { get; }
 
@@ -89,6 +92,7 @@ internal abstract class LayerRun
         foreach (PanelResult? panel in _panels) merged.Merge(panel!);
         _panels = [];
         Preloaded = null;
+        if (Layer.Source.Input is { } input) Context.Source.Close(input, static _ => { });
         return merged;
     }
 
@@ -135,9 +139,10 @@ internal abstract class LayerRun
         lock (_lock)
         {
             if (_begun) return;
-            long bytes = Layer.Source.Source.ByteCount;
+            long bytes = Layer.Source.SourceBytes;
             // Gathering columns from disk is slow; weights of the Conv1D family are small enough to hold.
-            if (Layer.Source.Quantization!.Transpose && bytes <= LargestPreload)
+            if (Layer.Source.Input is { } input) Context.Source.ReaderOf(input).Begin(held => held <= LargestPreload);
+            else if (Layer.Source.Quantization!.Transpose && bytes <= LargestPreload)
             {
                 byte[] stored = new byte[bytes];
                 Context.Source.ReadBytes(Layer.Source.Source, 0, stored);

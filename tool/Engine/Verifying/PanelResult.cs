@@ -20,6 +20,9 @@ internal sealed class PanelResult
     /// <summary>Products of the mixed kernel against those of the decoded weights.</summary>
     public ErrorStats Kernel { get; } = new();
 
+    /// <summary>Where scales are searched: what that gains and whether it holds.</summary>
+    public SearchTally Search { get; } = new();
+
     public double KernelBoundUse { get; set; }
 
     public long[] CodeUse { get; } = new long[16];
@@ -43,6 +46,7 @@ internal sealed class PanelResult
         Weight.Merge(next.Weight);
         Total.Merge(next.Total);
         Kernel.Merge(next.Kernel);
+        Search.Merge(next.Search);
         KernelBoundUse = Math.Max(KernelBoundUse, next.KernelBoundUse);
         for (int i = 0; i < CodeUse.Length; i++) CodeUse[i] += next.CodeUse[i];
         for (int i = 0; i < ErrorCounts.Length; i++) ErrorCounts[i] += next.ErrorCounts[i];

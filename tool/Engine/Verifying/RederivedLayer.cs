@@ -2,7 +2,6 @@ using Bnb.Engine.DataTypes;
 using Bnb.Engine.Events;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
-using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Gemm;
 
@@ -77,8 +76,8 @@ internal sealed class RederivedLayer(LayerPlan layer, LayerContext context) : Ro
         byte[] data = new byte[shard.MaximumLength - shard.HeaderLength];
         Quantization quantization = plan.Quantization!;
         MemoryBudget budget = MemoryBudget.Divide(
-            BufferNeeds.Of([quantization.Buffers], [quantization.SourceType.BitSize() / 8], quantization.Transpose), 1, long.MaxValue / 4, Context.PanelValues);
-        using var source = new TensorSource([plan]);
+            BufferNeeds.OfQuantize([plan]), 1, long.MaxValue / 4, Context.PanelValues);
+        using var source = new TensorSource([plan], DataTypeCatalog.InputsOn(Context.Engine));
         var pipeline = new PipelineContext(
             Context.Engine, KeepNonFinite: true, Writes: true, budget, source, new PipelineProgress(0), ScratchPath: Path.GetTempFileName);
         using TensorRun run = DataTypeCatalog.RunOf(plan, new ShardRun(shard, 0, (_, _) => new MemorySink(data)), pipeline);

@@ -13,7 +13,10 @@ internal sealed class VerifyBuffers
 {
     public VerifyBuffers(VerifySizes sizes)
     {
-        Source = new WorkerBuffers(sizes.Values * sizes.SourceWidth, sizes.Gathers ? sizes.Values * sizes.SourceWidth : 0, sizes.CodeBytes, sizes.Blocks);
+        Source = new WorkerBuffers(sizes.Values * sizes.SourceWidth, sizes.Gathers ? sizes.Values * sizes.SourceWidth : 0, sizes.CodeBytes, sizes.Blocks)
+        {
+            Input = sizes.Input is { } shape ? WorkerBuffers.ForInput(shape, sizes.Values) : null,
+        };
         Found = new WorkerBuffers(sizes.Blocks, 0, sizes.CodeBytes, sizes.Blocks);
         SourceValues = new float[sizes.Values];
         DecodedValues = new float[sizes.Values];
@@ -52,14 +55,14 @@ internal sealed class VerifyBuffers
 /// <param name="CodeBits">Bits of the widest code.</param>
 /// <param name="Rows">Weight rows of a panel.</param>
 /// <param name="Blocks">Scales of a panel.</param>
-internal sealed record VerifySizes(int Values, int CodeBits, int Rows, int Blocks, int SourceWidth, bool Gathers, int Tokens)
+internal sealed record VerifySizes(int Values, int CodeBits, int Rows, int Blocks, int SourceWidth, bool Gathers, int Tokens, BufferShape? Input = null)
 {
     // Panels of a few vector widths of rows keep the product kernels busy.
     private const int RowMultiple = 16;
 
     public int CodeBytes => (int)(((long)Values * CodeBits / 8) + 1);
 
-    public long Bytes => (Values * (SourceWidth * (Gathers ? 2L : 1L))) + (2L * CodeBytes) + (Values * 8L) + (Blocks * 11L) + (5L * sizeof(float) * Tokens * Rows);
+    public long Bytes => (Input is { } shape ? WorkerBuffers.InputBytes(shape, Values) : 0) + (Values * (SourceWidth * (Gathers ? 2L : 1L))) + (2L * CodeBytes) + (Values * 8L) + (Blocks * 11L) + (5L * sizeof(float) * Tokens * Rows);
 
     /// <summary>Weight rows per panel for a layer.</summary>
     public static long RowsOf(long rows, long columns, int panelValues)
@@ -92,7 +95,8 @@ internal sealed record VerifySizes(int Values, int CodeBits, int Rows, int Block
         }
 
         return new VerifySizes(
-            (int)values, codeBits, (int)rows, (int)blocks, width, layers.Any(layer => layer.Source.Quantization!.Transpose), tokens);
+            (int)values, codeBits, (int)rows, (int)blocks, width, layers.Any(layer => layer.Source.Quantization!.Transpose), tokens,
+            BufferNeeds.InputOf(layers.Select(layer => layer.Source)));
     }
 
     /// <summary>Values that one comparison must see whole: a block, or with double quantization 256 of them.</summary>

@@ -1,13 +1,19 @@
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Errors;
+using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Work;
+using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.CompressedTensors;
+using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
+using Bnb.Formats.ScaledFloats;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Int4;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Verifying;
 
@@ -24,7 +30,7 @@ internal sealed record VerifyPlan(
     QuantizedCheckpoint Quantized,
     Checkpoint Source,
     IReadOnlyList<LayerPlan> Layers,
-    IReadOnlyList<(CheckpointTensor Quantized, CheckpointTensor Source)> Plain,
+    IReadOnlyList<(CheckpointTensor Quantized, TensorPlan Source)> Plain,
     IReadOnlyList<Finding> Findings)
 {
     // A panel is at least one row, in arrays of up to 8 bytes a value.
@@ -32,6 +38,8 @@ internal sealed record VerifyPlan(
 
     public static VerifyPlan Make(VerifyRequest request)
     {
+        UnfinishedOutput.Refuse(request.QuantizedPath);
+        UnfinishedOutput.Refuse(request.SourcePath);
         QuantizedCheckpoint quantized = DataTypeCatalog.Read(Checkpoint.Open(request.QuantizedPath, requireConfig: false, followSymlinks: true));
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: false, followSymlinks: true);
         if (quantized.Weights.Count == 0 && !quantized.Problems.Any(problem => problem.IsFatal))
@@ -39,41 +47,72 @@ internal sealed record VerifyPlan(
             throw Diagnosis.NotQuantized(request, source);
         }
 
-        var originals = source.Tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
         ModelFacts facts = ModelFactsReader.Read(source.Config ?? quantized.Source.Config);
+        var layout = WeightLayout.Of(
+            source.Config ?? quantized.Source.Config,
+            source.Tensors.Where(static tensor => tensor.Shape.Rank >= 2).Select(static tensor => tensor.Name),
+            [.. source.Tensors.Select(static tensor => new PolicyTensor(tensor.Name, tensor.Shape.Dimensions, true, tensor.ByteCount))]);
+        Dictionary<string, TensorPlan> originals = DenseTensors.Of(source).ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
         var findings = new List<Finding>();
         findings.AddRange(quantized.Problems.Select(problem =>
             new Finding(problem.Rule, $"{DisplayText.Escape(problem.Tensor)}: {problem.Text}", problem.IsFatal)));
 
+        Importance? importance = request.ImportancePath is { } path ? Importance.Open(path) : null;
         var layers = new List<LayerPlan>();
         foreach (QuantizedWeight weight in quantized.Weights)
         {
-            if (Match(weight, originals, facts, findings) is { } layer) layers.Add(layer);
+            if (!DataTypeCatalog.IsWritten(weight))
+            {
+                findings.Add(new Finding(
+                    "structure", $"{DisplayText.Escape(weight.Name)} cannot be verified: {weight.Type} is read and not made here", Fails: true));
+                continue;
+            }
+
+            if (Match(weight, originals, layout, findings, request.Scale, importance) is { } layer) layers.Add(layer);
         }
 
-        var plain = new List<(CheckpointTensor, CheckpointTensor)>();
+        var plain = new List<(CheckpointTensor, TensorPlan)>();
+        var renamed = new HashSet<string>(StringComparer.Ordinal);
         foreach (CheckpointTensor tensor in quantized.Plain)
         {
-            if (originals.TryGetValue(tensor.Name, out CheckpointTensor? original)) plain.Add((tensor, original));
+            string name = FieldNames.InSource(tensor.Name, originals.ContainsKey);
+            if (originals.TryGetValue(name, out TensorPlan? original))
+            {
+                plain.Add((tensor, original));
+                renamed.Add(name);
+            }
+            else if (FieldNames.IsCacheScale(tensor.Name))
+            {
+                findings.Add(new Finding("structure", $"{DisplayText.Escape(tensor.Name)} is the scale of a quantized cache, not a weight: not in the source", Fails: false));
+            }
             else findings.Add(new Finding("structure", $"{DisplayText.Escape(tensor.Name)} is not in the source", Fails: true));
         }
 
         var present = quantized.Source.Tensors.Select(tensor => tensor.Name)
             .Concat(quantized.Weights.Select(weight => weight.Name))
+            .Concat(renamed)
             .ToHashSet(StringComparer.Ordinal);
         foreach (string missing in originals.Keys.Where(name => !present.Contains(name)).Order(StringComparer.Ordinal))
-            findings.Add(new Finding("structure", $"{DisplayText.Escape(missing)} of the source is missing", Fails: true));
+            findings.Add(Missing(missing, source.Config ?? quantized.Source.Config));
         findings.AddRange(ConfigAudit.Run(quantized, facts));
         int matched = quantized.Weights.Count(weight => originals.TryGetValue(weight.Name, out CheckpointTensor? original) && original.Shape.ElementCount == weight.ValueCount);
         findings.AddRange(Diagnosis.DifferentModel(quantized.Weights.Count, matched));
         return new VerifyPlan(quantized, source, LayerSelection.Apply(layers, request), plain, findings);
     }
 
+    private static Finding Missing(string name, ModelConfig? config)
+    {
+        string? harmless = FieldNames.IsDerivedBuffer(name) ? "a buffer that the model makes itself"
+            : config?.TieWordEmbeddings == true && FieldNames.IsHead(name) ? "tied to the embedding"
+            : null;
+        return new Finding("structure", $"{DisplayText.Escape(name)} of the source is missing{(harmless is null ? "" : ": " + harmless)}", Fails: harmless is null);
+    }
+
     private static LayerPlan? Match(
-        QuantizedWeight weight, Dictionary<string, CheckpointTensor> originals, ModelFacts facts, List<Finding> findings)
+        QuantizedWeight weight, Dictionary<string, TensorPlan> originals, WeightLayout layout, List<Finding> findings, ScaleRule? rule, Importance? importance)
     {
         string name = DisplayText.Escape(weight.Name);
-        if (!originals.TryGetValue(weight.Name, out CheckpointTensor? original))
+        if (!originals.TryGetValue(weight.Name, out TensorPlan? original))
         {
             findings.Add(new Finding("structure", $"{name} is not in the source", Fails: true));
             return null;
@@ -92,7 +131,7 @@ internal sealed record VerifyPlan(
         }
 
         (long first, long second) = (original.Shape.Dimensions[0], original.Shape.Dimensions[1]);
-        bool conv1D = WeightLayout.WasConv1D(weight, facts);
+        bool conv1D = layout.WasConv1D(weight);
         bool transposed = (first, second) == (weight.Columns, weight.Rows) && ((first, second) != (weight.Rows, weight.Columns) || conv1D);
         if (!transposed && (first, second) != (weight.Rows, weight.Columns))
         {
@@ -105,10 +144,15 @@ internal sealed record VerifyPlan(
             findings.Add(new Finding(
                 "structure", $"{name} is stored transposed: {original.Shape} in the source, [{weight.Rows}, {weight.Columns}] here, and this model has no Conv1D", Fails: true));
             // The others have a transposed form to compare with.
-            if (weight is Int4Weight) return null;
+            if (weight is Int4Weight or ScaledFloatWeight) return null;
         }
 
-        Quantization quantization = DataTypeCatalog.RecipeOf(weight).For(original.DType, weight.Rows, weight.Columns, transposed);
+        Quantization quantization = DataTypeCatalog.RecipeOf(weight).For(original.DType, weight.Rows, weight.Columns, transposed) with
+        {
+            // The mean of absmax is 0 for nothing but zeros, and a search needs no other offset.
+            Scale = rule ?? (weight is BnbWeight { IsNested: true, State.NestedOffset: 0f } ? ScaleRule.Search : ScaleRule.Absmax),
+            Importance = importance?.For(weight.Name, weight.Columns),
+        };
         if (weight is Int4Weight groups && Unverifiable(groups, quantization) is { } reason)
         {
             findings.Add(new Finding("structure", $"{name} cannot be verified: {reason}", Fails: true));
@@ -116,14 +160,15 @@ internal sealed record VerifyPlan(
         }
 
         var decision = new TensorDecision(
-            new PolicyTensor(original.Name, original.Shape.Dimensions, true, original.ByteCount), TensorAction.Copy, "verify", "compared", false, transposed);
-        return new LayerPlan(weight, new TensorPlan(original, decision, quantization));
+            new PolicyTensor(original.Name, original.Shape.Dimensions, true, original.SourceBytes), TensorAction.Copy, "verify", "compared", false, transposed);
+        return new LayerPlan(weight, original with { Decision = decision, Quantization = quantization });
     }
 
     /// <summary>Its arithmetic depends on the weights' dtype, which the scales show, and is defined for three group sizes.</summary>
     private static string? Unverifiable(Int4Weight weight, Quantization quantization)
     {
         if (!QuantizeGroups4.IsGroupSize((int)Math.Min(weight.GroupSize, int.MaxValue))) return $"its groups are of {weight.GroupSize} values, not 32, 64 or 128";
+        if (quantization.Scale == ScaleRule.Search) return weight.IsSymmetric ? null : "searched scales have no zero points";
         DType expected = FloatTypes.Stored(quantization.ElementType);
         return weight.Scale.DType == expected ? null : $"its scales are {weight.Scale.DType.Name()}, the source gives {expected.Name()} ones";
     }

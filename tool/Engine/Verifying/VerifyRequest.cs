@@ -1,4 +1,5 @@
 using Bnb.Engine.Devices;
+using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Numerics;
@@ -25,6 +26,12 @@ internal sealed record VerifyRequest
 
     /// <summary>bfloat16 or float16; null: the config's, or bfloat16.</summary>
     public ElementType? ComputeType { get; init; }
+
+    /// <summary>How scales are said to be found; null: by search where a nested offset of 0 says so, else by absmax.</summary>
+    public ScaleRule? Scale { get; init; }
+
+    /// <summary>The importance that was used when quantizing, or null.</summary>
+    public string? ImportancePath { get; init; }
 
     /// <summary>Limits of the command line; they go before those of a policy file.</summary>
     public Thresholds Limits { get; init; } = Thresholds.FromTheory;

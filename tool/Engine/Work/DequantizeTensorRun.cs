@@ -12,7 +12,18 @@ internal sealed class DequantizeTensorRun(
 {
     private WeightDecoder? _decoder;
 
-    protected override void Begin() => _decoder = newDecoder();
+    public override void Dispose()
+    {
+        _decoder?.Release(Context.Budget.Release);
+        base.Dispose();
+    }
+
+    protected override void Begin()
+    {
+        WeightDecoder decoder = newDecoder();
+        decoder.Hold(Context.Budget.TryReserve);
+        _decoder = decoder;
+    }
 
     protected override void ProcessChunk(long chunk, WorkerBuffers buffers)
     {
@@ -22,17 +33,24 @@ internal sealed class DequantizeTensorRun(
         _decoder!.Load(first, count, buffers);
         Span<byte> values = buffers.Raw.AsSpan(0, count * size);
         _decoder.Decode(first, count, packed.Type, values, buffers);
-        if (packed.Transpose)
-        {
-            Conv1D.Scatter(
-                (offset, bytes) => Shard.Write(Plan, OutputRole.Dense, offset, bytes),
-                buffers.Gathered, packed.Weight.Rows, packed.Weight.Columns, size, first, values);
-        }
-        else
-        {
-            Shard.Write(Plan, OutputRole.Dense, first * size, values);
-        }
+        if (packed.TransposedMatrices > 0) Scatter(first, values, size, buffers);
+        else Shard.Write(Plan, OutputRole.Dense, first * size, values);
 
         Context.Progress.Add((long)(Plan.SourceBytes * ((double)count / packed.Weight.ValueCount)));
+    }
+
+    /// <summary>Writes a range the other way round, matrix by matrix.</summary>
+    private void Scatter(long first, ReadOnlySpan<byte> values, int size, WorkerBuffers buffers)
+    {
+        long rows = packed.Weight.Rows / packed.TransposedMatrices, columns = packed.Weight.Columns, matrixValues = rows * columns;
+        for (long done = 0; done < values.Length / size;)
+        {
+            long matrix = (first + done) / matrixValues, at = (first + done) % matrixValues;
+            int count = (int)Math.Min((values.Length / size) - done, matrixValues - at);
+            Conv1D.Scatter(
+                (offset, bytes) => Shard.Write(Plan, OutputRole.Dense, (matrix * matrixValues * size) + offset, bytes),
+                buffers.Gathered, rows, columns, size, at, values.Slice((int)done * size, count * size));
+            done += count;
+        }
     }
 }

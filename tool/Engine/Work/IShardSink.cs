@@ -17,7 +17,8 @@ internal interface IShardSink : IDisposable
 /// <param name="FileLength">Bytes of the whole file.</param>
 /// <param name="TensorBytes">Bytes of its data section.</param>
 /// <param name="StateLengths">Bytes of each quant_state blob, in the order of the plan's outputs.</param>
-internal sealed record ShardResult(long FileLength, long TensorBytes, IReadOnlyList<int> StateLengths);
+/// <param name="File">The file as it is on disk, null when none was written.</param>
+internal sealed record ShardResult(long FileLength, long TensorBytes, IReadOnlyList<int> StateLengths, FileRecord? File = null);
 
 /// <summary>Counts and forgets: what a dry run writes to.</summary>
 internal sealed class DiscardSink(ShardPlan plan) : IShardSink

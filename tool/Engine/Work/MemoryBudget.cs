@@ -52,14 +52,15 @@ internal sealed class MemoryBudget
 
         return new MemoryBudget(needs, workers, chunk, RawFor(chunk), maxBytes - (workers * PerWorker(chunk)));
 
+        long InputFor(int values) => needs.Input is { } shape ? WorkerBuffers.InputBytes(shape, values) : 0;
         int RawFor(int values) => Math.Max(SmallestRawBytes, values * needs.WidestValue);
         long PerWorker(int values) => needs.DenseReaders == 0 ? Stored(values) : needs.DenseReaders * (Stored(values) + (values * sizeof(float)));
         long Stored(int values) =>
-            (RawFor(values) * (needs.Gathers ? 2L : 1L)) + (values * needs.CodeBits / 8) + (ScalesFor(needs, values) * (sizeof(float) + sizeof(sbyte)));
+            InputFor(values) + (RawFor(values) * (needs.Gathers ? 2L : 1L)) + (values * needs.CodeBits / 8) + (ScalesFor(needs, values) * (sizeof(float) + sizeof(sbyte)));
     }
 
-    /// <summary>Scales that a run of values can need: it may begin and end in the middle of one's values.</summary>
-    public static int ScalesFor(BufferNeeds needs, int values) => (int)(values / needs.ValuesPerScale) + 2;
+    /// <summary>Scales that a run of values can need: it may begin and end in the middle of one's values, and of a row.</summary>
+    public static int ScalesFor(BufferNeeds needs, int values) => (int)(values / needs.ValuesPerScale) + 4;
 
     /// <summary>Takes <paramref name="bytes"/> from what is left, or leaves it alone and returns false.</summary>
     public bool TryReserve(long bytes)

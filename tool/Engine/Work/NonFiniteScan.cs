@@ -12,22 +12,25 @@ namespace Bnb.Engine.Work;
 /// </summary>
 internal static class NonFiniteScan
 {
+    /// <summary>Values of an input that are looked at together; buffers hold as many in every run.</summary>
+    private const int InputStep = 1 << 16;
+
     /// <summary>An infinity makes the mean of absmax infinite, which double quantization cannot store.</summary>
     public static UserErrorException OffsetError(TensorPlan plan) => new(
-        ExitCode.DataCheckFailed, "DATA-NONFINITE", $"{plan.Source.Name} holds an infinity, which double quantization cannot keep")
+        ExitCode.DataCheckFailed, "DATA-NONFINITE", $"{plan.Name} holds an infinity, which double quantization cannot keep")
     {
         File = plan.Source.File.Path,
-        Tensor = plan.Source.Name,
+        Tensor = plan.Name,
         Action = "use --double-quant false with --non-finite keep, or --exclude the tensor",
     };
 
     /// <summary>A group whose range its own dtype cannot hold.</summary>
     /// <param name="row">The first row of the piece that has it.</param>
     public static UserErrorException ScaleError(TensorPlan plan, long row) => new(
-        ExitCode.DataCheckFailed, "DATA-RANGE", $"{plan.Source.Name} has a group whose scale overflows {plan.Quantization!.TorchDType}")
+        ExitCode.DataCheckFailed, "DATA-RANGE", $"{plan.Name} has a group whose scale overflows {plan.Quantization!.TorchDType}")
     {
         File = plan.Source.File.Path,
-        Tensor = plan.Source.Name,
+        Tensor = plan.Name,
         Facts = [("at or after", $"row {row}")],
         Action = "use --symmetric true, or --exclude the tensor",
     };
@@ -39,13 +42,15 @@ internal static class NonFiniteScan
         long nan = 0, positive = 0, negative = 0, first = -1, beyond = 0, firstBeyond = -1;
         float largest = 0;
         int size = quantization.SourceType.BitSize() / 8;
-        int step = buffers.Raw.Length / size;
+        int step = plan.Input is null ? buffers.Raw.Length / size : InputStep;
         for (long start = 0; start < quantization.ValueCount; start += step)
         {
             // Stored order, so that index and row are those the user finds in the file.
-            Span<byte> raw = buffers.Raw.AsSpan(0, (int)Math.Min(step, quantization.ValueCount - start) * size);
-            source.ReadBytes(plan.Source, start * size, raw);
-            if (quantization.SourceType == DType.F64)
+            int length = (int)Math.Min(step, quantization.ValueCount - start);
+            Span<byte> raw = buffers.Raw.AsSpan(0, length * size);
+            if (plan.Input is null) source.ReadBytes(plan.Source, start * size, raw);
+            else source.ReadValues(plan, start, length, buffers, preloaded: null).CopyTo(raw);
+            if (plan.Input is null && quantization.SourceType == DType.F64)
             {
                 Span<byte> narrowed = raw[..(raw.Length / 2)];
                 Narrow.F64ToF32(raw, narrowed);
@@ -63,15 +68,15 @@ internal static class NonFiniteScan
             }
         }
 
-        long width = quantization.Transpose ? quantization.Rows : quantization.Columns;
+        long width = quantization.Transpose && plan.Input is null ? quantization.Rows : quantization.Columns;
         string At(long index) => $"row {index / width}, column {index % width} (flat index {index})";
         if (nan + positive + negative == 0 && beyond > 0)
         {
             return new UserErrorException(
-                ExitCode.DataCheckFailed, "DATA-F16-RANGE", $"{plan.Source.Name} holds values that float16 cannot, and LLM.int8() rounds to float16 first")
+                ExitCode.DataCheckFailed, "DATA-F16-RANGE", $"{plan.Name} holds values that float16 cannot, and LLM.int8() rounds to float16 first")
             {
                 File = plan.Source.File.Path,
-                Tensor = plan.Source.Name,
+                Tensor = plan.Name,
                 Facts =
                 [
                     ("values above 65504", beyond.ToString("N0")),
@@ -82,10 +87,10 @@ internal static class NonFiniteScan
             };
         }
 
-        return new UserErrorException(ExitCode.DataCheckFailed, "DATA-NONFINITE", $"{plan.Source.Name} holds values that are not finite")
+        return new UserErrorException(ExitCode.DataCheckFailed, "DATA-NONFINITE", $"{plan.Name} holds values that are not finite")
         {
             File = plan.Source.File.Path,
-            Tensor = plan.Source.Name,
+            Tensor = plan.Name,
             Facts =
             [
                 ("NaN", nan.ToString("N0")),

@@ -78,7 +78,7 @@ internal sealed class TensorPipeline : IDisposable
             TensorRun tensor = item.Tensor;
             if (!tensor.Process(item.Chunk, buffers)) continue;
             tensor.Finish(buffers);
-            if (tensor.CopiedNonFinite) _copiedNonFinite.Add(tensor.Plan.Source.Name);
+            if (tensor.CopiedNonFinite) _copiedNonFinite.Add(tensor.Plan.Name);
             if (tensor.Shard.TensorFinished()) _finished.Add(tensor.Shard, _team.Stop);
         }
     }

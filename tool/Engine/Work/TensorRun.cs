@@ -52,6 +52,7 @@ internal abstract class TensorRun : IDisposable
 
     public virtual void Dispose()
     {
+        if (Plan.Input is { } input) Context.Source.Close(input, Context.Budget.Release);
         if (Preloaded is not null) Context.Budget.Release(Preloaded.Length);
         Preloaded = null;
     }
@@ -72,6 +73,8 @@ internal abstract class TensorRun : IDisposable
     /// <summary>Reads the whole source tensor when memory is lent for it; it stays until <see cref="Dispose"/>.</summary>
     protected void Preload()
     {
+        // Other inputs hold what they need themselves.
+        if (Plan.Input is not null) return;
         CheckpointTensor tensor = Plan.Source;
         if (tensor.ByteCount > Array.MaxLength || !Context.Budget.TryReserve(tensor.ByteCount)) return;
         Preloaded = GC.AllocateUninitializedArray<byte>((int)tensor.ByteCount);
@@ -85,7 +88,8 @@ internal abstract class TensorRun : IDisposable
         lock (_lock)
         {
             if (_begun) return;
-            Context.Progress.Current = Plan.Source.Name;
+            Context.Progress.Current = Plan.Name;
+            if (Plan.Input is { } input) Context.Source.ReaderOf(input).Begin(Context.Budget.TryReserve);
             Begin();
             Volatile.Write(ref _begun, true);
         }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Bnb.Engine.Plans;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
@@ -14,10 +15,12 @@ internal sealed class TensorSource : IDisposable
     private readonly Lock _lock = new();
     private readonly Dictionary<CheckpointFile, OpenFile> _files = new(ReferenceEqualityComparer.Instance);
 
-    public TensorSource(IEnumerable<TensorPlan> tensors)
-        : this(tensors.SelectMany(tensor => tensor.SourceFiles))
-    {
-    }
+    private readonly ConcurrentDictionary<WeightInput, Lazy<ValueReader>> _readers = new(ReferenceEqualityComparer.Instance);
+    private readonly Func<WeightInput, TensorSource, ValueReader>? _openInput;
+
+    /// <param name="openInput">How inputs are read that no tensor holds as they are.</param>
+    public TensorSource(IEnumerable<TensorPlan> tensors, Func<WeightInput, TensorSource, ValueReader> openInput)
+        : this(tensors.SelectMany(tensor => tensor.SourceFiles)) => _openInput = openInput;
 
     /// <param name="reads">One entry per tensor that will be read and released.</param>
     public TensorSource(IEnumerable<CheckpointFile> reads)
@@ -40,34 +43,46 @@ internal sealed class TensorSource : IDisposable
     /// <param name="preloaded">The whole source tensor when it is transposed and memory was lent for it, else null.</param>
     public ReadOnlySpan<byte> ReadValues(TensorPlan plan, long first, int count, WorkerBuffers buffers, byte[]? preloaded)
     {
+        if (plan.Input is { } input) return ReaderOf(input).Read(first, count, buffers);
         Quantization quantization = plan.Quantization!;
-        int size = quantization.SourceType.BitSize() / 8;
+        TensorShape? turned = quantization.Transpose ? TensorShape.Of(quantization.Columns, quantization.Rows) : null;
+        return ReadDense(plan.Source, quantization.SourceType, turned, first, count, buffers, preloaded);
+    }
+
+    /// <summary>The same of a plain tensor, whatever it is for.</summary>
+    /// <param name="turned">Its shape when it is to be read the other way round; null to read it as it lies.</param>
+    public ReadOnlySpan<byte> ReadDense(
+        CheckpointTensor tensor, DType type, TensorShape? turned, long first, int count, WorkerBuffers buffers, byte[]? preloaded)
+    {
+        int size = type.BitSize() / 8;
         Span<byte> raw = buffers.Raw.AsSpan(0, count * size);
         Span<byte> values = raw;
-        if (!quantization.Transpose)
+        if (turned is null)
         {
-            ReadBytes(plan.Source, first * size, raw);
+            ReadBytes(tensor, first * size, raw);
         }
         else
         {
             values = buffers.Gathered.AsSpan(0, count * size);
-            if (preloaded is not null)
-            {
-                Conv1D.Gather(preloaded, quantization.Rows, quantization.Columns, size, first, values);
-            }
-            else
-            {
-                Conv1D.Gather(
-                    (offset, bytes) => ReadBytes(plan.Source, offset, bytes),
-                    buffers.Raw, quantization.Rows, quantization.Columns, size, first, values);
-            }
+            if (preloaded is not null) Conv1D.Gather(preloaded, turned[1], turned[0], size, first, values);
+            else Conv1D.Gather((offset, bytes) => ReadBytes(tensor, offset, bytes), buffers.Raw, turned[1], turned[0], size, first, values);
         }
 
-        if (quantization.SourceType != DType.F64) return values;
+        if (type != DType.F64) return values;
         Span<byte> narrowed = values[..(count * sizeof(float))];
         // In place: value i is read from 8i before it is written to 4i.
         Narrow.F64ToF32(values, narrowed);
         return narrowed;
+    }
+
+    /// <summary>What reads an input; made when it is first asked for.</summary>
+    public ValueReader ReaderOf(WeightInput input) => _readers.GetOrAdd(
+        input, wanted => new Lazy<ValueReader>(() => _openInput!(wanted, this))).Value;
+
+    /// <summary>Forgets what reads an input, with the small tensors that it may hold.</summary>
+    public void Close(WeightInput input, Action<long> giveBack)
+    {
+        if (_readers.TryRemove(input, out Lazy<ValueReader>? reader) && reader.IsValueCreated) reader.Value.End(giveBack);
     }
 
     /// <summary>Says that one tensor of <paramref name="file"/> is finished.</summary>

@@ -9,6 +9,17 @@ namespace Bnb.Engine.Work;
 /// </summary>
 internal abstract class WeightDecoder
 {
+    /// <summary>Called before the first piece: holds in memory what would be read in many short pieces.</summary>
+    /// <param name="lend">Whether so many bytes may be taken.</param>
+    public virtual void Hold(Func<long, bool> lend)
+    {
+    }
+
+    /// <summary>Gives back what <see cref="Hold"/> took.</summary>
+    public virtual void Release(Action<long> giveBack)
+    {
+    }
+
     /// <summary>Reads values <paramref name="first"/> to <paramref name="first"/> + <paramref name="count"/> as stored, to
     /// <see cref="WorkerBuffers.Codes"/>, <see cref="WorkerBuffers.Scales"/> and <see cref="WorkerBuffers.ZeroPoints"/>.</summary>
     /// <param name="first">A multiple of the weight's <see cref="BufferShape.ChunkMultiple"/>.</param>

@@ -59,6 +59,9 @@ internal sealed class ConfigReader
     /// <summary>Whether logits are made with the embedding; null when not said.</summary>
     public bool? IsTied => Has("tie_word_embeddings") ? Flag("tie_word_embeddings", false) : null;
 
+    /// <summary>The family's nonlinearity, where a config does not name one.</summary>
+    public Activation DefaultActivation { get; init; } = Activation.Silu;
+
     /// <summary>The nonlinearity.</summary>
     public Activation Activation => Text("hidden_act", "hidden_activation", "activation_function") switch
     {
@@ -67,7 +70,7 @@ internal sealed class ConfigReader
         "gelu_new" or "gelu_pytorch_tanh" or "gelu_fast" => Activation.GeluTanh,
         "relu" => Activation.Relu,
         { } other => throw Unsupported("hidden_act", other),
-        null => throw Missing("hidden_act"),
+        null => DefaultActivation,
     };
 
     /// <summary>Whether a member is there and not null.</summary>

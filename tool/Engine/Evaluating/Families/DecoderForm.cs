@@ -31,4 +31,17 @@ internal sealed record DecoderForm(int Hidden, WeightUse Embedding, IReadOnlyLis
 
     /// <summary>Positions that the model was made for; longer contexts are odd, though rotary models compute them.</summary>
     public int? MaxPositions { get; init; }
+
+    /// <summary>Values that a layer keeps for each token while it works: projections, wide states, results.</summary>
+    public long WidestStates => Layers.Max(layer =>
+    {
+        long heads = (layer.Attention.Shape.Heads + (2L * layer.Attention.Shape.KeyHeads)) * layer.Attention.Shape.KeyWidth;
+        long wide = layer.FeedForward switch
+        {
+            DenseForm dense => dense.Width,
+            MixtureForm mixture => Math.Max(mixture.Experts.Max(expert => expert.Width), mixture.Experts.Count),
+            _ => 0,
+        };
+        return heads + (3 * wide) + (3L * Hidden);
+    });
 }

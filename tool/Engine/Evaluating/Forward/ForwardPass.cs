@@ -55,7 +55,12 @@ internal sealed class ForwardPass
     public LoadedWeights Load(Stage stage, CancellationToken cancellation) => LoadedWeights.Load(stage.Weights, _store, _pool, cancellation);
 
     /// <summary>Takes all tokens through a stage.</summary>
-    public void Run(Stage stage, LoadedWeights weights) => stage.Run(_state, weights, _operations);
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public void Run(Stage stage, LoadedWeights weights, CancellationToken cancellation)
+    {
+        _operations.Cancellation = cancellation;
+        stage.Run(_state, weights, _operations);
+    }
 
     /// <summary>Reads the rows of the head for a run of the vocabulary; may run beside a stage. To be given to
     /// <see cref="Logits"/> and then to <see cref="Return"/>.</summary>

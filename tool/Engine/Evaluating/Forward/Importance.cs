@@ -13,13 +13,14 @@ internal sealed class Importance
 
     /// <summary>The weights seen so far, in that order.</summary>
     public IEnumerable<ChannelImportance> Channels =>
-        _entries.Select(entry => new ChannelImportance(entry.Key, entry.Value.Index, entry.Value.Sums, entry.Value.Tokens));
+        _entries.Select(entry => new ChannelImportance(entry.Key, entry.Value.Sums, entry.Value.Tokens));
 
     /// <summary>Adds the activations that a weight is multiplied with.</summary>
     public void Add(WeightUse weight, TokenMatrix x)
     {
-        string key = weight.Index is { } index ? $"{weight.Name}[{index}]" : weight.Name;
-        if (!_entries.TryGetValue(key, out Entry? entry)) _entries[key] = entry = new Entry(weight.Index, new double[weight.Columns]);
+        // Experts that share a tensor have no weight of their own that could be quantized.
+        if (weight.Index is not null) return;
+        if (!_entries.TryGetValue(weight.Name, out Entry? entry)) _entries[weight.Name] = entry = new Entry(new double[weight.Columns]);
         entry.Tokens += x.Rows;
         for (int row = 0; row < x.Rows; row++)
         {
@@ -28,19 +29,10 @@ internal sealed class Importance
         }
     }
 
-    private sealed class Entry(int? index, double[] sums)
+    private sealed class Entry(double[] sums)
     {
-        public int? Index { get; } = index;
-
         public double[] Sums { get; } = sums;
 
         public long Tokens { get; set; }
     }
 }
-
-/// <summary>Squared activations of one weight's inputs.</summary>
-/// <param name="Name">The weight's full name, with the expert's number in brackets where several share a tensor.</param>
-/// <param name="Expert">That number, or null.</param>
-/// <param name="Sums">One per input channel.</param>
-/// <param name="Tokens">How many tokens are in the sums.</param>
-internal sealed record ChannelImportance(string Name, int? Expert, double[] Sums, long Tokens);

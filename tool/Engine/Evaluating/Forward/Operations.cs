@@ -13,9 +13,13 @@ internal sealed class Operations(ForwardOptions options, Workspace workspace, Im
 
     public Workspace Workspace { get; } = workspace;
 
+    /// <summary>Looked at before every product.</summary>
+    public CancellationToken Cancellation { get; set; }
+
     /// <summary>y = x w^T + b.</summary>
     public void Linear(LinearForm form, LoadedWeights weights, TokenMatrix x, TokenMatrix y)
     {
+        Cancellation.ThrowIfCancellationRequested();
         importance?.Add(form.Weight, x);
         Sgemm.Run(x.Rows, form.Weight.Rows, form.Weight.Columns, x.All, weights[form.Weight], y.All, Options.Threads, Options.Path);
         float[]? bias = weights.Find(form.Bias);

@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using Bnb.Engine.Errors;
 using Bnb.Formats.Checkpoints;
-using Bnb.Formats.IO;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 
@@ -24,7 +23,7 @@ internal static class IdsFile
         if (shape.Rank != 2 || shape[1] < 2 || shape[0] < 1 || shape.ElementCount > MostTokens) throw Wrong(path, $"{TensorName} is {shape}");
         int size = tensor.DType == DType.I64 ? sizeof(long) : sizeof(int);
         byte[] bytes = new byte[tensor.ByteCount];
-        using (PositionedFile file = PositionedFile.Open(tensor.File.Path)) file.Read(tensor.FileOffset, bytes);
+        using (WeightReader file = WeightReader.Open(tensor.File)) file.Read(tensor, 0, bytes);
         int[] ids = new int[shape.ElementCount];
         for (int i = 0; i < ids.Length; i++)
         {

@@ -22,11 +22,11 @@ internal static class FamilyCatalog
 
     /// <summary>Families that use transformers' <c>Conv1D</c>, which stores [in, out].</summary>
     public static readonly FrozenSet<string> Conv1D = FrozenSet.Create(
-        StringComparer.Ordinal, "gpt2", "openai-gpt", "imagegpt", "decision_transformer", "clvp");
+        StringComparer.Ordinal, "gpt2", "openai-gpt", "imagegpt", "decision_transformer", "clvp", "jais");
 
     /// <summary>Leaf names of <c>Conv1D</c> modules in those families.</summary>
     public static readonly FrozenSet<string> Conv1DLeaves = FrozenSet.Create(
-        StringComparer.Ordinal, "c_attn", "c_proj", "c_fc", "q_attn");
+        StringComparer.Ordinal, "c_attn", "c_proj", "c_fc", "c_fc2", "q_attn");
 
     /// <summary>Name components of vision and audio towers and of what joins them to the text model.</summary>
     public static readonly FrozenSet<string> Towers = FrozenSet.Create(
@@ -39,7 +39,8 @@ internal static class FamilyCatalog
     public static readonly FrozenSet<string> Heads = FrozenSet.Create(
         StringComparer.Ordinal,
         "lm_head", "lm_heads", "codec_head", "score", "classifier", "pre_classifier", "qa_outputs", "embed_out",
-        "output_layer", "vocab_projector", "generator_lm_head", "lm_loss");
+        "output_layer", "vocab_projector", "generator_lm_head", "lm_loss", "v_head", "value_head", "reward_head", "rm_head",
+        "regression_layer", "gating", "seq_relationship", "text_head", "mel_head", "logits_dense");
 
     /// <summary>Heads by leaf name.</summary>
     public static readonly FrozenSet<string> HeadLeaves = FrozenSet.Create(

@@ -18,6 +18,11 @@ internal static partial class LeafNames
     public static bool IsAdapter(ModuleName module) =>
         module.Components.Any(static part => part.StartsWith("lora_", StringComparison.Ordinal));
 
+    /// <summary>A table of a list of them, whose own name is a number: <c>emb.0</c>.</summary>
+    public static bool IsNumberedTable(ModuleName module) =>
+        module.Components.Count > 1 && module.Leaf.Length > 0 && module.Leaf.All(char.IsAsciiDigit)
+        && module.Components[^2] is var list && list.Length <= LongestKnown && NumberedTablePattern().IsMatch(list);
+
     /// <summary>A normalization; Cohere and Chameleon keep 2-D ones.</summary>
     public static bool IsNorm(string leaf) => leaf.Length <= LongestKnown && NormPattern().IsMatch(leaf);
 
@@ -46,9 +51,15 @@ internal static partial class LeafNames
     private static partial Regex EmbeddingPattern();
 
     [GeneratedRegex(
-        "^(embed|emb|codebook|.*embeddings?|.*embed_tokens.*|.*positional.*)$",
+        "^(embed|emb|codebooks?|vte|.*embeddings?|.*embed_tokens.*|.*positional.*|.*embeds_layers?|emb_.*|.*_emb|.*_embed|"
+        + "embed_.*tokens|embedding_table)$",
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex EmbeddingLikePattern();
+
+    [GeneratedRegex(
+        "^(emb|embeddings?|codebooks?|.*embeds_layers|emb_.*|.*_emb|.*_embeddings?)$",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex NumberedTablePattern();
 
     [GeneratedRegex(
         "^((.*_)?(layer_?norm|rms_?norm|norm)\\d*|ln(_.*)?|(q|k)_(layer)?norm)$",

@@ -1,6 +1,6 @@
-namespace Bnb.Engine.Quantizing;
+namespace Bnb.Engine.Architectures;
 
-/// <summary>A library that the output is to be loaded with, as <c>--loads-in</c> names it.</summary>
+/// <summary>A library that a checkpoint is to be loaded with, as <c>--loads-in</c> and <c>lint --for</c> name it.</summary>
 internal enum LoadTarget
 {
     /// <summary>transformers 4 (read in 4.57).</summary>

@@ -1,0 +1,150 @@
+using System.Buffers.Binary;
+using Bnb.Engine.Errors;
+using Bnb.Formats.Primitives;
+using Bnb.TestKit;
+using Xunit;
+
+namespace Bnb.Tool.Tests.Sources;
+
+/// <summary><c>quantize BASE --merge-lora ADAPTER</c> against what PEFT's merge makes of the same files.</summary>
+public sealed class MergeLoraTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    public static TheoryData<string> Cases =>
+        ["plain", "all_linear", "rslora", "patterns", "layers", "bias_saved", "embedding", "dora", "conv1d"];
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Merge_GoldenAdapter_IsWithinOneRoundingOfPeft(string name)
+    {
+        ToolRun.Succeed("quantize", Base(name), "--merge-lora", Golden.File("lora", name), "--output", _folder["out"], "-t", "none");
+
+        var merged = OutputFolder.Tensors(_folder["out"]);
+        var before = OutputFolder.Tensors(Base(name));
+        GoldenTensors peft = GoldenTensors.Load("lora", name, "merged_bf16.safetensors");
+        Assert.Equal(before.Keys.Order(StringComparer.Ordinal), merged.Keys.Order(StringComparer.Ordinal));
+        foreach ((string tensor, (var info, byte[] bytes)) in merged)
+        {
+            Assert.Equal((before[tensor].Info.DType, before[tensor].Info.Shape), (info.DType, info.Shape));
+            if (!peft.Names.Contains(tensor)) Assert.True(before[tensor].Bytes.AsSpan().SequenceEqual(bytes), tensor);
+            else AssertNear(peft.Bytes(tensor), bytes, before[tensor].Bytes, tensor);
+        }
+    }
+
+    [Theory]
+    [InlineData("plain")]
+    [InlineData("patterns")]
+    [InlineData("dora")]
+    public void Merge_OfAFloat32Base_IsPeftsToTheLastBits(string name)
+    {
+        // The same base in float32, as PEFT loads it for the vectors.
+        var tensors = OutputFolder.Tensors(Base(name));
+        string folder = CheckpointBuilder.SingleFile(
+            _folder["base"],
+            tensors.Select(tensor => new TestTensor(
+                tensor.Key, "F32", [.. tensor.Value.Info.Shape.Dimensions], [.. Widen(tensor.Value.Bytes).SelectMany(BitConverter.GetBytes)])));
+
+        ToolRun.Succeed("quantize", folder, "--merge-lora", Golden.File("lora", name), "--output", _folder["out"], "-t", "none");
+
+        GoldenTensors peft = GoldenTensors.Load("lora", name, "merged_f32.safetensors");
+        var merged = OutputFolder.Tensors(_folder["out"]);
+        foreach (string tensor in peft.Names)
+        {
+            float[] expected = peft.Floats(tensor);
+            for (int i = 0; i < expected.Length; i++)
+            {
+                float actual = BinaryPrimitives.ReadSingleLittleEndian(merged[tensor].Bytes.AsSpan(i * 4));
+                Assert.True(Math.Abs(actual - expected[i]) <= 4e-7f * Math.Max(0.02f, Math.Abs(expected[i])), $"{tensor} [{i}] is {actual:R}, PEFT has {expected[i]:R}");
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("all_linear", "nf4")]
+    [InlineData("all_linear", "int8")]
+    [InlineData("dora", "nf4")]
+    [InlineData("conv1d", "nf4")]
+    [InlineData("conv1d", "int8")]
+    [InlineData("embedding", "fp8")]
+    public void Quantize_WithAnAdapter_IsQuantizingTheMergedModel(string name, string type)
+    {
+        ToolRun.Succeed("quantize", Base(name), "--merge-lora", Golden.File("lora", name), "--output", _folder["merged"], "-t", "none");
+        ToolRun.Succeed("quantize", _folder["merged"], "--output", _folder["twice"], "-t", type);
+
+        ToolRun.Succeed("quantize", Base(name), "--merge-lora", Golden.File("lora", name), "--output", _folder["once"], "-t", type);
+
+        var once = OutputFolder.Tensors(_folder["once"]);
+        var twice = OutputFolder.Tensors(_folder["twice"]);
+        Assert.Equal(twice.Keys.Order(StringComparer.Ordinal), once.Keys.Order(StringComparer.Ordinal));
+        Assert.All(twice, tensor => Assert.True(tensor.Value.Bytes.AsSpan().SequenceEqual(once[tensor.Key].Bytes), tensor.Key));
+        Assert.Equal(File.ReadAllText(_folder["twice", "config.json"]), File.ReadAllText(_folder["once", "config.json"]));
+    }
+
+    [Fact]
+    public void Merge_AdapterOfAnotherModel_IsRefused()
+    {
+        ToolRun run = ToolRun.Of("quantize", Golden.File("lora", "base_gpt2"), "--merge-lora", Golden.File("lora", "plain"), "--output", _folder["out"]);
+
+        Refusal.AssertIs(run, ExitCode.InputUnsupported, "LORA-TARGET");
+        Refusal.AssertNothingWritten(_folder["out"]);
+    }
+
+    [Theory]
+    [InlineData("\"peft_type\": \"LORA\"", "\"peft_type\": \"LOHA\"", "LORA-UNSUP")]
+    [InlineData("\"use_qalora\": false", "\"use_qalora\": true", "LORA-UNSUP")]
+    [InlineData("\"lora_bias\": false", "\"lora_bias\": true", "LORA-UNSUP")]
+    [InlineData("\"init_lora_weights\": true", "\"init_lora_weights\": \"pissa_niter_16\"", "LORA-UNSUP")]
+    [InlineData("\"target_parameters\": null", "\"target_parameters\": [\"mlp.experts.gate_up_proj\"]", "LORA-UNSUP")]
+    public void Merge_AdapterOfAnotherKind_IsRefused(string from, string to, string code)
+    {
+        string adapter = Adapter("plain", config => config.Replace(from, to, StringComparison.Ordinal));
+
+        Refusal.AssertIs(ToolRun.Of("quantize", Base("plain"), "--merge-lora", adapter, "--output", _folder["out"]), ExitCode.InputUnsupported, code);
+        Refusal.AssertNothingWritten(_folder["out"]);
+    }
+
+    [Theory]
+    [InlineData("\"use_dora\": false", "\"use_dora\": true", "LORA-LAYOUT")]
+    [InlineData("\"alpha_pattern\": {}", "\"alpha_pattern\": {\"(\": 3}", "CFG-SCHEMA")]
+    public void Merge_MalformedAdapter_IsRefused(string from, string to, string code)
+    {
+        string adapter = Adapter("plain", config => config.Replace(from, to, StringComparison.Ordinal));
+
+        Refusal.AssertIs(ToolRun.Of("quantize", Base("plain"), "--merge-lora", adapter, "--output", _folder["out"]), ExitCode.InputMalformed, code);
+    }
+
+    [Fact]
+    public void Merge_FolderWithoutAnAdapter_IsRefused() => Refusal.AssertIs(
+        ToolRun.Of("quantize", Base("plain"), "--merge-lora", _folder["nothing"], "--output", _folder["out"]), ExitCode.InputMissing, "FILE-MISSING");
+
+    private static string Base(string name) => Golden.File("lora", name == "conv1d" ? "base_gpt2" : "base");
+
+    private string Adapter(string name, Func<string, string> change)
+    {
+        Directory.CreateDirectory(_folder["adapter"]);
+        string config = File.ReadAllText(Golden.File("lora", name, "adapter_config.json"));
+        Assert.NotEqual(config, change(config));
+        File.WriteAllText(_folder["adapter", "adapter_config.json"], change(config));
+        File.Copy(Golden.File("lora", name, "adapter_model.safetensors"), _folder["adapter", "adapter_model.safetensors"]);
+        return _folder["adapter"];
+    }
+
+    /// <summary>PEFT rounds on the way, so that a value may be the neighbour; of the product's rounding a little more than one
+    /// shows where W and the update nearly cancel, and there it is bounded by the sizes of both.</summary>
+    private static void AssertNear(byte[] expected, byte[] actual, byte[] original, string tensor)
+    {
+        float[] theirs = Widen(expected), ours = Widen(actual), base0 = Widen(original);
+        Assert.Equal(theirs.Length, ours.Length);
+        for (int i = 0; i < theirs.Length; i++)
+        {
+            float size = Math.Max(Math.Max(Math.Abs(theirs[i]), Math.Abs(base0[i])), Math.Abs(theirs[i] - base0[i]));
+            Assert.True(Math.Abs(ours[i] - theirs[i]) <= size / 128, $"{tensor} [{i}] is {ours[i]:R}, PEFT has {theirs[i]:R}");
+        }
+    }
+
+    private static float[] Widen(byte[] bf16) =>
+        [.. Enumerable.Range(0, bf16.Length / 2).Select(i => BitConverter.UInt32BitsToSingle((uint)BinaryPrimitives.ReadUInt16LittleEndian(bf16.AsSpan(i * 2)) << 16))];
+}

@@ -1,0 +1,75 @@
+using System.CommandLine;
+using Bnb.Cli.Options;
+using Bnb.Cli.Screens;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Planning;
+using Bnb.Engine.Quantizing;
+using Bnb.Engine.Reports;
+
+namespace Bnb.Cli.Commands;
+
+/// <summary>The words of <c>dotnet bnb plan</c>; <see cref="PlanRun"/> does the work.</summary>
+internal static class PlanCommand
+{
+    public static Command Create(CommandHost host)
+    {
+        var source = new Argument<string>("SOURCE") { Description = "Checkpoint folder, or one .safetensors file, as quantize takes it", CustomParser = Choice.FilePath };
+        var output = new Option<string?>("--output", "-o") { Description = "Recipe file to write, for quantize --config (default: none)", HelpName = "FILE", CustomParser = Choice.FilePath };
+        var targetSize = new Option<long>("--target-size") { Description = "Largest weight files, headers included, for example 5GiB (no default)", HelpName = "SIZE", CustomParser = Choice.Size };
+        var targetBits = new Option<double>("--target-bits") { Description = "Most bits of all tensors over all parameters, for example 4.5 (no default)", HelpName = "X", CustomParser = Choice.PositiveNumber };
+        var maxError = new Option<double>("--max-error") { Description = "Largest relative RMSE over the weights that can be quantized, 0.08 is 8 % (no default)", HelpName = "X", CustomParser = Choice.PositiveNumber };
+        var plot = new Option<string?>("--plot") { Description = "SVG file to write with error against size, beside the recipe without overrides (default: none)", HelpName = "FILE", CustomParser = Choice.FilePath };
+        var recipe = new RecipeOptions();
+        Option<string[]> overrides = OverrideOptions.Create();
+        Option<string[]> include = CommonOptions.Glob("--include", "As in quantize; repeatable (default: none)");
+        Option<string[]> exclude = CommonOptions.Glob("--exclude", "As in quantize; repeatable (default: none)");
+        Option<int> threads = CommonOptions.Threads();
+        var command = new Command("plan", "Choose a form for every tensor: the least error for a size, or the smallest size for an error") { source, output, targetSize, targetBits, maxError, plot };
+        foreach (Option option in recipe.All) command.Add(option);
+        foreach (Option option in (Option[])[overrides, include, exclude, threads]) command.Add(option);
+        command.Validators.Add(result =>
+        {
+            int goals = ((Option[])[targetSize, targetBits, maxError]).Count(option => result.GetResult(option) is { Implicit: false });
+            if (goals != 1) result.AddError("plan needs one of --target-size, --target-bits and --max-error");
+            recipe.Validate(result, null);
+            OverrideOptions.Validate(result, overrides);
+        });
+        host.Attach(command, (parsed, context) =>
+        {
+            var defaults = new QuantizeRequest { SourcePath = context.LocateWhole(parsed.GetRequiredValue(source)), OutputPath = null, DryRun = true };
+            var request = new PlanRequest
+            {
+                Quantize = defaults with
+                {
+                    Recipe = recipe.Recipe(parsed),
+                    ImportancePath = recipe.ImportancePath(parsed),
+                    Overrides = OverrideOptions.Of(parsed, overrides),
+                    Patterns = CommonOptions.PatternsInOrder(parsed),
+                    Threads = parsed.ValueOr(threads, defaults.Threads),
+                },
+                TargetBytes = parsed.GetResult(targetSize) is null ? null : parsed.GetValue(targetSize),
+                TargetBits = parsed.GetResult(targetBits) is null ? null : parsed.GetValue(targetBits),
+                MaxError = parsed.GetResult(maxError) is null ? null : parsed.GetValue(maxError),
+            };
+            PlanSummary summary = PlanRun.Execute(request, context.Events, context.Cancellation);
+            string? file = parsed.GetValue(output);
+            if (file is not null) Write(file, PlanJson.Recipe(summary));
+            if (parsed.GetValue(plot) is { } picture) Write(picture, PlanPlot.Of(summary));
+            if (context.Json) context.Terminal.Out.Write(PlanJson.Of(summary, file));
+            else if (context.Verbosity != Verbosity.Quiet) PlanScreen.Write(summary, file, context.Terminal);
+        });
+        return command;
+    }
+
+    private static void Write(string path, string text)
+    {
+        try
+        {
+            File.WriteAllText(path, text);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new UserErrorException(ExitCode.OutputRefused, "OUTPUT", "the file cannot be written", error) { File = path, Action = "choose another path" };
+        }
+    }
+}

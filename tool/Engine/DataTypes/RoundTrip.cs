@@ -1,0 +1,76 @@
+using Bnb.Engine.Plans;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Blockwise;
+using Bnb.Quant.Int4;
+using Bnb.Quant.Int8;
+using Bnb.Quant.Nested;
+using Bnb.Quant.Search;
+
+namespace Bnb.Engine.DataTypes;
+
+/// <summary>
+/// Quantizes and decodes in memory, to know what a form costs. With double quantization by absmax the mean of a piece stands for
+/// that of the tensor, which changes the error by less than a thousandth of itself.
+/// </summary>
+internal static class RoundTrip
+{
+    /// <summary>The values of a piece after quantizing and decoding.</summary>
+    /// <param name="stored">The piece as its kernel takes it: whole nested blocks, rows or groups.</param>
+    /// <param name="first">Index in the weight of its first value.</param>
+    public static void Of(Quantization form, ReadOnlySpan<byte> stored, long first, Span<float> decoded, KernelPath path)
+    {
+        var importance = new ColumnImportance(form.Importance, first);
+        bool searches = form.Scale == ScaleRule.Search;
+        switch (form)
+        {
+            case Blockwise4Quantization blockwise:
+                Blockwise(blockwise, stored, importance, decoded, path);
+                break;
+            case Int8Quantization:
+                var scb = new float[decoded.Length / form.Columns];
+                var codes = new sbyte[decoded.Length];
+                if (searches) SearchRows8.Run(form.ElementType, (int)form.Columns, stored, importance, scb, codes, path);
+                else QuantizeRows8.Run(form.ElementType, (int)form.Columns, stored, scb, codes, path);
+                DequantizeRows8.Run((int)form.Columns, codes, scb, decoded, path);
+                break;
+            case Int4Quantization groups:
+                int size = groups.Recipe.GroupSize, groupCount = decoded.Length / size;
+                byte[] scales = new byte[groupCount * groups.ScaleSize], packed = new byte[decoded.Length / 2];
+                sbyte[] zeroPoints = groups.Recipe.Symmetric ? [] : new sbyte[groupCount];
+                if (searches) SearchGroups4.Run(form.ElementType, groups.ScaleType, size, stored, importance, scales, packed, path);
+                else QuantizeGroups4.Run(form.ElementType, size, groups.Recipe.Symmetric, stored, scales, zeroPoints, packed, path);
+                DequantizeGroups4.Run(groups.ScaleType, size, packed, scales, zeroPoints, decoded, path);
+                break;
+            default:
+                throw new ArgumentException($"{form.GetType().Name} cannot be measured", nameof(form));
+        }
+    }
+
+    private static void Blockwise(
+        Blockwise4Quantization form, ReadOnlySpan<byte> stored, ColumnImportance importance, Span<float> decoded, KernelPath path)
+    {
+        Blockwise4Recipe recipe = form.Recipe;
+        var absmax = new float[(decoded.Length + recipe.Blocksize - 1) / recipe.Blocksize];
+        var packed = new byte[(decoded.Length + 1) / 2];
+        var codes = new byte[absmax.Length];
+        var nested = new float[(absmax.Length + NestedAbsmax.Blocksize - 1) / NestedAbsmax.Blocksize];
+        float offset = 0;
+        if (form.Scale == ScaleRule.Search && recipe.DoubleQuant)
+        {
+            SearchBlocks4.RunNested(recipe.Code, form.ElementType, recipe.Blocksize, stored, importance, codes, nested, packed, path);
+        }
+        else if (form.Scale == ScaleRule.Search)
+        {
+            SearchBlocks4.Run(recipe.Code, form.ElementType, recipe.Blocksize, stored, importance, absmax, packed, path);
+        }
+        else
+        {
+            Quantize4.Run(recipe.Code, form.ElementType, recipe.Blocksize, stored, absmax, packed, path);
+            offset = AbsmaxMean.Of(absmax);
+            if (recipe.DoubleQuant) NestedAbsmax.Quantize(absmax, offset, codes, nested, path);
+        }
+
+        if (recipe.DoubleQuant) NestedAbsmax.Dequantize(codes, nested, offset, absmax);
+        Dequantize4.Run(recipe.Code, recipe.Blocksize, packed, absmax, decoded, path);
+    }
+}

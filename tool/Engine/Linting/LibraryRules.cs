@@ -1,0 +1,109 @@
+using Bnb.Engine.Architectures;
+using Bnb.Engine.Policy;
+using Bnb.Engine.Policy.IgnoreLists;
+using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Policy.SkipLists;
+using Bnb.Formats.CompressedTensors;
+
+namespace Bnb.Engine.Linting;
+
+/// <summary>
+/// transformers and diffusers: they build the model's modules, convert those that their list does not skip, and load the file into
+/// them. What is packed must be converted, what is plain must not.
+/// </summary>
+internal sealed class LibraryRules(LintedCheckpoint checkpoint, Loader loader, LintCollector found)
+{
+    private bool IsInt4 => checkpoint.IsInt4;
+
+    public void Run()
+    {
+        foreach (LintedTensor tensor in checkpoint.Tensors) Judge(tensor);
+        Unsaved();
+        if (loader == Loader.Transformers5 && checkpoint.Weights.Weights.Any(static weight => weight is Int4Weight { IsSymmetric: false }))
+            found.AddWhole(LintRules.AsymmetricInt4, LintLevel.Warning, LintRules.AsymmetricInt4.Title);
+    }
+
+    private void Judge(LintedTensor tensor)
+    {
+        int index = tensor.Known is { } known ? Index(known.Class) : -1;
+        if (index < 0)
+        {
+            ByName(tensor);
+            return;
+        }
+
+        LayerKind kind = tensor.Known!.Facts.Kinds[index];
+        string module = ModuleName.PathOfWeight(tensor.Known.MemoryNames[index]) ?? tensor.Known.MemoryNames[index];
+        if (tensor.Packed is null) Plain(tensor, kind, module);
+        else Packed(tensor, kind, module);
+    }
+
+    private void Packed(LintedTensor tensor, LayerKind kind, string module)
+    {
+        bool subclassConverts = IsInt4 || loader != Loader.Transformers5;
+        LintRule? rule = kind switch
+        {
+            LayerKind.NotLinear => LintRules.NotLinear,
+            LayerKind.Subclass when !subclassConverts => LintRules.Subclass,
+            LayerKind.Expert when loader == Loader.Transformers5 && tensor.Packed is not Int4Weight { IsSymmetric: true } => LintRules.FusedExperts,
+            LayerKind.Rebuilt => LintRules.Rebuilt,
+            _ => null,
+        };
+        if (rule is not null) found.Add(rule, LintLevel.Error, tensor.Name);
+        else if (kind == LayerKind.Absent) found.Add(LintRules.Absent, LintLevel.Warning, tensor.Name);
+        else if (kind != LayerKind.Expert && Skipped(module, kind)) found.Add(LintRules.PackedButSkipped, LintLevel.Error, tensor.Name);
+        if (loader == Loader.Diffusers && module.Contains("bias", StringComparison.Ordinal)) found.Add(LintRules.BiasInPath, LintLevel.Error, tensor.Name);
+    }
+
+    private void Plain(LintedTensor tensor, LayerKind kind, string module)
+    {
+        bool subclassConverts = IsInt4 || loader != Loader.Transformers5;
+        bool isLayer = kind is LayerKind.Linear or LayerKind.Kept || (kind == LayerKind.Subclass && subclassConverts);
+        if (IsInt4 && tensor.Known!.Facts.IsConv1D) isLayer = false;
+        if (isLayer && !Skipped(module, kind)) found.Add(LintRules.PlainNotSkipped, LintLevel.Error, tensor.Name);
+    }
+
+    private void ByName(LintedTensor tensor)
+    {
+        IReadOnlyList<string> names = checkpoint.Names.Of(new ModuleName(tensor.Module), tensor.Known);
+        if (tensor.Packed is not null && names.Any(name => Skipped(name, LayerKind.Linear))) found.Add(LintRules.PackedButSkipped, LintLevel.Error, tensor.Name);
+        // Nothing is known of the class, so it may be no linear layer after all.
+        if (tensor.Packed is null && checkpoint.LinearByName.Contains(tensor.Name) && !names.Any(name => Skipped(name, LayerKind.Linear)))
+            found.Add(LintRules.PlainNotSkipped, LintLevel.Warning, tensor.Name);
+    }
+
+    private void Unsaved()
+    {
+        List<Verdict> verdicts =
+        [
+            .. checkpoint.Tensors.Select(tensor => new Verdict(tensor.Packed is null ? TensorAction.Copy : TensorAction.Quantize, "", "") { Known = tensor.Known }),
+        ];
+        IReadOnlyList<PolicyTensor> tensors = [.. checkpoint.Tensors.Select(tensor => new PolicyTensor(tensor.Name, [1, 1], true, 0))];
+        foreach (string module in new UnsavedModules(checkpoint.Known, tensors, verdicts).ToSkip(verdicts))
+        {
+            // transformers says which keys are missing and goes on; compressed-tensors stops at a layer without a weight.
+            if (!Skipped(module, LayerKind.Kept)) found.Add(LintRules.UnsavedNotSkipped, IsInt4 ? LintLevel.Error : LintLevel.Warning, module);
+        }
+    }
+
+    /// <summary>Whether a version of the library leaves the module alone; without a list each keeps its own heads.</summary>
+    private bool Skipped(string module, LayerKind kind)
+    {
+        if (IsInt4) return checkpoint.Ignores.Ask(IgnoreReader.CompressedTensors, module) == IgnoreAnswer.Ignored;
+        if (KeptInFloat32(module)) return true;
+        if (checkpoint.Skips is not { } list) return kind == LayerKind.Kept;
+        return loader == Loader.Transformers5 ? list.MatchesV5(module) && list.MatchesV5Anchored(module) : list.MatchesV4(module);
+    }
+
+    // The class's own list is added to every other.
+    private bool KeptInFloat32(string module) => checkpoint.Known.Whole?.KeptInFloat32.GetValueOrDefault(loader) is { Count: > 0 } kept
+        && new SkipList(kept) is var own && (loader == Loader.Transformers5 ? own.MatchesV5Anchored(module) : own.MatchesV4(module));
+
+    private int Index(ModelClass model)
+    {
+        for (int i = 0; i < model.Loaders.Count; i++)
+            if (model.Loaders[i] == loader) return i;
+
+        return -1;
+    }
+}

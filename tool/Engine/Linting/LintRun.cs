@@ -1,0 +1,99 @@
+using Bnb.Engine.Architectures;
+using Bnb.Engine.DataTypes;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Events;
+using Bnb.Engine.Verifying;
+using Bnb.Formats.Checkpoints;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
+
+namespace Bnb.Engine.Linting;
+
+/// <summary>
+/// Judges a quantized checkpoint, whoever made it, by the rules of the libraries that may load it. Reads headers, the config and
+/// the small tensors that describe weights.
+/// </summary>
+internal static class LintRun
+{
+    /// <exception cref="UserErrorException">NOT-QUANTIZED: there is no weight that a loader would unpack.</exception>
+    public static LintReport Execute(LintRequest request, IRunEvents events)
+    {
+        QuantizedCheckpoint weights = DataTypeCatalog.Read(Checkpoint.Open(request.Path, requireConfig: false, followSymlinks: true));
+        foreach (string note in weights.Source.Notes) events.Warning(DisplayText.Escape(note));
+        if (weights.Weights.Count == 0 && weights.Problems.Count == 0)
+        {
+            throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "there is no nf4, fp4, int8 or int4 weight to judge")
+            {
+                File = weights.Source.Folder,
+                Action = "quantize the checkpoint first; plain ones load as they are",
+            };
+        }
+
+        var checkpoint = new LintedCheckpoint(weights);
+        IReadOnlyList<LoadTarget> consumers = request.Consumers.Count > 0 ? request.Consumers : Usual(checkpoint);
+        List<LintFinding> common = [.. Layout(weights), .. ConfigFindings(checkpoint)];
+        return new LintReport(
+            request.Path,
+            [.. weights.Weights.Select(weight => weight.Type).Distinct().Order(StringComparer.Ordinal)],
+            checkpoint.Known.Whole?.Name,
+            weights.Weights.Count,
+            [.. consumers.Select(consumer => new ConsumerVerdict(consumer, [.. common, .. Judge(checkpoint, consumer)]))]);
+    }
+
+    /// <summary>Who can load the type at all and has the class, as far as is known.</summary>
+    private static IReadOnlyList<LoadTarget> Usual(LintedCheckpoint checkpoint)
+    {
+        bool isDiffusers = checkpoint.Facts.Identity.DiffusersClass is not null;
+        if (isDiffusers) return [LoadTarget.Diffusers];
+        List<LoadTarget> targets = [];
+        if (Has(checkpoint, Loader.Transformers4)) targets.Add(LoadTarget.Transformers4);
+        if (Has(checkpoint, Loader.Transformers5)) targets.Add(LoadTarget.Transformers5);
+        if (checkpoint.Known.Whole is null || checkpoint.Known.Vllm is { } vllm && (vllm.ReadsBitsAndBytes || checkpoint.IsInt4)) targets.Add(LoadTarget.Vllm);
+        if (!checkpoint.IsInt4) targets.Add(LoadTarget.Peft);
+        return targets;
+    }
+
+    private static bool Has(LintedCheckpoint checkpoint, Loader loader) =>
+        checkpoint.Known.Whole is not { } whole || whole.Loaders.Contains(loader);
+
+    private static IReadOnlyList<LintFinding> Judge(LintedCheckpoint checkpoint, LoadTarget consumer)
+    {
+        var found = new LintCollector();
+        switch (consumer)
+        {
+            case LoadTarget.Transformers4: Library(Loader.Transformers4); break;
+            case LoadTarget.Transformers5 or LoadTarget.Peft: Library(Loader.Transformers5); break;
+            case LoadTarget.Diffusers: Library(Loader.Diffusers); break;
+            default: new ServerRules(checkpoint, consumer == LoadTarget.Vllm, found).Run(); break;
+        }
+
+        if (checkpoint.IsInt4 && consumer is LoadTarget.Diffusers or LoadTarget.Peft or LoadTarget.Sglang)
+            found.AddWhole(LintRules.WrongType, LintLevel.Error, $"{consumer.Word()} has no loader for int4 of compressed-tensors");
+        if (checkpoint.Known.Whole is null) found.AddWhole(LintRules.UnknownClass, LintLevel.Note, LintRules.UnknownClass.Title);
+        return found.Findings;
+
+        void Library(Loader loader)
+        {
+            if (!Has(checkpoint, loader) && checkpoint.Config?.Has("auto_map") != true)
+                found.AddWhole(LintRules.NoClass, LintLevel.Error, $"{consumer.Word()} has no class {DisplayText.Escape(checkpoint.Known.Whole!.Name)}");
+            new LibraryRules(checkpoint, loader, found).Run();
+        }
+    }
+
+    /// <summary>Broken rules of the weights' layouts, by their own identifiers.</summary>
+    private static IEnumerable<LintFinding> Layout(QuantizedCheckpoint weights) =>
+        weights.Problems.GroupBy(problem => (problem.Rule, problem.IsFatal)).Select(group => new LintFinding(
+            group.Key.Rule,
+            group.Key.IsFatal ? LintLevel.Error : LintLevel.Warning,
+            $"{DisplayText.Escape(group.First().Tensor)} {group.First().Text}{(group.Count() > 1 ? $", and {group.Count() - 1} more" : "")}",
+            [.. group.Select(problem => problem.Tensor)],
+            "quantize the original weights again"));
+
+    private static IEnumerable<LintFinding> ConfigFindings(LintedCheckpoint checkpoint)
+    {
+        if (checkpoint.Settings is null)
+            return [new LintFinding(LintRules.NoConfig.Id, LintLevel.Error, LintRules.NoConfig.Title, [], LintRules.NoConfig.Action)];
+        return ConfigAudit.Members(checkpoint.Weights).Select(finding => new LintFinding(
+            LintRules.ConfigDiffers.Id, finding.Fails ? LintLevel.Error : LintLevel.Warning, finding.Text, [], LintRules.ConfigDiffers.Action));
+    }
+}

@@ -1,0 +1,92 @@
+using Bnb.Engine.Architectures;
+using Bnb.Engine.Policy.IgnoreLists;
+using Bnb.Engine.Policy.Names;
+using Bnb.Formats.BitsAndBytes;
+using Bnb.Formats.CompressedTensors;
+using Bnb.Formats.Primitives;
+
+namespace Bnb.Engine.Linting;
+
+/// <summary>vLLM and SGLang: they fuse layers, rename modules, and compare lists with the names after that.</summary>
+internal sealed class ServerRules(LintedCheckpoint checkpoint, bool isVllm, LintCollector found)
+{
+    public void Run()
+    {
+        if (checkpoint.IsBitsAndBytes) BitsAndBytes();
+        if (isVllm && checkpoint.Known.Whole is not null && checkpoint.Known.Vllm is null && checkpoint.Config?.Has("auto_map") != true)
+            found.AddWhole(LintRules.NoClass, LintLevel.Error, LintRules.NoClass.Title);
+        if (isVllm && checkpoint.IsInt4) Int4();
+        Groups();
+    }
+
+    private void BitsAndBytes()
+    {
+        if (isVllm && checkpoint.Known.Vllm is { ReadsBitsAndBytes: false } model)
+            found.AddWhole(LintRules.NoBitsAndBytes, LintLevel.Error, $"{model.Name} has no support for bitsandbytes there ({model.Problem ?? "no reason known"})");
+        foreach (LintedTensor tensor in checkpoint.Tensors)
+        {
+            switch (tensor.Packed)
+            {
+                case BnbWeight { Packed.DType: not DType.U8 }: found.Add(LintRules.StorageType, LintLevel.Error, tensor.Name); break;
+                case Int8Weight when tensor.Name.Any(char.IsAsciiLetterUpper): found.Add(LintRules.Capitals, LintLevel.Error, tensor.Name); break;
+            }
+
+            bool isExpert = tensor.Name.Contains(".experts.", StringComparison.Ordinal);
+            if (isExpert && tensor.Packed is { Type: not "nf4" }) found.Add(LintRules.PackedExpertType, LintLevel.Error, tensor.Name);
+            if (isExpert && tensor.Packed is null) found.Add(LintRules.PlainExperts, LintLevel.Error, tensor.Name);
+        }
+
+        if (checkpoint.Config?.TorchDType == "float32") found.AddWhole(LintRules.Float32, LintLevel.Error, LintRules.Float32.Title);
+        if (checkpoint.Weights.Weights.Any(static weight => weight is BnbWeight { IsNested: true }))
+            found.AddWhole(LintRules.OffsetRounded, LintLevel.Note, LintRules.OffsetRounded.Title);
+    }
+
+    /// <summary>A fused layer is packed whole or plain whole, and a plain one must be skipped by its fused name.</summary>
+    private void Groups()
+    {
+        Dictionary<string, (bool Packed, bool Plain)> layers = new(StringComparer.Ordinal);
+        foreach (LintedTensor tensor in checkpoint.Tensors)
+        {
+            if (tensor.Known is { Facts.IsNeverLinear: true } || tensor.Name.Contains(".experts.", StringComparison.Ordinal)) continue;
+            if (tensor.Packed is null && tensor.Known is null && !checkpoint.LinearByName.Contains(tensor.Name)) continue;
+            if (tensor.Packed is null && ModuleName.PathOfWeight(tensor.Name) is null) continue;
+            foreach (string layer in LayersOf(tensor))
+            {
+                (bool packed, bool plain) = layers.GetValueOrDefault(layer);
+                layers[layer] = (packed || tensor.Packed is not null, plain || tensor.Packed is null);
+            }
+        }
+
+        foreach ((string layer, (bool packed, bool plain)) in layers)
+        {
+            if (packed && plain) found.Add(LintRules.MixedGroup, LintLevel.Error, layer);
+            else if (!checkpoint.IsInt4 && checkpoint.Skips is { } list)
+            {
+                if (packed && list.MatchesVllm(layer)) found.Add(LintRules.PackedButSkipped, LintLevel.Error, layer);
+                // The plugin packs it on the fly, without a word.
+                if (plain && !IsHead(layer) && !list.MatchesVllm(layer)) found.Add(LintRules.PlainNotSkipped, LintLevel.Warning, layer);
+            }
+        }
+    }
+
+    private IEnumerable<string> LayersOf(LintedTensor tensor)
+    {
+        string? module = checkpoint.Known.Vllm is { } vllm ? vllm.Rename(tensor.Module) : tensor.Module;
+        if (module is null) return [];
+        List<string> fused = [.. checkpoint.Names.Groups.Holding(module).Select(group => group.Group.FusedName(module, group.Part))];
+        return fused.Count > 0 ? fused : [module];
+    }
+
+    // lm_head and embeddings are never quantized there.
+    private static bool IsHead(string layer) => FamilyCatalog.Heads.Contains(layer[(layer.LastIndexOf('.') + 1)..]);
+
+    private void Int4()
+    {
+        foreach (LintedTensor tensor in checkpoint.Tensors.Where(static tensor => tensor.Packed is Int4Weight))
+        {
+            string? module = checkpoint.Known.Vllm is { } vllm ? vllm.Rename(tensor.Module) : tensor.Module;
+            if (module is not null && checkpoint.Ignores.Ask(IgnoreReader.Vllm, module) != IgnoreAnswer.Quantized)
+                found.Add(LintRules.PackedButSkipped, LintLevel.Error, tensor.Name);
+        }
+    }
+}

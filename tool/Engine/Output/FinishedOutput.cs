@@ -1,0 +1,29 @@
+using Bnb.Engine.Plans;
+using Bnb.Engine.Work;
+using Bnb.Formats.IO;
+
+namespace Bnb.Engine.Output;
+
+/// <summary>An output that a run of the same plan has already made.</summary>
+internal static class FinishedOutput
+{
+    /// <summary>
+    /// By its manifest, the length of every file, and the times of the source: a plan knows headers only, so weights that
+    /// were written after the output may be others. Contents are for <c>verify --manifest</c>.
+    /// </summary>
+    public static bool IsAt(OutputPlace place, OutputPlan plan, PlanRecord record)
+    {
+        string path = Path.Combine(place.Path, OutputManifest.FileName);
+        if (SmallFile.TryRead(path) is not { } text || OutputManifest.Parse(text) is not { } manifest || manifest.Plan != record.Hash) return false;
+        if (!manifest.Files.All(file => file.HasLengthAt(Path.Combine(place.Path, file.Name)))) return false;
+        long written = FileIdentity.Of(path).ModifiedNs;
+        return plan.Source.Files.All(file => Math.Max(file.Identity.ModifiedNs, file.Identity.ChangedNs) <= written);
+    }
+
+    /// <summary>What the run that made it said of these files.</summary>
+    public static OutputResult Result(OutputPlace place, IReadOnlyList<ShardPlan> shards)
+    {
+        IReadOnlyList<ShardResult> results = [.. shards.Select(shard => StagedShards.ReadBack(Path.Combine(place.Path, shard.FileName), shard, null))];
+        return new OutputResult(results, results.Count, OutputState.NothingToDo);
+    }
+}

@@ -1,0 +1,92 @@
+using System.Text.Json;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Plans;
+using Bnb.Engine.Text;
+
+namespace Bnb.Engine.Output;
+
+/// <summary>
+/// <c>bnb-manifest.json</c>: what made an output, from what, and SHA-256 of every file of it. Every way to the same result
+/// writes the same manifest.
+/// </summary>
+/// <param name="Tool">Name and version.</param>
+/// <param name="Command">The command that made it.</param>
+/// <param name="Plan">SHA-256 of the plan's text, in lower-case hexadecimal.</param>
+/// <param name="Options">The options that change bytes, as a JSON object.</param>
+/// <param name="Sources">The source's weight files.</param>
+/// <param name="Contents">SHA-256 of their contents by name, empty when they were not asked for.</param>
+/// <param name="Files">Every file of the folder but the manifest, by name.</param>
+internal sealed record OutputManifest(
+    string Tool, string Command, string Plan, JsonElement Options, IReadOnlyList<SourceRecord> Sources,
+    IReadOnlyDictionary<string, string> Contents, IReadOnlyList<FileRecord> Files)
+{
+    public const string FileName = "bnb-manifest.json";
+
+    private const int Version = 1;
+
+    /// <summary>The manifest of a folder, null when it has none.</summary>
+    /// <exception cref="UserErrorException">MANIFEST: what is there is not one, or names a file outside of the folder.</exception>
+    public static OutputManifest? Find(string folder)
+    {
+        string path = Path.Combine(folder, FileName);
+        if (!File.Exists(path)) return null;
+        return SmallFile.TryRead(path) is { } text && Parse(text) is { } manifest ? manifest : throw NotOne(path);
+    }
+
+    public static OutputManifest? Parse(byte[] utf8)
+    {
+        try
+        {
+            JsonElement root = JsonElement.Parse(utf8);
+            if (root.GetProperty("manifest").GetInt32() != Version) return null;
+            var manifest = new OutputManifest(
+                Text(root, "tool"), Text(root, "command"), Text(root, "plan"), root.GetProperty("options"),
+                [.. root.GetProperty("source").EnumerateArray().Select(file => new SourceRecord(
+                    Text(file, "name"), file.GetProperty("bytes").GetInt64(), Text(file, "header_sha256")))],
+                root.GetProperty("source").EnumerateArray().Where(file => file.TryGetProperty("sha256", out _))
+                    .ToDictionary(file => Text(file, "name"), file => Text(file, "sha256"), StringComparer.Ordinal),
+                [.. root.GetProperty("files").EnumerateArray().Select(file => new FileRecord(
+                    Text(file, "name"), file.GetProperty("bytes").GetInt64(), Text(file, "sha256")))]);
+            return manifest.Options.ValueKind == JsonValueKind.Object && manifest.Files.All(file => FileRecord.IsSafeName(file.Name)) ? manifest : null;
+        }
+        catch (Exception broken) when (broken is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
+        {
+            return null;
+        }
+    }
+
+    public byte[] Write() => JsonLine.Indented(json =>
+    {
+        json.WriteNumber("manifest", Version);
+        json.WriteString("tool", Tool);
+        json.WriteString("command", Command);
+        json.WriteString("plan", Plan);
+        json.WritePropertyName("options");
+        Options.WriteTo(json);
+        json.WriteStartArray("source");
+        foreach (SourceRecord file in Sources)
+        {
+            json.WriteStartObject();
+            json.WriteString("name", file.Name);
+            json.WriteNumber("bytes", file.Bytes);
+            json.WriteString("header_sha256", file.HeaderSha256);
+            if (Contents.TryGetValue(file.Name, out string? content)) json.WriteString("sha256", content);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteStartArray("files");
+        foreach (FileRecord file in Files) PlanRecord.WriteFile(json, file);
+        json.WriteEndArray();
+    });
+
+    private static string Text(JsonElement entry, string member) =>
+        entry.GetProperty(member).GetString() ?? throw new FormatException(member);
+
+    private static UserErrorException NotOne(string path) => new(
+        ExitCode.InputMalformed, "MANIFEST", $"{FileName} is not a manifest that this version reads")
+    {
+        File = path,
+        Action = "get the folder again, or delete the manifest to go without it",
+    };
+}

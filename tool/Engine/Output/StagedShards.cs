@@ -1,0 +1,50 @@
+using System.Collections.Concurrent;
+using Bnb.Engine.Events;
+using Bnb.Engine.Plans;
+using Bnb.Engine.Work;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Safetensors;
+
+namespace Bnb.Engine.Output;
+
+/// <summary>Weight files that an earlier run finished: taken when they are what its journal says, made again when not.</summary>
+internal static class StagedShards
+{
+    /// <summary>Reads every file that a journal names, whole, on several threads.</summary>
+    /// <param name="wanted">Indexes of the plan's shards.</param>
+    /// <returns>Those that are what they should be, by index.</returns>
+    public static IReadOnlyDictionary<int, ShardResult> Check(
+        StagingFolder staging, IReadOnlyList<ShardPlan> shards, IReadOnlyList<int> wanted, int threads, IRunEvents events, CancellationToken cancellation)
+    {
+        var good = new ConcurrentDictionary<int, ShardResult>();
+        var bad = new ConcurrentBag<string>();
+        List<int> named = [.. wanted.Where(index => staging.Earlier.Shards.ContainsKey(shards[index].FileName))];
+        if (named.Count == 0) return good;
+        WorkQueue.Run(
+            named, Math.Min(threads, named.Count), () => 0,
+            (index, _) =>
+            {
+                FileRecord record = staging.Earlier.Shards[shards[index].FileName];
+                string path = Path.Combine(staging.Path, record.Name);
+                if (record.IsAt(path, cancellation)) good[index] = ReadBack(path, shards[index], record);
+                else bad.Add(record.Name);
+            },
+            cancellation);
+        foreach (string name in bad.Order(StringComparer.Ordinal))
+            events.Warning($"{DisplayText.Escape(name)} in the staging folder is not what the interrupted run wrote: it is made again");
+        staging.Adopt([.. good.Values.Select(result => result.File!)]);
+        return good;
+    }
+
+    /// <summary>What the pipeline said when it made the file.</summary>
+    public static ShardResult ReadBack(string path, ShardPlan shard, FileRecord? record)
+    {
+        SafetensorsHeader header = SafetensorsFile.ReadHeader(path);
+        Dictionary<string, TensorInfo> tensors = header.Tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+        return new ShardResult(
+            new FileInfo(path).Length,
+            header.Tensors.Sum(tensor => tensor.ByteCount),
+            [.. shard.Outputs.Where(output => output.Role == OutputRole.QuantState).Select(output => (int)tensors[output.Info.Name].ByteCount)],
+            record);
+    }
+}

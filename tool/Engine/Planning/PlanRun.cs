@@ -1,0 +1,178 @@
+using System.Globalization;
+using Bnb.Engine.DataTypes;
+using Bnb.Engine.Devices;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Events;
+using Bnb.Engine.Plans;
+using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Quantizing;
+using Bnb.Engine.Recipes;
+using Bnb.Engine.Text;
+using Bnb.Engine.Work;
+using Bnb.Formats.Checkpoints;
+using Bnb.Formats.Primitives;
+using Bnb.Quant.Backends;
+
+namespace Bnb.Engine.Planning;
+
+/// <summary>
+/// Chooses a form for every tensor: measures what each costs, takes what saves the most error per byte, and rehearses the result
+/// for its exact size.
+/// </summary>
+internal static class PlanRun
+{
+    private const int SmallestBlocksize = 32;
+    private const int MostRehearsals = 8;
+
+    /// <exception cref="UserErrorException">PLAN-TARGET: the goal is out of reach; the text says what can be had.</exception>
+    public static PlanSummary Execute(PlanRequest request, IRunEvents events, CancellationToken cancellation)
+    {
+        Checkpoint source = Checkpoint.Open(request.Quantize.SourcePath, requireConfig: Directory.Exists(request.Quantize.SourcePath), request.Quantize.FollowSymlinks);
+        QuantizePlan plan = QuantizePlan.Make(request.Quantize, source);
+        IReadOnlyList<TensorChoice> choices = Measure(plan, request.Quantize, events, cancellation);
+        double parameters = Math.Max(1, choices.Sum(choice => choice.Tensors.Sum(tensor => (double)tensor.Quantization!.ValueCount)));
+        QuantizeSummary uniform = Rehearse([]);
+
+        // What is not chosen here: other tensors and headers. The first allocation that is rehearsed corrects it.
+        long rest = uniform.OutputFileBytes - choices.Sum(choice => choice.Tensors.Sum(tensor => BytesOf(tensor, tensor.Quantization!)));
+        List<PlanPoint> curve = Curve(choices, rest, parameters);
+        long goal = Goal(request, uniform, rest, choices);
+        for (int rehearsal = 0; ; rehearsal++)
+        {
+            var allocation = new Allocation(choices);
+            while (!Met(request, allocation, parameters) && allocation.TryStep(goal - rest))
+            {
+            }
+
+            List<RecipeOverride> overrides = [.. Overrides(choices, allocation)];
+            QuantizeSummary result = Rehearse(overrides);
+            double error = Math.Sqrt(ErrorOf(result.Plan, choices, allocation) / parameters);
+            var summary = new PlanSummary(result, overrides, error, curve, new PlanPoint(uniform.OutputFileBytes, UniformError(choices, parameters)));
+            if (request.MaxError is { } most && error > most) throw OutOfReach("error", $"{curve[^1].Error:P2} with nothing quantized", events);
+            if (Over(request, summary) is not { } over) return summary;
+            bool smallest = overrides.Count == 0 || allocation.Bytes == choices.Sum(choice => choice.Forms[0].Bytes);
+            if (smallest || rehearsal == MostRehearsals) throw OutOfReach("size", $"{ByteSize.Exact(summary.Bytes)} bytes, {summary.BitsPerParameter:F4} bits per parameter", events);
+            goal -= over;
+        }
+
+        QuantizeSummary Rehearse(IReadOnlyList<RecipeOverride> overrides) => QuantizeRun.Execute(
+            request.Quantize with { DryRun = true, OutputPath = null, Overrides = [.. request.Quantize.Overrides, .. overrides] },
+            overrides.Count == 0 ? events : NoEvents.Instance, cancellation);
+    }
+
+    /// <summary>Bytes that the allocation may have, all files together.</summary>
+    private static long Goal(PlanRequest request, QuantizeSummary uniform, long rest, IReadOnlyList<TensorChoice> choices)
+    {
+        if (request.TargetBytes is { } bytes) return bytes;
+        if (request.TargetBits is { } bits) return (long)(bits / 8 * uniform.Plan.ParameterCount) + uniform.OutputFileBytes - uniform.OutputTensorBytes;
+        return rest + choices.Sum(choice => choice.Forms[^1].Bytes);
+    }
+
+    private static bool Met(PlanRequest request, Allocation allocation, double parameters) =>
+        request.MaxError is { } most && Math.Sqrt(allocation.Error / parameters) <= most;
+
+    /// <summary>Bytes above the goal, null when it is met.</summary>
+    private static long? Over(PlanRequest request, PlanSummary summary)
+    {
+        double over = request.TargetBytes is { } bytes ? summary.Bytes - bytes
+            : request.TargetBits is { } bits ? (summary.BitsPerParameter - bits) / 8 * summary.Quantized.Plan.ParameterCount : 0;
+        return over > 0 ? Math.Max(1, (long)Math.Ceiling(over)) : null;
+    }
+
+    private static List<TensorChoice> Measure(QuantizePlan plan, QuantizeRequest request, IRunEvents events, CancellationToken cancellation)
+    {
+        List<TensorPlan> tensors = [.. plan.Tensors.Where(tensor => tensor.Quantization is not null)];
+        var found = new FormChoice[tensors.Count][];
+        KernelPath path = request.KernelPath ?? KernelChoice.Selected();
+        using var engine = new CpuEngine(path);
+        using var source = new TensorSource(tensors, DataTypeCatalog.InputsOn(engine));
+        var progress = new PipelineProgress(tensors.Sum(tensor => tensor.SourceBytes));
+        using IDisposable? watching = events.Watch(progress);
+        var errors = new FormError(source, path);
+        WorkQueue.Run(
+            Enumerable.Range(0, tensors.Count), request.Threads, () => 0,
+            (index, _) =>
+            {
+                TensorPlan tensor = tensors[index];
+                progress.Current = tensor.Name;
+                double values = tensor.Quantization!.ValueCount;
+                var forms = new List<FormChoice> { new("keep", tensor.Shape.ElementCount * (tensor.DType.BitSize() / 8), 0) };
+                foreach ((string? form, Quantization quantization) in Forms(tensor))
+                    forms.Add(new FormChoice(form, BytesOf(tensor, quantization), values * errors.Relative(tensor, quantization, cancellation)));
+                found[index] = [.. forms];
+                progress.Add(tensor.SourceBytes);
+            },
+            cancellation);
+        return [.. Enumerable.Range(0, tensors.Count)
+            .GroupBy(index => UnitOf(tensors[index].Name))
+            .Select(unit => TensorChoice.Of([.. unit.Select(index => tensors[index])], Sum([.. unit.Select(index => found[index])])))];
+    }
+
+    /// <summary>Tensors of one unit are fused by vLLM: when one is kept the others have to be.</summary>
+    private static string UnitOf(string name) =>
+        ModuleName.PathOfWeight(name) is { } path && path.LastIndexOf('.') is > 0 and var dot && FusedGroups.FusedLeaf(path[(dot + 1)..]) is { } fused
+            ? path[..(dot + 1)] + fused
+            : name;
+
+    /// <summary>The forms that all have, for all of them together.</summary>
+    private static IEnumerable<FormChoice> Sum(FormChoice[][] members) => members[0]
+        .Where(form => members.All(member => member.Any(other => other.Form == form.Form)))
+        .Select(form => new FormChoice(
+            form.Form,
+            members.Sum(member => member.First(other => other.Form == form.Form).Bytes),
+            members.Sum(member => member.First(other => other.Form == form.Form).Error)));
+
+    /// <summary>The recipe's own form, and smaller blocks where loaders read them per tensor.</summary>
+    private static IEnumerable<(string? Form, Quantization Quantization)> Forms(TensorPlan tensor)
+    {
+        Quantization own = tensor.Quantization!;
+        yield return (null, own);
+        if (own is not Blockwise4Quantization { Blocksize: > SmallestBlocksize } blockwise) yield break;
+        Blockwise4Recipe recipe = blockwise.Recipe;
+        var smaller = new Blockwise4Recipe(recipe.Code, SmallestBlocksize, recipe.DoubleQuant, recipe.QuantStorage) { Scale = recipe.Scale };
+        yield return (
+            string.Create(CultureInfo.InvariantCulture, $"{recipe.Type}/{SmallestBlocksize}"),
+            new Blockwise4Quantization(own.SourceType, own.Rows, own.Columns, own.Transpose, smaller) { Scale = own.Scale, Importance = own.Importance });
+    }
+
+    private static long BytesOf(TensorPlan tensor, Quantization form) => form.Outputs(tensor.Name).Sum(output => output.Bytes);
+
+    private static IEnumerable<RecipeOverride> Overrides(IReadOnlyList<TensorChoice> choices, Allocation allocation)
+    {
+        for (int i = 0; i < choices.Count; i++)
+        {
+            if (allocation.FormOf(i).Form is not { } form) continue;
+            foreach (TensorPlan tensor in choices[i].Tensors)
+                yield return RecipeOverride.Parse($"{ModuleName.PathOfWeight(tensor.Name) ?? tensor.Name}={form}");
+        }
+    }
+
+    /// <summary>The error of what really is planned: keeping one tensor may keep others that loaders fuse with it.</summary>
+    private static double ErrorOf(QuantizePlan plan, IReadOnlyList<TensorChoice> choices, Allocation allocation)
+    {
+        var quantized = plan.Tensors.Where(tensor => tensor.Quantization is not null).Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
+        return Enumerable.Range(0, choices.Count).Where(i => choices[i].Tensors.Any(tensor => quantized.Contains(tensor.Name))).Sum(i => allocation.FormOf(i).Error);
+    }
+
+    private static double UniformError(IReadOnlyList<TensorChoice> choices, double parameters) => Math.Sqrt(
+        choices.Sum(choice => choice.Forms.FirstOrDefault(form => form.Form is null, choice.Forms[0]).Error) / parameters);
+
+    private static List<PlanPoint> Curve(IReadOnlyList<TensorChoice> choices, long rest, double parameters)
+    {
+        var walk = new Allocation(choices);
+        var points = new List<PlanPoint>();
+        do points.Add(new PlanPoint(rest + walk.Bytes, Math.Sqrt(Math.Max(0, walk.Error) / parameters)));
+        while (walk.TryStep(long.MaxValue / 2));
+        return points;
+    }
+
+    private static UserErrorException OutOfReach(string what, string best, IRunEvents events)
+    {
+        events.Debug("no allocation reaches the goal");
+        return new UserErrorException(ExitCode.Usage, "PLAN-TARGET", $"no choice of forms reaches that {what}")
+        {
+            Facts = [("smallest", best)],
+            Action = what == "size" ? "raise the target, or plan with a larger --block-size or fewer tensors excluded" : "raise --max-error",
+        };
+    }
+}

@@ -1,0 +1,33 @@
+using Bnb.Engine.Plans;
+
+namespace Bnb.Engine.Planning;
+
+/// <summary>One form a tensor can have.</summary>
+/// <param name="Form">As an override spells it: <c>nf4/32</c>, <c>keep</c>; null for the recipe's own.</param>
+/// <param name="Bytes">Of all its tensors in the output.</param>
+/// <param name="Error">Its share of the mean squared relative error, in parameters: relative MSE times parameters.</param>
+internal sealed record FormChoice(string? Form, long Bytes, double Error);
+
+/// <summary>Tensors that get one form, since some loader fuses them, and their forms from small to large; each costs more bytes and
+/// errs less.</summary>
+internal sealed record TensorChoice(IReadOnlyList<TensorPlan> Tensors, IReadOnlyList<FormChoice> Forms)
+{
+    /// <summary>
+    /// The lower convex hull of the forms: those that are the best for some price of a byte. The others are passed over.
+    /// </summary>
+    public static TensorChoice Of(IReadOnlyList<TensorPlan> tensors, IEnumerable<FormChoice> forms)
+    {
+        var hull = new List<FormChoice>();
+        foreach (FormChoice form in forms.OrderBy(form => form.Bytes).ThenBy(form => form.Error))
+        {
+            if (hull.Count > 0 && form.Error >= hull[^1].Error) continue;
+            while (hull.Count > 1 && Gain(hull[^1], form) >= Gain(hull[^2], hull[^1])) hull.RemoveAt(hull.Count - 1);
+            hull.Add(form);
+        }
+
+        return new TensorChoice(tensors, hull);
+    }
+
+    /// <summary>Error saved per byte spent.</summary>
+    public static double Gain(FormChoice from, FormChoice to) => (from.Error - to.Error) / Math.Max(1, to.Bytes - from.Bytes);
+}

@@ -1,0 +1,57 @@
+using System.Security.Cryptography;
+using Bnb.Formats.IO;
+
+namespace Bnb.Engine.Plans;
+
+/// <summary>A file as it must be: what journals, plans and manifests say of it.</summary>
+/// <param name="Name">Its place below the folder, parts separated by <c>/</c>.</param>
+/// <param name="Bytes">Its length.</param>
+/// <param name="Sha256">SHA-256 of its content, in lower-case hexadecimal.</param>
+internal sealed record FileRecord(string Name, long Bytes, string Sha256)
+{
+    private const int PieceBytes = 1 << 20;
+    private const int LongestName = 4096;
+
+    /// <summary>The record of a content that is not written yet.</summary>
+    public static FileRecord Of(string name, ReadOnlySpan<byte> content) =>
+        new(name, content.Length, Convert.ToHexStringLower(SHA256.HashData(content)));
+
+    /// <summary>Reads a regular file to its end.</summary>
+    public static FileRecord Read(string path, string name, CancellationToken cancellation = default)
+    {
+        using PositionedFile file = PositionedFile.Open(path);
+        return new FileRecord(name, file.Length, Hash(file, 0, file.Length, cancellation));
+    }
+
+    /// <summary>SHA-256 of a range, in lower-case hexadecimal.</summary>
+    public static string Hash(PositionedFile file, long offset, long length, CancellationToken cancellation = default)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        byte[] piece = new byte[Math.Min(PieceBytes, length)];
+        for (long done = 0; done < length; done += piece.Length)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            Span<byte> part = piece.AsSpan(0, (int)Math.Min(piece.Length, length - done));
+            file.Read(offset + done, part);
+            hash.AppendData(part);
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    /// <summary>Whether a name stays below the folder it is joined to. Names come from manifests that strangers wrote.</summary>
+    public static bool IsSafeName(string? name) => name is { Length: > 0 and <= LongestName }
+        && !name.Any(char.IsControl)
+        && !(OperatingSystem.IsWindows() && name.AsSpan().ContainsAny('\\', ':'))
+        && name.Split('/').All(part => part is not ("" or "." or ".."));
+
+    /// <summary>Whether a regular file with this content is at <paramref name="path"/>.</summary>
+    public bool IsAt(string path, CancellationToken cancellation = default) => HasLengthAt(path) && Read(path, Name, cancellation) == this;
+
+    /// <summary>Whether a file of this length is at <paramref name="path"/>.</summary>
+    public bool HasLengthAt(string path)
+    {
+        var file = new FileInfo(path);
+        return file.Exists && file.Length == Bytes;
+    }
+}

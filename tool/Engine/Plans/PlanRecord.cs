@@ -1,0 +1,186 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Bnb.Engine.Text;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.Tensors;
+
+namespace Bnb.Engine.Plans;
+
+/// <summary>
+/// All that decides the bytes of an output, as text: the version of the tool, the options that change bytes, the headers of
+/// the source, the files beside the weights. Two runs with the same text write the same files; its SHA-256 is the plan's
+/// name in journals and manifests. Nothing in it depends on paths, times, workers, threads or devices.
+/// </summary>
+internal sealed class PlanRecord
+{
+    private PlanRecord(byte[] utf8, JsonElement root)
+    {
+        (Utf8, Root) = (utf8, root);
+        Hash = Convert.ToHexStringLower(SHA256.HashData(utf8));
+        Shards = [.. root.GetProperty("shards").EnumerateArray().Select(name => name.GetString()!)];
+        SmallFiles = [.. root.GetProperty("files").EnumerateArray().Select(file => new FileRecord(
+            file.GetProperty("name").GetString()!, file.GetProperty("bytes").GetInt64(), file.GetProperty("sha256").GetString()!))];
+        Sources = [.. root.GetProperty("source").EnumerateArray().Select(file => new SourceRecord(
+            file.GetProperty("name").GetString()!, file.GetProperty("bytes").GetInt64(), file.GetProperty("header_sha256").GetString()!))];
+        IndexName = root.GetProperty("index").GetString();
+        HashesSource = root.GetProperty("hash_source").GetBoolean();
+    }
+
+    /// <summary>The text.</summary>
+    public ReadOnlyMemory<byte> Utf8 { get; }
+
+    /// <summary>SHA-256 of the text, in lower-case hexadecimal.</summary>
+    public string Hash { get; }
+
+    /// <summary>Names of the weight files, in their order.</summary>
+    public IReadOnlyList<string> Shards { get; }
+
+    /// <summary>config.json and the side files.</summary>
+    public IReadOnlyList<FileRecord> SmallFiles { get; }
+
+    /// <summary>The source's weight files.</summary>
+    public IReadOnlyList<SourceRecord> Sources { get; }
+
+    /// <summary>The index, null when there is one weight file.</summary>
+    public string? IndexName { get; }
+
+    /// <summary>Whether the manifest names SHA-256 of the source's weight files too.</summary>
+    public bool HashesSource { get; }
+
+    public string Tool => Root.GetProperty("tool").GetString()!;
+
+    public string Command => Root.GetProperty("command").GetString()!;
+
+    public JsonElement Options => Root.GetProperty("options");
+
+    private JsonElement Root { get; }
+
+    /// <summary>Reads the headers of the source again and the side files once.</summary>
+    public static PlanRecord Of(OutputPlan plan)
+    {
+        byte[] utf8 = JsonLine.Indented(json =>
+        {
+            json.WriteNumber("format", 1);
+            json.WriteString("tool", ToolVersion.Name);
+            json.WriteString("command", plan.Command);
+            json.WriteStartObject("options");
+            plan.WriteOptions(json);
+            json.WriteEndObject();
+            json.WriteBoolean("hash_source", plan.HashesSource);
+            json.WriteStartArray("source");
+            foreach (SourceRecord file in SourceRecord.Of(plan.Source))
+            {
+                json.WriteStartObject();
+                json.WriteString("name", file.Name);
+                json.WriteNumber("bytes", file.Bytes);
+                json.WriteString("header_sha256", file.HeaderSha256);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+            json.WriteStartArray("shards");
+            foreach (ShardPlan shard in plan.Shards) json.WriteStringValue(shard.FileName);
+            json.WriteEndArray();
+            json.WriteString("index", plan.Shards.Count == 1 ? null : plan.IndexName);
+            json.WriteString("layout_sha256", LayoutOf(plan));
+            json.WriteStartArray("files");
+            foreach (FileRecord file in SmallFilesOf(plan)) WriteFile(json, file);
+            json.WriteEndArray();
+        });
+        return Parse(utf8)!;
+    }
+
+    /// <summary>The record of another run; null when it is none.</summary>
+    public static PlanRecord? Parse(ReadOnlySpan<byte> utf8)
+    {
+        byte[] copy = utf8.ToArray();
+        try
+        {
+            JsonElement root = JsonElement.Parse(copy);
+            if (root.GetProperty("format").GetInt32() != 1) return null;
+            var record = new PlanRecord(copy, root);
+            bool named = record.Tool is not null && record.Command is not null && record.Options.ValueKind == JsonValueKind.Object;
+            List<string?> names = [.. record.Shards, .. record.SmallFiles.Select(file => file.Name), .. record.IndexName is { } index ? [index] : (string[])[]];
+            bool apart = names.Distinct(StringComparer.Ordinal).Count() == names.Count
+                && record.Sources.DistinctBy(file => file.Name).Count() == record.Sources.Count;
+            return named && apart && names.All(FileRecord.IsSafeName) ? record : null;
+        }
+        catch (Exception broken) when (broken is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            return null;
+        }
+    }
+
+    public static void WriteFile(Utf8JsonWriter json, FileRecord file)
+    {
+        json.WriteStartObject();
+        json.WriteString("name", file.Name);
+        json.WriteNumber("bytes", file.Bytes);
+        json.WriteString("sha256", file.Sha256);
+        json.WriteEndObject();
+    }
+
+    /// <summary>What differs, for people: a label, and the two values where they are short enough to be shown.</summary>
+    /// <param name="earlier">The record that was found.</param>
+    public IReadOnlyList<(string Label, string Value)> DifferencesFrom(PlanRecord earlier)
+    {
+        var facts = new List<(string, string)>();
+        if (Tool != earlier.Tool) facts.Add(("tool", $"{earlier.Tool} then, {Tool} now"));
+        if (Command != earlier.Command) facts.Add(("command", $"{earlier.Command} then, {Command} now"));
+        IEnumerable<string> names = earlier.Options.EnumerateObject().Concat(Options.EnumerateObject()).Select(option => option.Name);
+        foreach (string name in names.Distinct(StringComparer.Ordinal))
+        {
+            (string then, string now) = (Option(earlier, name), Option(this, name));
+            if (then != now) facts.Add((name.Replace('_', '-'), $"{then} then, {now} now"));
+        }
+
+        if (HashesSource != earlier.HashesSource) facts.Add(("hash-source", HashesSource ? "off then, on now" : "on then, off now"));
+        facts.AddRange(Changed("source", earlier.Sources.ToDictionary(file => file.Name), Sources.ToDictionary(file => file.Name)));
+        facts.AddRange(Changed("file", earlier.SmallFiles.ToDictionary(file => file.Name), SmallFiles.ToDictionary(file => file.Name)));
+        if (facts.Count == 0) facts.Add(("layout", $"{earlier.Shards.Count} weight files then, {Shards.Count} now"));
+        return facts;
+    }
+
+    private static string Option(PlanRecord record, string name) => record.Options.TryGetProperty(name, out JsonElement value) ? value.GetRawText() : "none";
+
+    private static IEnumerable<(string, string)> Changed<TRecord>(string label, Dictionary<string, TRecord> then, Dictionary<string, TRecord> now)
+        where TRecord : class
+    {
+        foreach (string name in then.Keys.Union(now.Keys).Order(StringComparer.Ordinal))
+        {
+            TRecord? before = then.GetValueOrDefault(name), after = now.GetValueOrDefault(name);
+            if (before is null) yield return (label, $"{DisplayText.Escape(name)} is new");
+            else if (after is null) yield return (label, $"{DisplayText.Escape(name)} is gone");
+            else if (!before.Equals(after)) yield return (label, $"{DisplayText.Escape(name)} differs");
+        }
+    }
+
+    /// <summary>
+    /// Which tensor becomes what, where: whatever decided it, options and rules alike, another decision gives another hash.
+    /// </summary>
+    private static string LayoutOf(OutputPlan plan)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (ShardPlan shard in plan.Shards)
+        {
+            foreach (OutputTensor output in shard.Outputs)
+            {
+                CheckpointTensor source = output.Plan.Source;
+                string transposed = output.Plan.Quantization?.Transpose ?? output.Plan.Dequantization?.Transpose ?? false ? "T" : "";
+                hash.AppendData(Encoding.UTF8.GetBytes(
+                    $"{output.Info.Name}\n{output.Role}{transposed} {output.Info.DType} {output.Info.Shape} {output.Info.Begin} {source.File.Name}\n{source.Name}\n"));
+            }
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    private static IEnumerable<FileRecord> SmallFilesOf(OutputPlan plan)
+    {
+        IEnumerable<FileRecord> files = plan.CopiedFiles.Select(file => FileRecord.Read(file.Path, file.RelativeName));
+        if (plan.CardBytes is { } card) files = files.Append(FileRecord.Of(OutputPlan.CardName, card));
+        if (plan.ConfigBytes is { } config) files = files.Append(FileRecord.Of("config.json", config));
+        return files.OrderBy(file => file.Name, StringComparer.Ordinal);
+    }
+}

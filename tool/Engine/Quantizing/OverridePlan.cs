@@ -1,0 +1,90 @@
+using Bnb.Engine.DataTypes;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Plans;
+using Bnb.Engine.Policy;
+using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Recipes;
+using Bnb.Formats.Primitives;
+using Bnb.Quant.Numerics;
+
+namespace Bnb.Engine.Quantizing;
+
+/// <summary>
+/// Which recipe each tensor has. What may be mixed is what every loader reads per tensor: the block size of nf4 and fp4, and
+/// leaving tensors as they are. Type and double quantization stand once in config.json: transformers 4.57 waits for the
+/// companions that the config promises, and its skip list is the only way out.
+/// </summary>
+internal sealed class OverridePlan
+{
+    private readonly QuantizeRecipe _recipe;
+    private readonly List<(RecipeOverride Rule, NamePattern Pattern, QuantizeRecipe? Recipe)> _rules;
+    private readonly bool[] _used;
+
+    /// <exception cref="UserErrorException">OVERRIDE: a form that cannot be mixed with the run's.</exception>
+    public OverridePlan(QuantizeRecipe recipe, IReadOnlyList<RecipeOverride> overrides)
+    {
+        _recipe = recipe;
+        _rules = [.. overrides.Select(rule => (rule, new NamePattern(rule.Pattern), rule.Keep ? null : RecipeOf(recipe, rule)))];
+        _used = new bool[_rules.Count];
+    }
+
+    /// <summary>The user's patterns with the kept tensors after them, so that the policy covers their skip entries.</summary>
+    /// <param name="names">Of all tensors: a tensor whose last matching override is no keep is not excluded.</param>
+    public IReadOnlyList<PatternRule> Patterns(IReadOnlyList<PatternRule> given, IEnumerable<string> names)
+    {
+        if (!_rules.Any(rule => rule.Rule.Keep)) return given;
+        return [.. given, .. names.Where(name => Last(name) is { } rule && _rules[rule].Rule.Keep).Select(name => new PatternRule(false, "re:" + System.Text.RegularExpressions.Regex.Escape(name)))];
+    }
+
+    /// <summary>The recipe of a tensor that is quantized.</summary>
+    public QuantizeRecipe For(string name) => Last(name) is { } rule && _rules[rule].Recipe is { } recipe ? recipe : _recipe;
+
+    /// <exception cref="UserErrorException">OVERRIDE: a pattern matches no tensor.</exception>
+    public void RefuseUnmatched()
+    {
+        int unused = Array.IndexOf(_used, false);
+        if (unused < 0) return;
+        throw Error("an override matches no tensor of the checkpoint", _rules[unused].Rule, "correct the pattern; it must fit the whole tensor or module name");
+    }
+
+    private int? Last(string name)
+    {
+        string? module = ModuleName.PathOfWeight(name);
+        int? last = null;
+        for (int i = 0; i < _rules.Count; i++)
+        {
+            if (!_rules[i].Pattern.IsMatch(name) && !(module is not null && _rules[i].Pattern.IsMatch(module))) continue;
+            _used[i] = true;
+            last = i;
+        }
+
+        return last;
+    }
+
+    private static QuantizeRecipe RecipeOf(QuantizeRecipe recipe, RecipeOverride rule)
+    {
+        if (rule.Type is { } type && type != recipe.Type)
+        {
+            bool isKnown = DataTypeCatalog.All.SelectMany(family => family.Names).Contains(type);
+            throw Error(
+                isKnown ? $"{type} cannot be mixed with {recipe.Type}: config.json names one type, and transformers builds every layer by it" : $"there is no data type {DisplayText.Escape(type)}",
+                rule, $"use {recipe.Type} with another block size, or keep");
+        }
+
+        if (rule.Blocksize is not { } blocksize || blocksize == recipe.Blocksize) return recipe;
+        return recipe switch
+        {
+            Blockwise4Recipe blockwise when BlockGrid.IsBlocksize(blocksize) => new Blockwise4Recipe(
+                blockwise.Code, blocksize, blockwise.DoubleQuant, blockwise.QuantStorage) { Scale = blockwise.Scale },
+            Blockwise4Recipe => throw Error($"there is no block size {blocksize}", rule, "use a power of two from 32 to 4096"),
+            Int4Recipe => throw Error("group sizes of int4 are not mixed: config.json would need a group of targets for each", rule, "use one --group-size, or keep"),
+            _ => throw Error($"{recipe.Type} has no block size", rule, "use keep"),
+        };
+    }
+
+    private static UserErrorException Error(string what, RecipeOverride rule, string action) => new(ExitCode.Usage, "OVERRIDE", what)
+    {
+        Facts = [("--override", DisplayText.Escape(rule.ToString()))],
+        Action = action,
+    };
+}

@@ -1,0 +1,105 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Bnb.Engine.Errors;
+using Bnb.Engine.Text;
+using Bnb.Formats.Primitives;
+
+namespace Bnb.Engine.Recipes;
+
+/// <summary>
+/// Options of <c>quantize</c> in a file: a JSON object whose keys are the long option names in camel case and whose values are
+/// texts, numbers, true or false, or lists of texts for options that may be repeated. Comments and trailing commas are allowed;
+/// <c>$schema</c> is passed over, and so are keys that begin with an underscore, which hold what <c>plan</c> expects.
+/// </summary>
+/// <param name="Options">Key and values, in file order. Values are as on a command line.</param>
+internal sealed record Recipe(IReadOnlyList<KeyValuePair<string, IReadOnlyList<string>>> Options)
+{
+    /// <summary>The key of overrides, whose option is <c>--override</c>.</summary>
+    public const string OverridesKey = "overrides";
+
+    private const int LongestFile = 16 << 20;
+
+    private static readonly JsonDocumentOptions Lenient = new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true, MaxDepth = 8 };
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>The option a key stands for: <c>blockSize</c> is <c>--block-size</c>.</summary>
+    public static string OptionOf(string key)
+    {
+        if (key == OverridesKey) return "--override";
+        var name = new System.Text.StringBuilder("--");
+        foreach (char letter in key)
+        {
+            if (char.IsAsciiLetterUpper(letter)) name.Append('-').Append(char.ToLowerInvariant(letter));
+            else name.Append(letter);
+        }
+
+        return name.ToString();
+    }
+
+    /// <summary>Reads a file. Whether its keys are options is the caller's question.</summary>
+    /// <exception cref="UserErrorException">RECIPE: it cannot be read, is no JSON object, or a value is of no kind an option has.</exception>
+    public static Recipe Read(string path)
+    {
+        byte[] bytes;
+        try
+        {
+            if (new FileInfo(path) is { Exists: true, Length: > LongestFile }) throw Error(path, $"a recipe has at most {LongestFile} bytes", null);
+            bytes = File.ReadAllBytes(path);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw Error(path, "the recipe cannot be read", error);
+        }
+
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(bytes, Lenient);
+            if (document.RootElement.ValueKind != JsonValueKind.Object) throw Error(path, "a recipe is one JSON object", null);
+            var options = new List<KeyValuePair<string, IReadOnlyList<string>>>();
+            foreach (JsonProperty property in document.RootElement.EnumerateObject())
+            {
+                if (property.Name == "$schema" || property.Name.StartsWith('_')) continue;
+                if (options.Any(option => option.Key == property.Name)) throw Error(path, $"'{DisplayText.Escape(property.Name)}' is given twice", null);
+                options.Add(new(property.Name, Values(path, property)));
+            }
+
+            return new Recipe(options);
+        }
+        catch (JsonException error)
+        {
+            throw Error(path, $"the recipe is no JSON: {DisplayText.Escape(error.Message)}", error);
+        }
+    }
+
+    /// <summary>The text of a recipe file.</summary>
+    /// <param name="options">Key and value: a text, number, bool or list of texts.</param>
+    /// <param name="expected">What the recipe is expected to give, for readers; under a key of its own.</param>
+    public static string Write(IEnumerable<KeyValuePair<string, JsonNode?>> options, JsonObject? expected)
+    {
+        var root = new JsonObject(options);
+        if (expected is not null) root["_expected"] = expected;
+        return root.ToJsonString(Indented) + "\n";
+    }
+
+    private static string[] Values(string path, JsonProperty property) => property.Value.ValueKind switch
+    {
+        JsonValueKind.Array => [.. property.Value.EnumerateArray().Select(item => Value(path, property.Name, item))],
+        _ => [Value(path, property.Name, property.Value)],
+    };
+
+    private static string Value(string path, string key, JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.String => value.GetString()!,
+        JsonValueKind.Number => value.GetRawText(),
+        JsonValueKind.True => "true",
+        JsonValueKind.False => "false",
+        _ => throw Error(path, $"the value of '{DisplayText.Escape(key)}' is no text, number, true or false", null),
+    };
+
+    private static UserErrorException Error(string path, string what, Exception? cause) =>
+        new(ExitCode.Usage, "RECIPE", what, cause)
+        {
+            File = path,
+            Action = "keys are the long option names in camel case: {\"type\": \"nf4\", \"blockSize\": 64, \"overrides\": [\"*.down_proj=keep\"]}",
+        };
+}

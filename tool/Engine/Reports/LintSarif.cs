@@ -1,0 +1,96 @@
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Bnb.Engine.Architectures;
+using Bnb.Engine.Linting;
+using Bnb.Engine.Text;
+
+namespace Bnb.Engine.Reports;
+
+/// <summary>
+/// The result of <c>lint</c> as SARIF 2.1.0, which code hosts show beside the change: one result for each finding and consumer,
+/// located in config.json, below which lists and types are written.
+/// </summary>
+internal static class LintSarif
+{
+    private static readonly JsonWriterOptions Options = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    public static string Of(LintReport report)
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer, Options)) Write(report, json);
+        return Encoding.UTF8.GetString(buffer.ToArray()) + "\n";
+    }
+
+    private static void Write(LintReport report, Utf8JsonWriter json)
+    {
+        json.WriteStartObject();
+        json.WriteString("$schema", "https://json.schemastore.org/sarif-2.1.0.json");
+        json.WriteString("version", "2.1.0");
+        json.WriteStartArray("runs");
+        json.WriteStartObject();
+        json.WriteStartObject("tool");
+        json.WriteStartObject("driver");
+        json.WriteString("name", "dotnet-bnb");
+        json.WriteString("version", ToolVersion.Number);
+        json.WriteStartArray("rules");
+        foreach (LintRule rule in LintRules.All) WriteRule(rule, json);
+        json.WriteEndArray();
+        json.WriteEndObject();
+        json.WriteEndObject();
+        json.WriteStartArray("results");
+        foreach (ConsumerVerdict verdict in report.Consumers)
+            foreach (LintFinding finding in verdict.Findings) WriteResult(verdict, finding, json);
+        json.WriteEndArray();
+        json.WriteEndObject();
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static void WriteRule(LintRule rule, Utf8JsonWriter json)
+    {
+        json.WriteStartObject();
+        json.WriteString("id", rule.Id);
+        WriteText("shortDescription", rule.Title, json);
+        WriteText("help", rule.Action, json);
+        json.WriteEndObject();
+    }
+
+    private static void WriteResult(ConsumerVerdict verdict, LintFinding finding, Utf8JsonWriter json)
+    {
+        json.WriteStartObject();
+        json.WriteString("ruleId", finding.Rule);
+        json.WriteString("level", finding.Level.ToString().ToLowerInvariant());
+        WriteText("message", $"{verdict.Consumer.Word()}: {finding.Text}; {finding.Action}", json);
+        json.WriteStartArray("locations");
+        json.WriteStartObject();
+        json.WriteStartObject("physicalLocation");
+        json.WriteStartObject("artifactLocation");
+        json.WriteString("uri", "config.json");
+        json.WriteEndObject();
+        json.WriteEndObject();
+        if (finding.Tensors.Count > 0)
+        {
+            json.WriteStartArray("logicalLocations");
+            foreach (string tensor in finding.Tensors.Take(20))
+            {
+                json.WriteStartObject();
+                json.WriteString("fullyQualifiedName", tensor);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+        }
+
+        json.WriteEndObject();
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static void WriteText(string name, string text, Utf8JsonWriter json)
+    {
+        json.WriteStartObject(name);
+        json.WriteString("text", text);
+        json.WriteEndObject();
+    }
+}

@@ -1,0 +1,40 @@
+using System.Globalization;
+using System.Text;
+using Bnb.Engine.Errors;
+
+namespace Bnb.Engine.Text;
+
+/// <summary>One file that a report is written to.</summary>
+internal static class ReportFile
+{
+    /// <summary>Only looks: a run that fails later must leave an earlier report as it was.</summary>
+    /// <exception cref="UserErrorException">REPORT-FILE: no file can be written there.</exception>
+    public static void CheckPlace(string path)
+    {
+        string full = Path.GetFullPath(path);
+        string? reason = Directory.Exists(full) ? "there is a folder of this name" : Directory.Exists(Path.GetDirectoryName(full)) ? null : "its folder does not exist";
+        if (reason is null) return;
+        throw new UserErrorException(ExitCode.OutputRefused, "REPORT-FILE", $"the report cannot be written: {reason}")
+        {
+            File = path,
+            Action = "create the folder, or name another file",
+        };
+    }
+
+    /// <summary>Writes a text in UTF-8; a reader of an earlier file never sees half of the new one.</summary>
+    public static void Write(string path, Action<TextWriter> write)
+    {
+        using var text = new StringWriter(CultureInfo.InvariantCulture);
+        write(text);
+        Write(path, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false).GetBytes(text.ToString()));
+    }
+
+    /// <summary>The same for bytes.</summary>
+    public static void Write(string path, byte[] bytes)
+    {
+        // Beside it first, then in one step in its place.
+        string temp = path + ".tmp";
+        File.WriteAllBytes(temp, bytes);
+        File.Move(temp, path, overwrite: true);
+    }
+}
