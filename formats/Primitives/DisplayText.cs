@@ -43,7 +43,7 @@ public static class DisplayText
     }
 
     /// <summary>A byte count as people read it: <c>4,976,698,672 bytes</c>.</summary>
-    internal static string Bytes(long count) =>
+    public static string Bytes(long count) =>
         string.Create(CultureInfo.InvariantCulture, $"{count:N0} byte{(count == 1 ? "" : "s")}");
 
     /// <summary>The printable ASCII of raw bytes, the rest escaped; at most <paramref name="max"/> bytes are used.</summary>

@@ -1,4 +1,3 @@
-using Bnb.Formats.Primitives;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
 using Bnb.Formats.Primitives;

@@ -110,8 +110,8 @@ internal static class PlanRun
 
     /// <summary>Tensors of one unit are fused by vLLM: when one is kept the others have to be.</summary>
     private static string UnitOf(string name) =>
-        ModuleName.PathOfWeight(name) is { } path && path.LastIndexOf('.') is > 0 and var dot && FusedGroups.FusedLeaf(path[(dot + 1)..]) is { } fused
-            ? path[..(dot + 1)] + fused
+        ModuleName.PathOfWeight(name) is { } path && FusedGroups.Usual.Holding(path).FirstOrDefault() is { Group: { } group, Part: { } part }
+            ? group.FusedName(path, part)
             : name;
 
     /// <summary>The forms that all have, for all of them together.</summary>
