@@ -96,8 +96,12 @@ internal static partial class ModelCard
         var other => other.Type,
     };
 
-    private static IEnumerable<string> OwnTags(QuantizePlan plan) =>
-        plan.Recipe is Int4Recipe ? ["compressed-tensors", "int4"] : ["bitsandbytes", plan.Recipe.Type, plan.Recipe is Int8Recipe ? "8-bit" : "4-bit"];
+    private static IEnumerable<string> OwnTags(QuantizePlan plan) => plan.Recipe switch
+    {
+        Blockwise4Recipe => ["bitsandbytes", plan.Recipe.Type, "4-bit"],
+        Int8Recipe => ["bitsandbytes", plan.Recipe.Type, "8-bit"],
+        _ => ["compressed-tensors", plan.Recipe.Type],
+    };
 
     /// <summary>The metadata as blocks, each a key with the lines that belong to it, and what follows.</summary>
     private static (List<string> Metadata, string Body) Split(string card)
