@@ -11,12 +11,15 @@ internal sealed class JsonProgress : IDisposable
 
     private readonly ManualResetEventSlim _stop = new();
     private readonly Thread _thread;
+    private readonly IDisposable? _beside;
 
     /// <param name="terminal">Nothing else may write to its stdout until this is disposed of.</param>
     /// <param name="progress">What is shown.</param>
     /// <param name="interval">Null: a second.</param>
-    public JsonProgress(ITerminal terminal, PipelineProgress progress, TimeSpan? interval = null)
+    /// <param name="beside">What shows the same on stderr; disposed of with this.</param>
+    public JsonProgress(ITerminal terminal, PipelineProgress progress, TimeSpan? interval = null, IDisposable? beside = null)
     {
+        _beside = beside;
         var watch = Stopwatch.StartNew();
         _thread = new Thread(() =>
         {
@@ -38,5 +41,6 @@ internal sealed class JsonProgress : IDisposable
         _stop.Set();
         _thread.Join();
         _stop.Dispose();
+        _beside?.Dispose();
     }
 }
