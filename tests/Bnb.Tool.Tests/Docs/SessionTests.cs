@@ -28,6 +28,11 @@ public sealed class SessionTests : IDisposable
     [InlineData("README.md")]
     [InlineData("docs/cli.md")]
     [InlineData("docs/architecture.md")]
+    [InlineData("docs/quickstart.md")]
+    [InlineData("docs/using.md")]
+    [InlineData("docs/choosing.md")]
+    [InlineData("docs/quality.md")]
+    [InlineData("docs/troubleshooting.md")]
     [InlineData("docs/scale-out.md")]
     [InlineData("CONTRIBUTING.md")]
     public void Commands_RunInOrder_EndAndPrintAsShown(string name)

@@ -4,18 +4,23 @@ using Bnb.TestKit;
 namespace Bnb.Tool.Tests.Verification;
 
 /// <summary>
-/// Checks JSON against docs/verify-report.schema.json. Knows the keywords that the schema uses and refuses others, so that
+/// Checks JSON against docs/verify-report.schema.json, or another schema of the documents. Knows the keywords that the schema uses and refuses others, so that
 /// the schema cannot promise what nothing checks.
 /// </summary>
-internal sealed class ReportSchema
+/// <param name="name">Path below docs.</param>
+internal sealed class ReportSchema(string name)
 {
-    private readonly JsonElement _root = JsonDocument.Parse(
-        File.ReadAllBytes(Path.Combine(Golden.RepositoryRoot, "docs", "verify-report.schema.json"))).RootElement;
+    private readonly JsonElement _root = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Golden.RepositoryRoot, "docs", name))).RootElement;
+
+    public string Id => _root.GetProperty("$id").GetString()!;
 
     /// <summary>What does not fit, each with its path; empty when all does.</summary>
-    public static IReadOnlyList<string> Problems(string json)
+    public static IReadOnlyList<string> Problems(string json) => Problems(json, "verify-report.schema.json");
+
+    /// <summary>The same for another schema.</summary>
+    public static IReadOnlyList<string> Problems(string json, string name)
     {
-        var schema = new ReportSchema();
+        var schema = new ReportSchema(name);
         List<string> problems = [];
         schema.Check(JsonDocument.Parse(json).RootElement, schema._root, "$", problems);
         return problems;
@@ -28,7 +33,7 @@ internal sealed class ReportSchema
             bool fits = true;
             switch (keyword.Name)
             {
-                case "$schema" or "$defs" or "title" or "description":
+                case "$schema" or "$id" or "$defs" or "title" or "description":
                     break;
                 case "$ref":
                     Check(value, _root.GetProperty("$defs").GetProperty(keyword.Value.GetString()!["#/$defs/".Length..]), path, problems);

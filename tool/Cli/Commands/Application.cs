@@ -22,8 +22,10 @@ internal static class Application
                 return ExitCode.Done;
             }
 
+            // "help" and "help quantize" are what people try first.
+            if (args is ["help", ..]) args = [.. args.Skip(1), "--help"];
             var host = new CommandHost(terminal, signals);
-            RootCommand root = CreateRoot(host);
+            RootCommand root = CreateRoot(host, terminal);
             try
             {
                 args = RecipeArguments.Expand(args, root);
@@ -36,7 +38,7 @@ internal static class Application
             ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
             if (args.Count == 0)
             {
-                parsed = CreateRoot(host).Parse(["--help"]);
+                parsed = CreateRoot(host, terminal).Parse(["--help"]);
                 parsed.Invoke(new InvocationConfiguration { Output = terminal.Out, Error = terminal.Error });
                 return ExitCode.Usage;
             }
@@ -66,7 +68,17 @@ internal static class Application
         }
     }
 
-    private static RootCommand CreateRoot(CommandHost host) =>
+    /// <summary>All commands with their options; help, completion and the manual page are made from it.</summary>
+    internal static RootCommand CreateRoot(CommandHost host, ITerminal terminal)
+    {
+        RootCommand root = Commands(host);
+        root.Add(CompletionCommand.Create(terminal, () => root));
+        root.Add(CompletionCommand.CreateManual(terminal, () => root));
+        Examples.AddTo(root, terminal);
+        return root;
+    }
+
+    private static RootCommand Commands(CommandHost host) =>
         new("Quantizes model checkpoints for bitsandbytes and compressed-tensors, and proves the result: offline, without Python")
         {
             QuantizeCommand.Create(host),

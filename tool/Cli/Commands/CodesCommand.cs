@@ -71,7 +71,7 @@ internal static class CodesCommand
                     new Text(place < midpoints.Length ? Shortest(midpoints[place]) : ""));
             }
 
-            console.Write(table);
+            console.Write(TableFit.Of(console, table));
             TableConsole.WriteFacts(
                 console, ("relative RMSE", $"{TableConsole.Number(100 * rmse, 3)} % of normal weights in blocks of {Blocksize}"));
         });

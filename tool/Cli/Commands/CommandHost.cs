@@ -45,7 +45,7 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
         string message = (parsed.Errors.FirstOrDefault(error => error.Message.StartsWith("Unrecognized", StringComparison.Ordinal))
             ?? parsed.Errors[0]).Message.TrimEnd('.');
         string help = $"dotnet bnb {string.Join(' ', CommandPath(parsed.CommandResult))}--help";
-        string? meant = args.Select(word => Suggestion(word, parsed.CommandResult.Command)).FirstOrDefault(word => word is not null);
+        string? meant = SecondPath(parsed) ?? args.Select(word => Suggestion(word, parsed.CommandResult.Command)).FirstOrDefault(word => word is not null);
         var usage = new UserErrorException(ExitCode.Usage, "USAGE", message)
         {
             Action = meant is null ? $"see {help}" : $"did you mean {meant}? See {help}",
@@ -101,7 +101,7 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
 
     private ExitCode Report(UserErrorException error, bool json, string outcome)
     {
-        terminal.Error.Write(ErrorReport.Text(error, outcome));
+        terminal.Error.Write(ErrorReport.Text(error, outcome, terminal.ErrorWidth));
         if (!json) return error.Exit;
         try
         {
@@ -121,7 +121,17 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
         List<string> known = [.. command.Subcommands.Select(sub => sub.Name), .. command.Options.Select(option => option.Name)];
         bool looksLikeOne = word.StartsWith('-') || command.Subcommands.Count > 0;
         if (!looksLikeOne || known.Contains(word) || command.Options.Any(option => option.Aliases.Contains(word))) return null;
-        return NearestNames.Within(word, known, MostTypos);
+        return Synonyms.Option(word)
+            ?? (command.Subcommands.Count > 0 ? Synonyms.Command(word) ?? known.FirstOrDefault(name => word.Length > 2 && name.StartsWith(word, StringComparison.OrdinalIgnoreCase)) : null)
+            ?? NearestNames.Within(word, known, MostTypos);
+    }
+
+    /// <summary>Most tools take the output as a second path.</summary>
+    private static string? SecondPath(ParseResult parsed)
+    {
+        Option? output = parsed.CommandResult.Command.Options.FirstOrDefault(option => option.Name == "--output");
+        bool isMissing = output is not null && parsed.GetResult(output) is null or { Tokens.Count: 0 };
+        return isMissing && parsed.UnmatchedTokens is [{ Length: > 0 } word] && word[0] != '-' ? $"--output {word}" : null;
     }
 
     private static IEnumerable<string> CommandPath(CommandResult result) =>

@@ -58,7 +58,7 @@ internal static class EvaluateCommand
         command.Validators.Add(result => ForbidBoth(result, ids, context));
         host.Attach(command, (parsed, run) =>
         {
-            var defaults = new EvaluationRequest { QuantizedPath = parsed.GetRequiredValue(quantized), SourcePath = parsed.GetRequiredValue(source) };
+            var defaults = new EvaluationRequest { QuantizedPath = run.LocateWhole(parsed.GetRequiredValue(quantized)), SourcePath = run.LocateWhole(parsed.GetRequiredValue(source)) };
             return Execute(
                 defaults with
                 {

@@ -25,7 +25,7 @@ internal static class LintCommand
         var sarif = new Option<string?>("--sarif") { Description = "Also write the findings as SARIF 2.1.0 to this file (default: none)", HelpName = "FILE", CustomParser = Choice.FilePath };
         var command = new Command("lint", "Judge a quantized checkpoint by the rules of the libraries that load it") { path, consumers, sarif };
         host.Attach(command, (parsed, context) =>
-            Execute(new LintRequest(parsed.GetRequiredValue(path), parsed.GetValue(consumers) ?? []), parsed.GetValue(sarif), context));
+            Execute(new LintRequest(context.Locate(parsed.GetRequiredValue(path)), parsed.GetValue(consumers) ?? []), parsed.GetValue(sarif), context));
         return command;
     }
 

@@ -17,7 +17,7 @@ internal static class PlanCommand
         var output = new Option<string?>("--output", "-o") { Description = "Recipe file to write, for quantize --config (default: none)", HelpName = "FILE", CustomParser = Choice.FilePath };
         var targetSize = new Option<long>("--target-size") { Description = "Largest weight files, headers included, for example 5GiB (no default)", HelpName = "SIZE", CustomParser = Choice.Size };
         var targetBits = new Option<double>("--target-bits") { Description = "Most bits of all tensors over all parameters, for example 4.5 (no default)", HelpName = "X", CustomParser = Choice.PositiveNumber };
-        var maxError = new Option<double>("--max-error") { Description = "Largest relative RMSE over the weights that can be quantized, 0.08 is 8 % (no default)", HelpName = "X", CustomParser = Choice.PositiveNumber };
+        var maxError = new Option<double>("--max-error") { Description = "Largest relative RMSE over the weights that can be quantized, 0.08 is 8 % (no default)", HelpName = "X", CustomParser = Choice.RelativeError };
         var plot = new Option<string?>("--plot") { Description = "SVG file to write with error against size, beside the recipe without overrides (default: none)", HelpName = "FILE", CustomParser = Choice.FilePath };
         var recipe = new RecipeOptions();
         Option<string[]> overrides = OverrideOptions.Create();
@@ -36,7 +36,7 @@ internal static class PlanCommand
         });
         host.Attach(command, (parsed, context) =>
         {
-            var defaults = new QuantizeRequest { SourcePath = parsed.GetRequiredValue(source), OutputPath = null, DryRun = true };
+            var defaults = new QuantizeRequest { SourcePath = context.LocateWhole(parsed.GetRequiredValue(source)), OutputPath = null, DryRun = true };
             var request = new PlanRequest
             {
                 Quantize = defaults with

@@ -20,8 +20,11 @@ internal sealed class TerminalEvents(CommandContext context) : IRunEvents
         context.Log.Write(logged, "{Text:l}", text);
     }
 
-    public IDisposable? Watch(PipelineProgress progress) =>
-        context.Verbosity == Verbosity.Quiet ? null : ProgressDisplay.Start(context.Terminal, progress);
+    public IDisposable? Watch(PipelineProgress progress)
+    {
+        ProgressDisplay? shown = context.Verbosity == Verbosity.Quiet ? null : ProgressDisplay.Start(context.Terminal, progress);
+        return context.Json ? new JsonProgress(context.Terminal, progress, beside: shown) : shown;
+    }
 
     public void Outcome(string text) => context.Outcome = text;
 }

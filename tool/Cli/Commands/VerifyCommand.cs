@@ -41,9 +41,9 @@ internal static class VerifyCommand
             HelpName = "DTYPE",
             CustomParser = Choice.Parser(new Dictionary<string, ElementType?> { ["bfloat16"] = ElementType.BF16, ["float16"] = ElementType.F16 }),
         };
-        Option<double?> maxError = Limit("--max-rel-error", Choice.PositiveNumber, "Largest relative RMSE of weights and products, 0.12 is 12 % (default: 1.5 times what theory gives for the type and block size)");
+        Option<double?> maxError = Limit("--max-rel-error", Choice.RelativeError, "Largest relative RMSE of weights and products, 0.12 is 12 % (default: 1.5 times what theory gives for the type and block size)");
         Option<double?> minSnr = Limit("--min-snr", Choice.Number, "Smallest signal-to-noise ratio of weights in dB (default: that of --max-rel-error)");
-        Option<double?> maxKernel = Limit("--max-kernel-error", Choice.PositiveNumber, "Largest relative RMSE of the packed product against FP32 over the decoded weights (default: the compute dtype's unit roundoff)");
+        Option<double?> maxKernel = Limit("--max-kernel-error", Choice.RelativeError, "Largest relative RMSE of the packed product against FP32 over the decoded weights (default: the compute dtype's unit roundoff)");
         var maxDiffs = new Option<int?>("--max-code-diffs")
         {
             Description = "Codes per layer that may differ from the definition (default: 0)",

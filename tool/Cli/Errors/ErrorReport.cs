@@ -1,4 +1,5 @@
 using System.Text;
+using Bnb.Cli.Terminal;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Text;
 using Bnb.Formats.Primitives;
@@ -9,25 +10,27 @@ namespace Bnb.Cli.Errors;
 internal static class ErrorReport
 {
     private const int MaxFactLines = 24;
+    private const int Indent = 2;
 
     /// <summary>
     /// <c>error[CODE]: summary</c>, the facts as an aligned block, one <c>do</c> line, and last what is on disk.
     /// </summary>
     /// <param name="outcome">What the run left behind, for example "nothing was written".</param>
-    public static string Text(UserErrorException error, string outcome)
+    /// <param name="screenWidth">Columns: longer lines are broken at words.</param>
+    public static string Text(UserErrorException error, string outcome, int screenWidth = ITerminal.Unlimited)
     {
         var text = new StringBuilder();
-        text.Append("error[").Append(error.Code).Append("]: ").Append(DisplayText.Escape(error.Summary)).Append('\n');
+        text.Append(DisplayWidth.Wrap($"error[{error.Code}]: {DisplayText.Escape(error.Summary)}", screenWidth, Indent)).Append('\n');
 
         var facts = new List<(string Label, string Value)>();
         if (error.File is not null) facts.Add(("file", error.File));
         if (error.Tensor is not null) facts.Add(("tensor", error.Tensor));
         facts.AddRange(error.Facts.Where(fact => fact.Label is not "file" and not "tensor"));
-        if (error.Action is not null) facts.Add(("do", error.Action));
+        if ((error.Action ?? NextStep.For(error.Exit)) is { } action) facts.Add(("do", action));
 
         int width = facts.Count == 0 ? 0 : facts.Max(fact => Math.Min(fact.Label.Length, 40));
         foreach ((string label, string value) in facts.Take(MaxFactLines))
-            text.Append("  ").Append(DisplayText.Escape(label).PadRight(width)).Append("  ").Append(DisplayText.Escape(value)).Append('\n');
+            text.Append(DisplayWidth.Wrap($"  {DisplayText.Escape(label).PadRight(width)}  {DisplayText.Escape(value)}", screenWidth, width + (2 * Indent))).Append('\n');
         if (facts.Count > MaxFactLines) text.Append("  ... and ").Append(facts.Count - MaxFactLines).Append(" more\n");
         text.Append(outcome).Append('\n');
         return text.ToString();
@@ -43,6 +46,6 @@ internal static class ErrorReport
         json.WriteString("message", error.Summary);
         if (error.File is not null) json.WriteString("file", error.File);
         if (error.Tensor is not null) json.WriteString("tensor", error.Tensor);
-        if (error.Action is not null) json.WriteString("do", error.Action);
+        if ((error.Action ?? NextStep.For(error.Exit)) is { } action) json.WriteString("do", action);
     });
 }

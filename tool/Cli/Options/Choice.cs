@@ -15,7 +15,8 @@ internal static class Choice
     {
         string text = result.Tokens[^1].Value;
         if (choices.TryGetValue(text, out T? value)) return value;
-        result.AddError($"{OptionName(result)} does not know '{text}'; it takes {string.Join(", ", choices.Keys)}");
+        string? meant = Synonyms.Value(text, [.. choices.Keys]);
+        result.AddError($"{OptionName(result)} does not know '{text}'; it takes {string.Join(", ", choices.Keys)}{(meant is null ? "" : $"; did you mean {meant}?")}");
         return default!;
     };
 
@@ -24,7 +25,7 @@ internal static class Choice
     {
         string text = result.Tokens[^1].Value;
         if (ByteSize.TryParse(text, out long bytes)) return bytes;
-        result.AddError($"{OptionName(result)} cannot read '{text}' as a size; write for example 5GB, 500MB or 256MiB");
+        result.AddError($"{OptionName(result)} cannot read '{text}' as a size; {SizeHint(text)}");
         return 0;
     }
 
@@ -75,6 +76,33 @@ internal static class Choice
         if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && value >= 0 && value <= float.MaxValue) return value;
         result.AddError($"{OptionName(result)} cannot take '{text}'; it is zero or a number above it such as 6.0");
         return 0;
+    }
+
+    /// <summary>A relative error: above zero and at most 1. Who writes 12 means 12 %, and a limit of 1200 % would let everything
+    /// pass.</summary>
+    public static double RelativeError(ArgumentResult result)
+    {
+        string text = result.Tokens[^1].Value;
+        string number = text.TrimEnd('%', ' ');
+        if (!double.TryParse(number, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) || !(value > 0) || !double.IsFinite(value))
+        {
+            result.AddError($"{OptionName(result)} cannot take '{text}'; it is a number above zero such as 0.12");
+            return 1;
+        }
+
+        if (number.Length == text.Length && value <= 1) return value;
+        string meant = (value / 100).ToString("0.######", CultureInfo.InvariantCulture);
+        result.AddError($"{OptionName(result)} cannot take '{text}'; it is a ratio: for {number} % write {meant}");
+        return 1;
+    }
+
+    /// <summary>1G and 5 K say neither powers of 1000 nor of 1024.</summary>
+    private static string SizeHint(string text)
+    {
+        string trimmed = text.Trim();
+        bool isHalfUnit = trimmed.Length > 1 && "KMGTkmgt".Contains(trimmed[^1], StringComparison.Ordinal) && char.IsAsciiDigit(trimmed[^2]);
+        string letter = isHalfUnit ? trimmed[..^1] + char.ToUpperInvariant(trimmed[^1]) : "";
+        return isHalfUnit ? $"write {letter}B for powers of 1000 or {letter}iB for powers of 1024" : "write for example 5GB, 500MB or 256MiB";
     }
 
     private static string OptionName(ArgumentResult result) => (result.Parent as OptionResult)?.IdentifierToken?.Value ?? result.Argument.Name;

@@ -22,7 +22,7 @@ internal static class EvaluationScreen
                 new Text(EvaluationText.Percent(share)));
         }
 
-        console.Write(table);
+        console.Write(TableFit.Of(console, table, "share of growth", "cosine"));
         (string, string)[] facts = [.. EvaluationText.Facts(result), ("time", $"{TableConsole.Number(result.Seconds, 2)} s")];
         TableConsole.WriteFacts(console, facts);
         console.Write(new Text(EvaluationText.Verdict(report) + "\n"));

@@ -2,6 +2,7 @@ using Bnb.Cli.Options;
 using Bnb.Cli.Terminal;
 using Bnb.Engine.Inspecting;
 using Bnb.Engine.Reports;
+using Bnb.Engine.Text;
 using Bnb.Formats.Primitives;
 using Spectre.Console;
 
@@ -10,7 +11,7 @@ namespace Bnb.Cli.Screens;
 /// <summary>The result of <c>inspect</c> as a table.</summary>
 internal static class InspectScreen
 {
-    public static void Write(InspectSummary summary, ITerminal terminal, Verbosity verbosity) => TableConsole.Print(terminal, console =>
+    public static void Write(InspectSummary summary, MemoryFit? fit, ITerminal terminal, Verbosity verbosity) => TableConsole.Print(terminal, console =>
     {
         bool everyTensor = verbosity >= Verbosity.Detailed;
         Table table = TableConsole.NewTable(("tensor", false), ("format", false), ("shape", false), ("count", true), ("bytes", true));
@@ -28,7 +29,7 @@ internal static class InspectScreen
                 new Text(TableConsole.Number(members.Sum(member => member.ByteCount))));
         }
 
-        console.Write(TableFit.Of(console, table, "count", "bytes"));
+        console.Write(TableFit.Of(console, table, "count", "bytes", "shape"));
         int quantized = summary.Tensors.Count(tensor => tensor.Weight is not null);
         (string, string)[] made = summary.Manifest is { } manifest
             ? [("made by", DisplayText.Escape($"{manifest.Tool}, {manifest.Command}, plan {manifest.Plan}"))]
@@ -41,5 +42,24 @@ internal static class InspectScreen
             ("tensor bytes", TableConsole.Number(summary.TensorBytes)),
             ("known to", summary.KnownTo.Count > 0 ? string.Join(", ", summary.KnownTo) : "no library of the atlas"),
             ("files", string.Join(", ", summary.Checkpoint.Files.Select(file => $"{file.Name} ({TableConsole.Number(file.Identity.Length)} bytes)"))), .. made]);
+        if (fit is not null) WriteFit(fit, console);
     });
+
+    private static void WriteFit(MemoryFit fit, IAnsiConsole console)
+    {
+        console.WriteLine();
+        string cache = fit.CacheBytes is { } bytes
+            ? $"{ByteSize.Format(bytes)} for {TableConsole.Number(fit.Context)} tokens in 16 bit"
+            : "unknown: config.json does not say layers and heads";
+        List<(string, string)> facts =
+        [
+            ("GPU memory", ByteSize.Format(fit.Available)),
+            ("weights", ByteSize.Format(fit.WeightBytes)),
+            ("KV cache", cache),
+            ("held back", $"{ByteSize.Format(fit.AllowanceBytes)} for activations and the runtime"),
+            ("fits", fit.Fits ? $"yes, {ByteSize.Format(fit.LeftBytes)} to spare" : $"no, {ByteSize.Format(-fit.LeftBytes)} too much"),
+        ];
+        if (fit.MostTokens is { } tokens) facts.Add(("room for", $"{TableConsole.Number(tokens)} tokens"));
+        TableConsole.WriteFacts(console, [.. facts]);
+    }
 }

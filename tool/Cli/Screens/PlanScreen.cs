@@ -16,7 +16,7 @@ internal static class PlanScreen
         {
             Table table = TableConsole.NewTable(("module", false), ("form", false));
             foreach (RecipeOverride rule in summary.Overrides) table.AddRow(new Text(DisplayText.Escape(rule.Pattern)), new Text(rule.Form));
-            console.Write(table);
+            console.Write(TableFit.Of(console, table));
         }
 
         TableConsole.WriteFacts(

@@ -10,7 +10,8 @@ namespace Bnb.Cli.Screens;
 /// </summary>
 internal static class TableFit
 {
-    private const int ShortestName = 26;
+    // Long enough for the number of a layer and the name of its part, by which readers tell rows apart.
+    private const int ShortestName = 36;
     private const int ShortestCell = 8;
 
     /// <summary>A blank on either side of every cell, one between and around.</summary>
@@ -55,14 +56,16 @@ internal static class TableFit
         var narrow = new Table { Border = table.Border };
         foreach (int column in kept)
         {
-            narrow.AddColumn(new TableColumn(Cut(rows[0][column], widths[column])) { NoWrap = true, Alignment = table.Columns[column].Alignment });
+            narrow.AddColumn(new TableColumn(Cut(rows[0][column], column, widths[column])) { NoWrap = true, Alignment = table.Columns[column].Alignment });
         }
 
-        foreach (var row in rows.Skip(1)) narrow.AddRow(kept.Select(column => Cut(row[column], widths[column])));
+        foreach (var row in rows.Skip(1)) narrow.AddRow(kept.Select(column => Cut(row[column], column, widths[column])));
         return narrow;
     }
 
-    private static Text Cut((string Text, Style Style) cell, int width) => new(DisplayWidth.CutMiddle(cell.Text, width), cell.Style);
+    /// <summary>A name says most at both ends, everything else at its beginning.</summary>
+    private static Text Cut((string Text, Style Style) cell, int column, int width) =>
+        new(column == 0 ? DisplayWidth.CutMiddle(cell.Text, width) : DisplayWidth.CutEnd(cell.Text, width), cell.Style);
 
     private static (string Text, Style Style) Cell(IRenderable cell, RenderOptions options)
     {

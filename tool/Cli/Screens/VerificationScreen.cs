@@ -108,7 +108,7 @@ internal static class VerificationScreen
         ];
         if (all.Count == 0) return;
         // Reasons to fail come before remarks, whatever layer they are about.
-        List<(string Place, Finding Finding)> chosen = [.. Condensed([.. all.OrderByDescending(static item => item.Finding.Fails)], shown)];
+        List<(string Place, Finding Finding)> chosen = [.. Condensed([.. all.OrderByDescending(static item => Diagnosis.Is(item.Finding)).ThenByDescending(static item => item.Finding.Fails)], shown)];
         foreach ((string place, Finding finding) in chosen)
         {
             var style = finding.Fails ? new Style(Color.Red) : Style.Plain;

@@ -22,6 +22,10 @@ internal static class DisplayWidth
         return string.Concat(text.AsSpan(0, head), Gap.ToString(), text.AsSpan(text.Length - tail));
     }
 
+    /// <summary>The text, or its beginning with <c>…</c> behind.</summary>
+    public static string CutEnd(string text, int width) =>
+        text.Length <= width ? text : width <= 0 ? "" : string.Concat(text.AsSpan(0, width - 1), Gap.ToString());
+
     /// <summary>
     /// The text in lines of at most <paramref name="width"/> columns, broken at blanks; what has none and is longer stays whole, for
     /// a path that is broken cannot be copied. Lines after the first begin with <paramref name="indent"/> blanks.
@@ -31,14 +35,15 @@ internal static class DisplayWidth
         if (text.Length <= width) return text;
         var wrapped = new StringBuilder();
         int column = 0;
+        bool isFirst = true, holdsWord = false;
         foreach (string word in text.Split(' '))
         {
-            if (column > 0 && column + 1 + word.Length > width)
+            if (holdsWord && word.Length > 0 && column + 1 + word.Length > width)
             {
                 wrapped.Append('\n').Append(' ', indent);
-                column = indent;
+                (column, holdsWord) = (indent, false);
             }
-            else if (column > 0 || wrapped.Length > 0)
+            else if (!isFirst)
             {
                 wrapped.Append(' ');
                 column++;
@@ -46,6 +51,8 @@ internal static class DisplayWidth
 
             wrapped.Append(word);
             column += word.Length;
+            holdsWord |= word.Length > 0;
+            isFirst = false;
         }
 
         return wrapped.ToString();

@@ -10,7 +10,8 @@ namespace Bnb.Cli.Terminal;
 /// </summary>
 internal sealed class ProgressDisplay : IDisposable
 {
-    private const string ClearLine = "\r\u001b[K";
+    /// <summary>To the first column, and nothing on the line.</summary>
+    public const string ClearLine = "\r\u001b[K";
     private static readonly TimeSpan LiveInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan PlainInterval = TimeSpan.FromSeconds(5);
 

@@ -52,6 +52,8 @@ internal static class Talk
         {
             string level = logEvent.Level.ToString().ToLowerInvariant();
             string line = $"{level}: {logEvent.RenderMessage(System.Globalization.CultureInfo.InvariantCulture)}";
+            // The progress line may stand there; it is drawn anew a moment later.
+            if (terminal.ErrorIsInteractive) terminal.Error.Write(ProgressDisplay.ClearLine);
             terminal.Error.WriteLine(DisplayWidth.Wrap(line, terminal.ErrorWidth, Indent));
         }
     }

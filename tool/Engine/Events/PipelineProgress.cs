@@ -6,6 +6,7 @@ public sealed class PipelineProgress(long bytesTotal)
 {
     private long _bytesDone;
     private volatile string _current = "";
+    private long _tensorsBegun;
 
     /// <summary>Source bytes to read.</summary>
     public long BytesTotal { get; } = bytesTotal;
@@ -17,8 +18,15 @@ public sealed class PipelineProgress(long bytesTotal)
     public string Current
     {
         get => _current;
-        set => _current = value;
+        set
+        {
+            _current = value;
+            Interlocked.Increment(ref _tensorsBegun);
+        }
     }
+
+    /// <summary>How many tensors were begun so far.</summary>
+    public long TensorsBegun => Interlocked.Read(ref _tensorsBegun);
 
     /// <summary>Counts bytes as read.</summary>
     public void Add(long bytes) => Interlocked.Add(ref _bytesDone, bytes);

@@ -120,11 +120,13 @@ internal static class OutputRun
     private static void StageSmallFiles(OutputPlan plan, StagingFolder staging)
     {
         Dictionary<string, FileRecord> records = staging.Plan.SmallFiles.ToDictionary(file => file.Name, StringComparer.Ordinal);
-        foreach (SideFile file in plan.Source.SideFiles.Copied)
+        foreach (SideFile file in plan.CopiedFiles)
         {
             if (!records[file.RelativeName].IsAt(Path.Combine(staging.Path, file.RelativeName))) staging.CopyFile(file.Path, file.RelativeName);
         }
 
+        if (plan.CardBytes is { } card && !records[OutputPlan.CardName].IsAt(Path.Combine(staging.Path, OutputPlan.CardName)))
+            staging.WriteFile(OutputPlan.CardName, card);
         if (plan.ConfigBytes is { } config && !records["config.json"].IsAt(Path.Combine(staging.Path, StagingNames.Config)))
             staging.WriteFile(StagingNames.Config, config);
     }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Bnb.Formats.Checkpoints;
+using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Sharded;
 
 namespace Bnb.Engine.Plans;
@@ -18,6 +19,15 @@ internal abstract record OutputPlan(
     /// <summary>Whether the manifest shall name SHA-256 of the source's weight files, for which they are read once more.</summary>
     public virtual bool HashesSource => false;
 
+    /// <summary>What a model card is called.</summary>
+    public const string CardName = "README.md";
+
+    /// <summary>The README.md that takes the place of the source's; null when that is copied like any other file.</summary>
+    public virtual byte[]? CardBytes => null;
+
+    /// <summary>Side files that are copied as they are.</summary>
+    public IEnumerable<SideFile> CopiedFiles => CardBytes is null ? Source.SideFiles.Copied : Source.SideFiles.Copied.Where(file => file.RelativeName != CardName);
+
     /// <summary>Bytes of the source's tensors, which are all read once.</summary>
     public long SourceTensorBytes => Tensors.Sum(tensor => tensor.SourceBytes);
 
@@ -27,7 +37,7 @@ internal abstract record OutputPlan(
     /// <summary>Upper bound of what the output folder takes; what must be free before the run begins.</summary>
     public long MaximumOutputBytes =>
         Shards.Sum(shard => shard.MaximumLength) + IndexBytes(Shards.Sum(shard => shard.MaximumLength)).Length
-        + (ConfigBytes?.Length ?? 0) + Source.SideFiles.Copied.Sum(file => file.Length);
+        + (ConfigBytes?.Length ?? 0) + (CardBytes?.Length ?? 0) + Source.SideFiles.Copied.Sum(file => file.Length);
 
     /// <summary>Writes the options that change bytes of the output, and no others.</summary>
     public abstract void WriteOptions(Utf8JsonWriter json);

@@ -178,7 +178,8 @@ internal sealed class PlanRecord
 
     private static IEnumerable<FileRecord> SmallFilesOf(OutputPlan plan)
     {
-        IEnumerable<FileRecord> files = plan.Source.SideFiles.Copied.Select(file => FileRecord.Read(file.Path, file.RelativeName));
+        IEnumerable<FileRecord> files = plan.CopiedFiles.Select(file => FileRecord.Read(file.Path, file.RelativeName));
+        if (plan.CardBytes is { } card) files = files.Append(FileRecord.Of(OutputPlan.CardName, card));
         if (plan.ConfigBytes is { } config) files = files.Append(FileRecord.Of("config.json", config));
         return files.OrderBy(file => file.Name, StringComparer.Ordinal);
     }

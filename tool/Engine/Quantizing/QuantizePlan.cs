@@ -24,6 +24,8 @@ internal sealed record QuantizePlan(
     IReadOnlyList<ShardPlan> Shards,
     byte[]? ConfigBytes) : OutputPlan(Source, Tensors, Shards, ConfigBytes)
 {
+    public override byte[]? CardBytes => ModelCard.Of(this);
+
     public override string Command => "quantize";
 
     public override bool HashesSource => Request.HashSource;

@@ -42,10 +42,7 @@ internal sealed record VerifyPlan(
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: false, followSymlinks: true);
         if (quantized.Weights.Count == 0 && !quantized.Problems.Any(problem => problem.IsFatal))
         {
-            throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "there is no nf4, fp4, int8 or int4 weight to verify")
-            {
-                File = quantized.Source.Folder,
-            };
+            throw Diagnosis.NotQuantized(request, source);
         }
 
         ModelFacts facts = ModelFactsReader.Read(source.Config ?? quantized.Source.Config);
@@ -96,6 +93,8 @@ internal sealed record VerifyPlan(
         foreach (string missing in originals.Keys.Where(name => !present.Contains(name)).Order(StringComparer.Ordinal))
             findings.Add(Missing(missing, source.Config ?? quantized.Source.Config));
         findings.AddRange(ConfigAudit.Run(quantized, facts));
+        int matched = quantized.Weights.Count(weight => originals.TryGetValue(weight.Name, out CheckpointTensor? original) && original.Shape.ElementCount == weight.ValueCount);
+        findings.AddRange(Diagnosis.DifferentModel(quantized.Weights.Count, matched));
         return new VerifyPlan(quantized, source, LayerSelection.Apply(layers, request), plain, findings);
     }
 

@@ -107,7 +107,7 @@ internal static class VerifyRun
         }
 
         foreach (CheckpointFile file in plan.Source.Files.Concat(plan.Quantized.Source.Files)) InputCheck.ThrowIfChanged(file);
-        List<Finding> findings = [.. plan.Findings, .. plainFindings.OfType<Finding>(), .. GainOf(tally)];
+        List<Finding> findings = [.. plan.Findings, .. Diagnosis.OtherWeights([.. results.OfType<LayerResult>()]), .. plainFindings.OfType<Finding>(), .. GainOf(tally)];
         return new VerificationReport(
             request.QuantizedPath,
             request.SourcePath,
@@ -116,7 +116,7 @@ internal static class VerifyRun
             request.Sample,
             plan.Quantized.Weights.Count,
             [.. results.OfType<LayerResult>()],
-            [.. findings.OrderByDescending(finding => finding.Fails)],
+            [.. findings.OrderByDescending(Diagnosis.Is).ThenByDescending(finding => finding.Fails)],
             plan.Plain.Count,
             plainFindings.Count(finding => finding is { Fails: true }),
             watch.Elapsed.TotalSeconds,

@@ -20,7 +20,7 @@ internal sealed class HtmlReportWriter : IVerificationReportWriter
         WriteHead(report, totals, output);
         WriteTiles(report, totals, output);
         WriteFindings(report, worstFirst, fails: true, output);
-        if (report.Layers.Count > 0) WriteCharts(report.Layers, output);
+        if (report.Layers.Count > 0) WriteCharts(LayerOrder.InModel(report.Layers), output);
         WriteFindings(report, worstFirst, fails: false, output);
         if (worstFirst.Count > 0) HtmlLayerTable.Write(worstFirst, output);
         WriteFoot(report, output);

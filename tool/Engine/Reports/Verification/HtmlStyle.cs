@@ -48,6 +48,7 @@ internal static class HtmlStyle
         @media(max-width:760px){main{padding:18px 10px 32px}.pair{grid-template-columns:minmax(0,1fr);gap:0}.card{padding:14px 12px}
         h1{font-size:1.25rem}.axis{font-size:14px}.tiles{grid-template-columns:repeat(2,minmax(0,1fr))}.tile b{font-size:1.15rem}
         td.name{min-width:215px}}
-        @media print{body{background:#fff}.card,.tile{break-inside:avoid}}
+        @media print{:root{color-scheme:light;--page:#fff;--card:#fff;--text:#1b1f24;--soft:#5b6572;--line:#e1e5ea;--grid:#edf0f3;
+        --mark:#3b6fd4;--bad:#c9342b;--good:#1f7a45;--theory:#b8720a;--bad-back:#fdeeec}.card,.tile{break-inside:avoid}.scroll{overflow:visible}}
         """;
 }

@@ -3,7 +3,7 @@ using Bnb.Formats.Primitives;
 
 namespace Bnb.Engine.Reports.Verification;
 
-/// <summary>The relative weight error of every layer as bars in the order of the checkpoint, with what theory expects.</summary>
+/// <summary>The relative weight error of every layer as bars in the order given, with what theory expects.</summary>
 internal static class LayerErrorChart
 {
     private const double Width = 960, Height = 270, Left = 52, Right = 10, Top = 16, Bottom = 40;
@@ -45,7 +45,7 @@ internal static class LayerErrorChart
         svg.Line(Left, y.From, Width - Right, y.From, "base");
         foreach (double tick in new Axis(0, layers.Count, 0, 1).Ticks(8).Where(tick => tick % 1 == 0 && tick > 0))
             svg.Text(x.Place((tick - 0.5) / perBar), Height - Bottom + 17, ChartText.Short(tick));
-        svg.Text((Left + Width - Right) / 2, Height - 5, "layer, in the order of the checkpoint");
+        svg.Text((Left + Width - Right) / 2, Height - 5, "layer, in the order of the model");
         return svg.ToString();
     }
 

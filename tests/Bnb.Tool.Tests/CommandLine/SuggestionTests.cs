@@ -1,0 +1,78 @@
+using Bnb.Cli.Commands;
+using Bnb.Cli.Terminal;
+using Bnb.Engine.Errors;
+using Xunit;
+
+namespace Bnb.Tool.Tests.CommandLine;
+
+/// <summary>A near miss is refused with what was meant.</summary>
+public sealed class SuggestionTests
+{
+    [Theory]
+    [InlineData("did you mean quantize?", "quant", "model")]
+    [InlineData("did you mean quantize?", "convert", "model", "--output", "out")]
+    [InlineData("did you mean verify?", "check", "model")]
+    [InlineData("did you mean diff?", "compare", "a", "b")]
+    [InlineData("did you mean inspect?", "info", "model")]
+    [InlineData("did you mean inspect?", "inspct", "model")]
+    [InlineData("did you mean --output?", "quantize", "model", "--out", "x")]
+    [InlineData("did you mean --output?", "quantize", "model", "--output_dir", "x")]
+    [InlineData("did you mean --output out?", "quantize", "model", "out")]
+    [InlineData("did you mean --output out?", "dequantize", "model", "out")]
+    [InlineData("did you mean --type nf4 for 4 bits", "quantize", "model", "--output", "x", "--bits", "4")]
+    [InlineData("did you mean --type nf4?", "quantize", "model", "--output", "x", "--load_in_4bit")]
+    [InlineData("did you mean --overwrite?", "quantize", "model", "--output", "x", "--force")]
+    [InlineData("did you mean --block-size?", "quantize", "model", "--output", "x", "--blocksize", "64")]
+    [InlineData("did you mean nf4?", "quantize", "model", "--output", "x", "--type", "NF4")]
+    [InlineData("did you mean nf4?", "quantize", "model", "--output", "x", "--type", "4bit")]
+    [InlineData("did you mean bfloat16?", "quantize", "model", "--output", "x", "--compute-dtype", "bf16")]
+    [InlineData("did you mean true?", "quantize", "model", "--output", "x", "--double-quant", "yes")]
+    [InlineData("did you mean false?", "quantize", "model", "--output", "x", "--double-quant", "no")]
+    [InlineData("write 1GB for powers of 1000 or 1GiB for powers of 1024", "quantize", "model", "--output", "x", "--max-memory", "1G")]
+    [InlineData("for 12 % write 0.12", "verify", "a", "--source", "b", "--max-rel-error", "12")]
+    [InlineData("for 12 % write 0.12", "verify", "a", "--source", "b", "--max-rel-error", "12%")]
+    [InlineData("for 12 % write 0.12", "verify", "a", "--source", "b", "--max-rel-error", "12 %")]
+    [InlineData("for 0.5 % write 0.005", "verify", "a", "--source", "b", "--max-kernel-error", "0.5%")]
+    public void Run_NearMiss_SaysWhatWasMeant(string said, params string[] args)
+    {
+        ToolRun run = ToolRun.Of(args);
+
+        Refusal.AssertIs(run, ExitCode.Usage, "USAGE");
+        Assert.Contains(said, run.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("quantize", "model", "--output", "x", "--block-size", "63")]
+    [InlineData("quantize", "model", "--output", "x", "--type", "banana")]
+    [InlineData("banana")]
+    public void Run_FarMiss_GuessesNothing(params string[] args) =>
+        Assert.DoesNotContain("did you mean", ToolRun.Of(args).Error, StringComparison.Ordinal);
+
+    [Fact]
+    public void Help_AsACommand_IsThatOfTheCommand()
+    {
+        Assert.Equal(ToolRun.Succeed("quantize", "--help").Out, ToolRun.Succeed("help", "quantize").Out);
+        Assert.Equal(ToolRun.Succeed("--help").Out, ToolRun.Succeed("help").Out);
+    }
+
+    [Fact]
+    public void Help_OfEveryCommand_EndsWithExamplesThatParse()
+    {
+        var terminal = new FakeTerminal();
+        using var signals = new SignalCancellation(listen: false);
+        var root = Application.CreateRoot(new CommandHost(terminal, signals), terminal);
+        foreach (string name in root.Subcommands.Select(command => command.Name).Prepend(""))
+        {
+            IReadOnlyList<string> lines = Examples.Of(name);
+            string help = ToolRun.Succeed(name.Length == 0 ? ["--help"] : [name, "--help"]).Out;
+            Assert.True(lines.Count > 0, $"{name} has no example");
+            Assert.All(lines, line => Assert.Contains($"\n  {line}\n", help, StringComparison.Ordinal));
+            foreach (string line in lines)
+            {
+                Assert.StartsWith("dotnet bnb ", line, StringComparison.Ordinal);
+                var parsed = root.Parse([.. line.Split(' ').Skip(2).Select(word => word.Trim('\''))]);
+                Assert.True(parsed.Errors.Count == 0, $"{line}: {string.Join("; ", parsed.Errors)}");
+            }
+        }
+    }
+}

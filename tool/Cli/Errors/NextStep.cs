@@ -1,0 +1,25 @@
+using Bnb.Engine.Errors;
+
+namespace Bnb.Cli.Errors;
+
+/// <summary>What to do after an error that does not say so itself: every error ends with one thing to try.</summary>
+internal static class NextStep
+{
+    /// <summary>By kind of error.</summary>
+    public static string? For(ExitCode exit) => exit switch
+    {
+        ExitCode.InternalError => "this is a bug: report it with a --log-file",
+        ExitCode.Usage => "see dotnet bnb --help",
+        ExitCode.InputMissing => "check the path, or download the file",
+        ExitCode.InputMalformed => "download this file again",
+        ExitCode.InputUnsafe => "use a copy from a publisher you trust",
+        ExitCode.InputUnsupported => "start from the original weights",
+        ExitCode.OutputRefused => "choose another place, or make this one writable",
+        ExitCode.NoSpace => "free space and run the same command again",
+        ExitCode.IoError => "check the disk, then run the same command again",
+        ExitCode.MemoryLimit => "lower --max-memory or --threads, or raise the limit of the process",
+        ExitCode.InputChanged => "run the same command again when nothing writes to the input",
+        ExitCode.Interrupted or ExitCode.Terminated or ExitCode.Hangup => "run the same command again",
+        _ => null,
+    };
+}
