@@ -13,7 +13,7 @@ namespace Bnb.Formats.Checkpoints;
 /// <param name="IndexPath">The index used, or null.</param>
 /// <param name="Index">Its content.</param>
 /// <param name="Notes">What the user may want to know about the choice.</param>
-internal sealed record CheckpointLayout(
+internal sealed partial record CheckpointLayout(
     IReadOnlyList<string> FileNames, string BaseName, string? IndexPath, ShardIndex? Index, IReadOnlyList<string> Notes)
 {
     /// <summary>
