@@ -17,8 +17,9 @@ internal static partial class DescriptorLimit
     /// <summary>True, after an error on stderr, when a run could not be sure to end with one.</summary>
     public static unsafe bool IsTooLow(string[] args)
     {
-        ResourceLimit limit;
-        if (!OperatingSystem.IsLinux() || getrlimit(OpenFiles, &limit) != 0 || limit.Hard >= Least) return false;
+        // Soft and hard: the runtime raises the first to the second as it starts.
+        ulong* limits = stackalloc ulong[2];
+        if (!OperatingSystem.IsLinux() || getrlimit(OpenFiles, limits) != 0 || limits[1] >= Least) return false;
         Write(StandardError, "error[DESCRIPTORS]: the limit of open files is below 128\n  do  raise it: ulimit -n 256\nnothing was written\n"u8);
         foreach (string arg in args)
         {
@@ -37,16 +38,8 @@ internal static partial class DescriptorLimit
     }
 
     [LibraryImport("libc")]
-    private static unsafe partial int getrlimit(int resource, ResourceLimit* limit);
+    private static unsafe partial int getrlimit(int resource, ulong* limits);
 
     [LibraryImport("libc")]
     private static unsafe partial nint write(int descriptor, byte* bytes, nint count);
-
-    [StructLayout(LayoutKind.Sequential)]
-    private struct ResourceLimit
-    {
-        // The runtime raises the soft limit to the hard one as it starts.
-        public ulong Soft;
-        public ulong Hard;
-    }
 }
