@@ -26,8 +26,8 @@ public sealed class BnbConfigRemovalTests
     [InlineData("{\"a\": 1.00, \"b\": 1e-05, \"quantization_config\": {\"t\": 6.0}, \"c\": 12345678901234567890123}", "{\"a\": 1.00, \"b\": 1e-05, \"c\": 12345678901234567890123}")]
     [InlineData("{\"a\": NaN, \"quantization_config\": {\"t\": Infinity}, \"c\": -Infinity}", "{\"a\": NaN, \"c\": -Infinity}")]
     [InlineData("{\"é\": \"日本\\u00e9\", \"quantization_config\": {\"é\": \"}\\\"]\"}}", "{\"é\": \"日本\\u00e9\"}")]
-    // Only the outermost one, however it is spelt; text that looks like it is left alone.
-    [InlineData("{\"text_config\": {\"quantization_config\": {}}, \"quantization_config\": {}}", "{\"text_config\": {\"quantization_config\": {}}}")]
+    // Those of parts too, however they are spelt; text that looks like one is left alone.
+    [InlineData("{\"text_config\": {\"quantization_config\": {}}, \"quantization_config\": {}}", "{\"text_config\": {}}")]
     [InlineData("{\"quantization_\\u0063onfig\": {}, \"a\": 1}", "{\"a\": 1}")]
     [InlineData("{\"a\": \"\\\"quantization_config\\\": {}\", \"my_quantization_config\": {}}", "{\"a\": \"\\\"quantization_config\\\": {}\", \"my_quantization_config\": {}}")]
     [InlineData("{\"a\": 1}", "{\"a\": 1}")]

@@ -150,9 +150,9 @@ public sealed partial class ReferenceTests
     /// <summary>Long names and the text after "default:" in their descriptions, where there is one.</summary>
     private static Dictionary<string, string?> OptionsInHelp(string command) => OptionLine()
         .Matches(ToolRun.Succeed(command, "--help").Out)
-        .ToDictionary(match => match.Groups[1].Value, match => match.Groups[2].Success ? match.Groups[2].Value : null);
+        .ToDictionary(match => match.Groups[1].Value, match => match.Groups[2].Success ? string.Join(' ', match.Groups[2].Value.Split((char[])[], StringSplitOptions.RemoveEmptyEntries)) : null);
 
-    [GeneratedRegex("--[a-z][a-z0-9-]*")]
+    [GeneratedRegex("(?<![A-Za-z0-9-])--[a-z][a-z0-9-]*")]
     private static partial Regex LongName();
 
     [GeneratedRegex(@"^  (?:-\S+, )*(--[a-z0-9-]+)\b.*?(?:\(default: ([^)]*)\))?$", RegexOptions.Multiline)]
@@ -173,6 +173,6 @@ public sealed partial class ReferenceTests
     [GeneratedRegex(@"""([a-z-]+)"" => """)]
     private static partial Regex Cause();
 
-    [GeneratedRegex(@"^  ([a-z]+) <", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^  ([a-z]+)(?: <|  )", RegexOptions.Multiline)]
     private static partial Regex CommandLine();
 }

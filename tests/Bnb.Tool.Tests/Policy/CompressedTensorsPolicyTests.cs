@@ -181,14 +181,15 @@ public class CompressedTensorsPolicyTests
     }
 
     [Fact]
-    public void Decide_ListTooLongForLoaders_IsRefused()
+    public void Decide_ManyCopiedLayersOfFewLeaves_AreNamedByFewPatterns()
     {
         List<PolicyTensor> tensors =
             [.. Enumerable.Range(0, 20_001).Select(static i => ModelSketch.Make($"model.layers.{i}.thing{i % 7}x.part{i}.weight", 64, 100))];
 
-        PolicyException error = Assert.Throws<PolicyException>(() => QuantizationPolicy.Decide(tensors, Llama, Options()));
+        PolicyResult result = QuantizationPolicy.Decide(tensors, Llama, Options());
 
-        Assert.Contains("20000", error.Summary, StringComparison.Ordinal);
+        // One entry for each would be 20,001, which loaders compare with every module.
+        Assert.InRange(result.SkipModules.Count, 1, 20);
     }
 
     private static PolicyOptions Options(params (bool Include, string Glob)[] patterns) =>

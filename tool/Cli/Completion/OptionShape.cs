@@ -13,7 +13,8 @@ internal sealed record OptionShape(IReadOnlyList<string> Names, string? ValueNam
     private static readonly Dictionary<string, string[]> Words = new(StringComparer.Ordinal)
     {
         ["codes --type"] = ["nf4", "fp4"],
-        ["--type"] = ["nf4", "fp4", "int8", "int4", "fp8"],
+        ["explain --type"] = ["nf4", "fp4", "int8", "int4"],
+        ["--type"] = ["nf4", "fp4", "int8", "int4", "fp8", "none"],
         ["--block-size"] = ["32", "64", "128", "256", "512", "1024", "2048", "4096"],
         ["--double-quant"] = ["true", "false"],
         ["--symmetric"] = ["true", "false"],
