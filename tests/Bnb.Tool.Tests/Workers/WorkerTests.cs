@@ -39,7 +39,9 @@ public sealed class WorkerTests : IDisposable
 
         List<bool> committed = [.. workers.Select(worker => JsonResult.Of(Work(worker, "--json")).GetProperty("committed").GetBoolean())];
 
-        Assert.Equal(workers.Select((_, index) => index == workers.Length - 1), committed);
+        // Of more workers than weight files some have no share; they find the commit done.
+        Assert.True(committed[^1]);
+        Assert.Equal(committed.Order(), committed);
         Assert.Equal(OutputFolder.Fingerprint(_folder["fresh"]), OutputFolder.Fingerprint(Output));
         Assert.False(Path.Exists(StagingNames.FolderFor(OutputPlace.Of(Output))));
     }

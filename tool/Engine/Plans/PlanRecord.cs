@@ -137,7 +137,7 @@ internal sealed class PlanRecord
 
         if (HashesSource != earlier.HashesSource) facts.Add(("hash-source", HashesSource ? "off then, on now" : "on then, off now"));
         facts.AddRange(Changed("source", earlier.Sources.ToDictionary(file => file.Name), Sources.ToDictionary(file => file.Name)));
-        facts.AddRange(Changed("file", earlier.SmallFiles.ToDictionary(file => file.Name), SmallFiles.ToDictionary(file => file.Name)));
+        facts.AddRange(Changed("side file", earlier.SmallFiles.ToDictionary(file => file.Name), SmallFiles.ToDictionary(file => file.Name)));
         if (facts.Count == 0) facts.Add(("layout", $"{earlier.Shards.Count} weight files then, {Shards.Count} now"));
         return facts;
     }
