@@ -95,7 +95,7 @@ internal sealed record VerifyPlan(
         foreach (string missing in originals.Keys.Where(name => !present.Contains(name)).Order(StringComparer.Ordinal))
             findings.Add(Missing(missing, source.Config ?? quantized.Source.Config));
         findings.AddRange(ConfigAudit.Run(quantized, facts));
-        int matched = quantized.Weights.Count(weight => originals.TryGetValue(weight.Name, out CheckpointTensor? original) && original.Shape.ElementCount == weight.ValueCount);
+        int matched = quantized.Weights.Count(weight => originals.TryGetValue(weight.Name, out TensorPlan? original) && original.Shape.ElementCount == weight.ValueCount);
         findings.AddRange(Diagnosis.DifferentModel(quantized.Weights.Count, matched));
         return new VerifyPlan(quantized, source, LayerSelection.Apply(layers, request), plain, findings);
     }
