@@ -17,8 +17,8 @@ public sealed class Checkpoint
         Files = files;
         WeightsBaseName = layout.BaseName;
         IndexPath = layout.IndexPath;
-        Tensors = [.. files.SelectMany(file => file.Tensors)];
-        Notes = [.. layout.Notes, .. files.SelectMany(file => file.Notes), .. ShardCheck.Run(this, layout)];
+        (Tensors, IReadOnlyList<string> overlays) = IndexOverlay.Apply([.. files.SelectMany(file => file.Tensors)], layout.Index);
+        Notes = [.. layout.Notes, .. overlays, .. files.SelectMany(file => file.Notes), .. ShardCheck.Run(this, layout)];
     }
 
     /// <summary>The folder the weights are in.</summary>

@@ -13,7 +13,7 @@ namespace Bnb.Formats.Checkpoints;
 /// <param name="IndexPath">The index used, or null.</param>
 /// <param name="Index">Its content.</param>
 /// <param name="Notes">What the user may want to know about the choice.</param>
-internal sealed record CheckpointLayout(
+internal sealed partial record CheckpointLayout(
     IReadOnlyList<string> FileNames, string BaseName, string? IndexPath, ShardIndex? Index, IReadOnlyList<string> Notes)
 {
     /// <summary>
@@ -40,11 +40,39 @@ internal sealed record CheckpointLayout(
             }
         }
 
+        if (Variant(folder, names) is { } variant) return variant;
+
         // A pipeline often has a single-file export of one component in its root; which one, only its publisher knows.
         if (names.Contains("model_index.json")) throw NoWeights.Error(folder, names);
         return Other(folder, names, [.. names.Where(WeightForm.Safetensors.Is)])
             ?? Other(folder, names, [.. names.Where(WeightForm.IsTorchWeights)])
             ?? throw NoWeights.Error(folder, names);
+    }
+
+    /// <summary>
+    /// Weights of which the folder has a variant only: <c>model.fp16.safetensors</c>, or an index whose name has it before the
+    /// ending. They are written under the plain name, which loaders look for.
+    /// </summary>
+    private static CheckpointLayout? Variant(string folder, IReadOnlyList<string> names)
+    {
+        foreach ((string stored, string written) in WeightForm.Safetensors.BaseNames)
+        {
+            List<(string Variant, string Name)> found = [];
+            foreach (string name in names)
+            {
+                Match match = VariantName().Match(name);
+                if (match.Success && match.Groups[1].Value == stored) found.Add((match.Groups[2].Value + match.Groups[3].Value, name));
+            }
+
+            if (found.Count > 1) throw Ambiguous(folder, [.. found.Select(static one => one.Name)]);
+            if (found is not [var (variant, file)]) continue;
+            CheckpointLayout layout = file.EndsWith(".json", StringComparison.Ordinal)
+                ? FromIndex(folder, file, written, names)
+                : Single(file, written, null, names);
+            return layout with { Notes = [$"the variant {DisplayText.Escape(variant)} is read; output has the plain names", .. layout.Notes] };
+        }
+
+        return null;
     }
 
     /// <summary>A file of another name, if it is the only one of its format.</summary>
@@ -128,4 +156,7 @@ internal sealed record CheckpointLayout(
         string.Create(CultureInfo.InvariantCulture, $"{baseName}-{number:00000}-of-{count:00000}{ending}");
 
     private static int Integer(Group digits) => int.Parse(digits.ValueSpan, CultureInfo.InvariantCulture);
+
+    [GeneratedRegex(@"\A(model|diffusion_pytorch_model)(?:\.([A-Za-z0-9_]+)\.safetensors|\.safetensors\.index\.([A-Za-z0-9_]+)\.json)\z", RegexOptions.CultureInvariant)]
+    private static partial Regex VariantName();
 }

@@ -17,6 +17,9 @@ public sealed class ModelConfig
 
     private const string DownloadAgain = "download this file again";
 
+    // Models inside models: thinker, text. Settings themselves are not looked into.
+    private const int DeepestPart = 3;
+
     private readonly byte[] _original;
     private readonly byte[] _readable;
     private readonly string _file;
@@ -63,7 +66,7 @@ public sealed class ModelConfig
 
     /// <summary>
     /// The method of an existing <c>quantization_config</c> (or the older <c>compression_config</c>), here or in
-    /// <c>text_config</c>: its <c>quant_method</c>, "bitsandbytes" when it only has that one's flags, else "unknown". Null
+    /// a part's config: its <c>quant_method</c>, "bitsandbytes" when it only has that one's flags, else "unknown". Null
     /// when there is none or it is null.
     /// </summary>
     public string? QuantMethod => Settings is { } settings ? MethodOf(settings) : null;
@@ -72,7 +75,11 @@ public sealed class ModelConfig
     public QuantizationSettings? Quantization =>
         Settings is { ValueKind: JsonValueKind.Object } settings ? new QuantizationSettings(settings) : null;
 
-    private JsonElement? Settings => SettingsIn(Root) ?? (TextConfig is { } inner ? SettingsIn(inner) : null);
+    /// <summary>
+    /// The <c>quantization_config</c>, or the older <c>compression_config</c>, of the model or else of the first part that has
+    /// one; null when there is none or it is null.
+    /// </summary>
+    public JsonElement? Settings => SettingsIn(Root) ?? Parts(Root, DeepestPart).Select(SettingsIn).FirstOrDefault(static found => found is not null);
 
     private JsonElement? TextConfig =>
         Root.TryGetProperty("text_config", out JsonElement inner) && inner.ValueKind == JsonValueKind.Object ? inner : null;
@@ -135,14 +142,56 @@ public sealed class ModelConfig
             : null;
 
     /// <summary>
-    /// The original text without its top-level quantization_config (or compression_config) of any method, everything else
-    /// byte for byte; for a checkpoint that is dequantized.
+    /// The original text without any quantization_config (or compression_config), the model's own or a part's, of any method;
+    /// everything else byte for byte. For a checkpoint that is dequantized.
     /// </summary>
     public byte[] RemoveQuantizationConfig()
     {
         ModelConfig config = this;
         foreach (string member in SettingsMembers.Where(Has)) config = config.Without(member);
+        while (config.InnerSettings() is var (start, length, name)) config = config.Without(start, length, name);
         return config._original;
+    }
+
+    /// <summary>Where the text has an object inside the outermost one that has settings of its own.</summary>
+    private (int Start, int Length, string Member)? InnerSettings()
+    {
+        Utf8JsonReader reader = new(_readable, new JsonReaderOptions { MaxDepth = FormatLimits.ConfigDepth });
+        Stack<int> objects = new();
+        (int Depth, string Member)? found = null;
+        while (reader.Read())
+        {
+            if (reader.TokenType == JsonTokenType.StartObject) objects.Push((int)reader.TokenStartIndex);
+            if (reader.TokenType == JsonTokenType.PropertyName && found is null && objects.Count > 1)
+            {
+                foreach (string member in SettingsMembers)
+                    if (reader.ValueTextEquals(member)) found = (objects.Count, member);
+            }
+
+            if (reader.TokenType != JsonTokenType.EndObject) continue;
+            int start = objects.Pop();
+            if (found is var (depth, name) && objects.Count == depth - 1) return (start, (int)reader.BytesConsumed - start, name);
+        }
+
+        return null;
+    }
+
+    private ModelConfig Without(int start, int length, string member)
+    {
+        byte[] inner = ConfigText.Remove(_original[start..(start + length)], _readable[start..(start + length)], member);
+        if (inner.Length >= length) throw new InvalidOperationException("the edited config.json does not read back as intended");
+        return Parse((byte[])[.. _original.AsSpan(0, start), .. inner, .. _original.AsSpan(start + length)], _file);
+    }
+
+    private static IEnumerable<JsonElement> Parts(JsonElement config, int depth)
+    {
+        if (depth == 0) yield break;
+        foreach (JsonProperty member in config.EnumerateObject())
+        {
+            if (member.Value.ValueKind != JsonValueKind.Object || SettingsMembers.Contains(member.Name)) continue;
+            yield return member.Value;
+            foreach (JsonElement part in Parts(member.Value, depth - 1)) yield return part;
+        }
     }
 
     private ModelConfig Without(string member)

@@ -31,8 +31,12 @@ public static class SideFileRules
     /// <summary>True for a file that must not stand beside new weights: weights, an old index or manifest, an unfinished download,
     /// settings of another quantization.</summary>
     public static bool IsLeftOut(string name) =>
-        IsWeights(name) || name == Manifest || OtherSettings.Contains(name, StringComparer.OrdinalIgnoreCase)
+        IsWeights(name) || IsVariantIndex(name) || name == Manifest || OtherSettings.Contains(name, StringComparer.OrdinalIgnoreCase)
         || OtherEndings.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase));
+
+    // diffusers puts a variant's name into the index's: model.safetensors.index.fp16.json.
+    private static bool IsVariantIndex(string name) =>
+        name.Contains(".safetensors.index.", StringComparison.OrdinalIgnoreCase) && name.EndsWith(".json", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>True for a folder that is no part of the model.</summary>
     public static bool IsForeignFolder(string name) => OtherFolders.Contains(name, StringComparer.OrdinalIgnoreCase);

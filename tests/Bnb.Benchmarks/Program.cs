@@ -1,4 +1,4 @@
-// dotnet run -c Release --project tests/Bnb.Benchmarks -- kernels | gemm [ROUNDS] | gpu [DEVICE] | evaluate [TOKENS] | pipeline [--tool PATH] [--gigabytes 0.5,1.8,2,8]
+// dotnet run -c Release --project tests/Bnb.Benchmarks -- kernels | quality PAGE | gemm [ROUNDS] | gpu [DEVICE] | evaluate [TOKENS] | pipeline [--tool PATH] [--gigabytes 0.5,1.8,2,8]
 using Bnb.Benchmarks;
 
 return args switch
@@ -8,12 +8,13 @@ return args switch
     ["gpu", .. var rest] => GpuReport.Run(rest),
     ["evaluate", .. var rest] => EvaluateReport.Run(rest),
     ["pipeline", .. var rest] => PipelineBenchmark.Run(rest),
+    ["quality", var page] => QualityReport.Run(page),
     ["sample", var folder, var gigabytes] => PipelineBenchmark.WriteSample(folder, gigabytes),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: kernels | gemm [ROUNDS] | gpu [DEVICE] | evaluate [TOKENS] | pipeline [--tool PATH] [--gigabytes LIST] [--rounds N]");
+    Console.Error.WriteLine("usage: kernels | quality PAGE | gemm [ROUNDS] | gpu [DEVICE] | evaluate [TOKENS] | pipeline [--tool PATH] [--gigabytes LIST] [--rounds N]");
     return 2;
 }

@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Text;
 using Bnb.Formats.Gguf;
 using Bnb.TestKit;
-using Xunit;
 
 namespace Bnb.Formats.Tests;
 
@@ -33,7 +32,8 @@ public class ImatrixWriterTests
 
         ImportanceMatrix matrix = ImportanceMatrix.Read(folder.Write("i.gguf", written));
 
-        Assert.Equal([[1f, 2, 3], [1f, 2, 4]], matrix.Find("blk.0.ffn_up_exps.weight")!);
+        float[][] means = [[1, 2, 3], [1, 2, 4]];
+        Assert.Equal(means, matrix.Find("blk.0.ffn_up_exps.weight")!);
     }
 
     /// <summary>What the file says, read as plainly as can be: the file is trusted, and the product's reader must not vouch for its writer.</summary>

@@ -1,6 +1,5 @@
 using System.Numerics;
 using Bnb.Quant.Nested;
-using Bnb.TestKit;
 
 namespace Bnb.Quant.Tests;
 

@@ -105,7 +105,7 @@ public static partial class HostileFiles
         IndexMap("dir-bad-tensor-not-in-shard", "IDX-TENSOR", [("a", 1), ("b", 2), ("c", 2)]),
         IndexMap("dir-bad-tensor-wrong-shard", "IDX-TENSOR", [("a", 2), ("b", 2)], useBoth: true),
         new("dir-bad-tensor-two-shards", "IDX-TENSOR", 4, temp => CheckpointBuilder.Sharded(temp["model"], [[Tensor("a")], [Tensor("b"), Tensor("a") with { Data = Data(16) }]])
-            is { } folder ? With(folder, "model.safetensors.index.json", MapText([("a", 1), ("b", 2)])) : ""),
+            is { } folder ? With(folder, "model.safetensors.index.json", MapText([("b", 2)])) : ""),
         IndexMap("dir-bad-index-dup", "IDX-DUP", [("a", 1), ("b", 2), ("a", 2)]),
         Config("dir-bad-config-json", "CFG-JSON", 4, "{\"model_type\": \"ll"),
         Config("dir-bad-config-dup", "CFG-JSON", 4, "{\"model_type\": \"llama\", \"model_type\": \"llama\"}"),

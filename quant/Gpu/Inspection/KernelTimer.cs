@@ -3,7 +3,6 @@ using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Gpu.Runtime;
-using Bnb.Quant.Int8;
 using Bnb.Quant.Numerics;
 using Bnb.Quant.ScaledCodes;
 using ILGPU;

@@ -1,6 +1,5 @@
 using Bnb.Quant.Nested;
 using ILGPU;
-using ILGPU.Runtime;
 
 namespace Bnb.Quant.Gpu.Kernels;
 

@@ -1,5 +1,4 @@
 using Bnb.Quant.Codes;
-using Bnb.Quant.Gpu.Runtime;
 
 namespace Bnb.Quant.Gpu.Kernels;
 

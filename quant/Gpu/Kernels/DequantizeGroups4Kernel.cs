@@ -1,4 +1,3 @@
-using Bnb.Quant.Int4;
 using ILGPU;
 using ILGPU.Runtime;
 

@@ -1,6 +1,5 @@
 using Bnb.Quant.Blockwise;
 using Bnb.Quant.Codes;
-using Bnb.Quant.Gpu.Runtime;
 using ILGPU;
 
 namespace Bnb.Quant.Gpu.Kernels;

@@ -1,4 +1,3 @@
-using Bnb.Quant.Numerics;
 
 namespace Bnb.Quant.Gpu.Kernels;
 

@@ -1,4 +1,3 @@
-using Bnb.Quant.Gpu.Operations;
 using ILGPU;
 using ILGPU.Runtime;
 

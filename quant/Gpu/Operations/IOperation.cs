@@ -1,4 +1,3 @@
-using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Runtime;
 
 namespace Bnb.Quant.Gpu.Operations;

@@ -4,7 +4,6 @@ using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Gpu.Runtime;
 using Bnb.Quant.Numerics;
-using ILGPU;
 using ILGPU.Runtime;
 
 namespace Bnb.Quant.Gpu.Operations;

@@ -5,7 +5,6 @@ using Bnb.Quant.Gpu.Runtime;
 using Bnb.Quant.Nested;
 using Bnb.Quant.Numerics;
 using ILGPU;
-using ILGPU.Runtime;
 
 namespace Bnb.Quant.Gpu.Operations;
 

@@ -1,5 +1,4 @@
 using Bnb.Quant.Blockwise;
-using Bnb.Quant.Codes;
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Numerics;
 

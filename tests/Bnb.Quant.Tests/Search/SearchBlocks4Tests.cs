@@ -218,7 +218,7 @@ public class SearchBlocks4Tests
         return [.. Enumerable.Range(0, columns).Select(i => i % 11 == 4 ? 0f : (float)Math.Exp(4 * FloatPalette.Normal(random)))];
     }
 
-    private static IEnumerable<float> NestedScalesOf(float nestedAbsmax)
+    private static float[] NestedScalesOf(float nestedAbsmax)
     {
         var scales = new float[256];
         NestedAbsmax.Dequantize([.. Enumerable.Range(0, 256).Select(code => (byte)code)], [nestedAbsmax], 0f, scales);

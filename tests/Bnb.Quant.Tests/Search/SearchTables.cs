@@ -20,9 +20,9 @@ internal static class SearchTables
         values.AddRange([0f, -0f, float.Epsilon, -float.Epsilon, 1e30f, -1e30f]);
         while (values.Count % 16 != 0) values.Add(0);
         float[] y = [.. values];
+        Span<float> found = stackalloc float[16];
         for (int i = 0; i < y.Length; i += 16)
         {
-            Span<float> found = stackalloc float[16];
             foreach (KernelPath path in Kernels.FastPaths)
             {
                 ScaleFinders.Decode<TTable>(path, y.AsSpan(i, 16), 1f, found);

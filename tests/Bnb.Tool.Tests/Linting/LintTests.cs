@@ -171,9 +171,9 @@ public sealed class LintTests : IDisposable
                 tensor.Key, Bnb.Formats.Primitives.DTypes.Name(tensor.Value.Info.DType), [.. tensor.Value.Info.Shape.Dimensions], tensor.Value.Bytes))]));
     }
 
-    private static IEnumerable<JsonElement> Consumers(JsonElement report) => report.GetProperty("consumers").EnumerateArray();
+    private static JsonElement.ArrayEnumerator Consumers(JsonElement report) => report.GetProperty("consumers").EnumerateArray();
 
-    private static IEnumerable<JsonElement> Findings(JsonElement report, string consumer) =>
+    private static JsonElement.ArrayEnumerator Findings(JsonElement report, string consumer) =>
         Consumers(report).Single(verdict => verdict.GetProperty("consumer").GetString() == consumer).GetProperty("findings").EnumerateArray();
 
     private static IEnumerable<string?> Rules(JsonElement report, string consumer) =>

@@ -64,7 +64,6 @@ public class CompressedTensorsPolicyTests
             .Check(ModelSketch.Facts("gpt2", tied: true), Options());
 
         Assert.True(ModelSketch.Ignores(result, "transformer.h.0.attn.c_attn"));
-        Assert.True(ModelSketch.Ignores(result, "h.0.attn.c_attn"));
     }
 
     [Fact]
@@ -140,9 +139,7 @@ public class CompressedTensorsPolicyTests
             .Kept(RuleIds.Head, head)
             .Check(ModelSketch.Facts(type, multimodal: true), Options());
 
-        Assert.True(ModelSketch.Ignores(result, "lm_head"));
-        Assert.True(ModelSketch.Ignores(result, "language_model.lm_head"));
-        Assert.Contains("model.language_model.lm_head", result.SkipModules);
+        Assert.True(ModelSketch.Ignores(result, head));
         string bare = vision.Replace("model.", "", StringComparison.Ordinal);
         Assert.True(ModelSketch.Ignores(result, bare + "encoder.layers.2.mlp.fc1"));
         Assert.True(ModelSketch.Ignores(result, "model." + bare + "encoder.layers.2.mlp.fc1"));
@@ -187,7 +184,7 @@ public class CompressedTensorsPolicyTests
     public void Decide_ListTooLongForLoaders_IsRefused()
     {
         List<PolicyTensor> tensors =
-            [.. Enumerable.Range(0, 20_001).Select(static i => ModelSketch.Make($"model.layers.{i}.thing{i}.weight", 64, 100))];
+            [.. Enumerable.Range(0, 20_001).Select(static i => ModelSketch.Make($"model.layers.{i}.thing{i % 7}x.part{i}.weight", 64, 100))];
 
         PolicyException error = Assert.Throws<PolicyException>(() => QuantizationPolicy.Decide(tensors, Llama, Options()));
 

@@ -77,7 +77,7 @@ public class LanguageModelPolicyTests
     {
         ModelFacts facts = ModelSketch.Facts("vision-encoder-decoder") with { DecoderModelType = "gpt2", SubModelTypes = ["vit"] };
         PolicyResult result = new ModelSketch()
-            .Linear("encoder.encoder.layer.{0-1}.attention.attention.{query|key|value}")
+            .Kept(RuleIds.Multimodal, "encoder.encoder.layer.{0-1}.attention.attention.{query|key|value}")
             .Tensor(RuleIds.Linear, "decoder.transformer.h.{0-1}.crossattention.{c_attn|q_attn|c_proj}.weight", 64, 64)
             .Check(facts);
 
@@ -107,7 +107,6 @@ public class LanguageModelPolicyTests
             .Check(ModelSketch.Facts("opt"));
 
     [Theory]
-    [InlineData("falcon", "transformer.h", "self_attention.{query_key_value|dense}", "mlp.{dense_h_to_4h|dense_4h_to_h}")]
     [InlineData("bloom", "h", "self_attention.{query_key_value|dense}", "mlp.{dense_h_to_4h|dense_4h_to_h}")]
     [InlineData("mpt", "transformer.blocks", "attn.{Wqkv|out_proj}", "ffn.{up_proj|down_proj}")]
     public void Decide_FusedAttentionDecoder_QuantizesEveryProjection(
@@ -117,6 +116,14 @@ public class LanguageModelPolicyTests
             .Linear(layers + ".{0-1}." + attention)
             .Linear(layers + ".{0-1}." + feedForward)
             .Check(ModelSketch.Facts(modelType, tied: true));
+
+    [Fact]
+    public void Decide_Falcon_CopiesTheSubclassThatVersion5PassesOver() =>
+        new ModelSketch()
+            .Kept(RuleIds.Embedding, "transformer.word_embeddings")
+            .Kept(RuleIds.Subclass, "transformer.h.{0-1}.self_attention.{query_key_value|dense}")
+            .Kept(RuleIds.Subclass, "transformer.h.{0-1}.mlp.{dense_h_to_4h|dense_4h_to_h}")
+            .Check(ModelSketch.Facts("falcon", tied: true));
 
     [Fact]
     public void Decide_GptNeoX_SkipsItsHeadByItsName()

@@ -112,6 +112,31 @@ public sealed class StreamTests : IDisposable
         OutputContract.AssertHolds(Output);
     }
 
+    [Theory]
+    [InlineData(32)]
+    [InlineData(64)]
+    [InlineData(127)]
+    public void Quantize_TooFewDescriptors_IsOneErrorAndNoCrash(int limit)
+    {
+        ToolRun run = ToolProcess.Shell($"ulimit -n {limit}; exec \"$0\" \"$@\"", "quantize", _source, "--output", Output, "--json");
+
+        Refusal.AssertIs(run, ExitCode.MemoryLimit, "DESCRIPTORS");
+        Assert.Equal("DESCRIPTORS", JsonResult.Lines(run)[^1].GetProperty("error").GetString());
+        Refusal.AssertNothingWritten(Output);
+    }
+
+    [Fact]
+    public void Verify_ReportOnAFullDisk_LeavesNoTempFileAndSaysSo()
+    {
+        ToolRun.Succeed("quantize", _source, "--output", Output);
+        ToolRun run = ToolProcess.Traced(
+            _folder["strace.log"], ["-e", "trace=pwrite64,fallocate", "-e", "inject=pwrite64,fallocate:error=ENOSPC", "-P", _folder["report.json.tmp"]],
+            "verify", Output, "--source", _source, "--report", _folder["report.json"]);
+
+        Refusal.AssertIs(run, ExitCode.NoSpace, "NOSPACE");
+        Assert.Empty(Directory.GetFiles(_folder.Path, "report*"));
+    }
+
     [Fact]
     public void Quantize_FileSizeLimit_IsAnErrorAndNotTheEndOfTheProcess()
     {

@@ -27,7 +27,8 @@ public sealed class Fp8OutputTests : IDisposable
         foreach (string name in expected.Names)
         {
             (var info, byte[] bytes) = tensors["model.layers.0.mlp." + name];
-            Assert.Equal((expected.Dtype(name), expected.Shape(name)), (info.DType.Name(), info.Shape.Dimensions.ToArray()));
+            Assert.Equal(expected.Dtype(name), info.DType.Name());
+            Assert.Equal(expected.Shape(name), info.Shape.Dimensions);
             Assert.True(expected.Bytes(name).AsSpan().SequenceEqual(bytes), name);
         }
     }

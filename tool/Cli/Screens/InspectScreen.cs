@@ -40,6 +40,7 @@ internal static class InspectScreen
             ("parameters", TableConsole.Number(summary.ParameterCount)),
             ("bits per parameter", TableConsole.Number(summary.BitsPerParameter, 3)),
             ("tensor bytes", TableConsole.Number(summary.TensorBytes)),
+            ("known to", summary.KnownTo.Count > 0 ? string.Join(", ", summary.KnownTo) : "no library of the atlas"),
             ("files", string.Join(", ", summary.Checkpoint.Files.Select(file => $"{file.Name} ({TableConsole.Number(file.Identity.Length)} bytes)"))), .. made]);
         if (fit is not null) WriteFit(fit, console);
     });

@@ -7,7 +7,7 @@ namespace Bnb.Cli.Terminal;
 internal interface ITerminal
 {
     /// <summary>Columns of something that is no screen: nothing is folded or cut for it.</summary>
-    public const int Unlimited = 1 << 16;
+    const int Unlimited = 1 << 16;
 
     TextWriter Out { get; }
 

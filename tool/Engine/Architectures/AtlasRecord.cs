@@ -75,7 +75,7 @@ internal static class AtlasRecord
         _ => throw new InvalidDataException($"the atlas has a kind of layer that this program does not know: {code}"),
     };
 
-    private static IReadOnlyDictionary<string, string> Texts(JsonElement root, string member, Loader loader) =>
+    private static Dictionary<string, string> Texts(JsonElement root, string member, Loader loader) =>
         root.TryGetProperty(member + Suffix(loader), out JsonElement names)
             ? names.EnumerateObject().ToDictionary(static name => name.Name, static name => name.Value.GetString()!, StringComparer.Ordinal)
             : new Dictionary<string, string>();

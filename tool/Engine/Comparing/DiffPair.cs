@@ -1,5 +1,4 @@
 using Bnb.Engine.DataTypes;
-using Bnb.Engine.Policy.Names;
 
 namespace Bnb.Engine.Comparing;
 

@@ -2,7 +2,6 @@ using Bnb.Engine.Devices;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
 using Bnb.Formats.PackedWords;
-using Bnb.Formats.Primitives;
 using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.DataTypes;

@@ -4,7 +4,6 @@ using Bnb.Engine.Work;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.ScaledFloats;
 using Bnb.Quant.Backends;
-using Bnb.Quant.Fp8;
 using Bnb.Quant.Numerics;
 using Bnb.Quant.ScaledCodes;
 

@@ -76,7 +76,8 @@ internal sealed record DequantizePlan(
             source,
             tensors,
             ShardLayout.Build(tensors, source.OutputBaseName, request.MaxShardBytes),
-            config) { Request = request };
+            config)
+        { Request = request };
     }
 
     public override void WriteOptions(Utf8JsonWriter json)

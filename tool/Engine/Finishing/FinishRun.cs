@@ -1,7 +1,6 @@
 using Bnb.Engine.Errors;
 using Bnb.Engine.Events;
 using Bnb.Engine.Output;
-using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
 using Bnb.Formats.Primitives;
 

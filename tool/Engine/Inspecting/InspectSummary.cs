@@ -1,5 +1,7 @@
+using Bnb.Engine.Architectures;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Output;
+using Bnb.Engine.Policy;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
@@ -34,6 +36,10 @@ internal sealed record InspectSummary(
     public OutputManifest? Manifest { get; init; }
 
     public Checkpoint Checkpoint => Weights.Source;
+
+    /// <summary>Libraries that have the model's class; empty when none is known to.</summary>
+    public IReadOnlyList<string> KnownTo => ExplainRun.KnownTo(ModelFinder.Find(
+        Atlas.Embedded, ModelFactsReader.Read(Checkpoint.Config).Identity, Tensors.Where(static tensor => tensor.Tensor.Shape.Rank >= 2 || tensor.Weight is not null).Select(static tensor => tensor.Name)));
 
     public IReadOnlyList<WeightProblem> Problems => Weights.Problems;
 

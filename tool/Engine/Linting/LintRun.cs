@@ -5,7 +5,6 @@ using Bnb.Engine.Events;
 using Bnb.Engine.Verifying;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
-using Bnb.Formats.Tensors;
 
 namespace Bnb.Engine.Linting;
 
@@ -41,7 +40,7 @@ internal static class LintRun
     }
 
     /// <summary>Who can load the type at all and has the class, as far as is known.</summary>
-    private static IReadOnlyList<LoadTarget> Usual(LintedCheckpoint checkpoint)
+    private static List<LoadTarget> Usual(LintedCheckpoint checkpoint)
     {
         bool isDiffusers = checkpoint.Facts.Identity.DiffusersClass is not null;
         if (isDiffusers) return [LoadTarget.Diffusers];

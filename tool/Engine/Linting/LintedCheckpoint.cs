@@ -1,5 +1,4 @@
 using Bnb.Engine.Architectures;
-using Bnb.Engine.DataTypes;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.IgnoreLists;
 using Bnb.Engine.Policy.Names;

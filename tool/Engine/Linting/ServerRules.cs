@@ -1,4 +1,3 @@
-using Bnb.Engine.Architectures;
 using Bnb.Engine.Policy.IgnoreLists;
 using Bnb.Engine.Policy.Names;
 using Bnb.Formats.BitsAndBytes;
@@ -69,7 +68,7 @@ internal sealed class ServerRules(LintedCheckpoint checkpoint, bool isVllm, Lint
         }
     }
 
-    private IEnumerable<string> LayersOf(LintedTensor tensor)
+    private List<string> LayersOf(LintedTensor tensor)
     {
         string? module = checkpoint.Known.Vllm is { } vllm ? vllm.Rename(tensor.Module) : tensor.Module;
         if (module is null) return [];

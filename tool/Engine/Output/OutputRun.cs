@@ -41,6 +41,24 @@ internal static class OutputRun
     public static OutputResult Write(
         OutputPlan plan, PlanRecord record, OutputOptions options, OutputPlace place, WriteMode mode, IRunEvents events, CancellationToken cancellation)
     {
+        try
+        {
+            OutputResult result = WriteShare(plan, record, options, place, mode, events, cancellation);
+            bool byAnother = result.State == OutputState.ShareDone && FinishedOutput.IsAt(place, plan, record);
+            return byAnother ? result with { State = OutputState.Committed } : result;
+        }
+        catch (Exception gone) when (mode.Shared
+            && gone is IOException or CheckpointFormatException { Error: FormatError.FileMissing } or UserErrorException { Exit: ExitCode.Locked }
+            && FinishedOutput.IsAt(place, plan, record))
+        {
+            // Another worker committed while this one looked at the staging folder.
+            return FinishedOutput.Result(place, [.. ShareOf(plan, mode.Share).Select(index => plan.Shards[index])]);
+        }
+    }
+
+    private static OutputResult WriteShare(
+        OutputPlan plan, PlanRecord record, OutputOptions options, OutputPlace place, WriteMode mode, IRunEvents events, CancellationToken cancellation)
+    {
         var inputs = SmallInputs.Of(plan.Source);
         using StagingFolder staging = StagingFolder.Open(place, record, SourceRecord.StateOf(plan.Source), mode, events);
         OutputState state = OutputState.ShareDone;

@@ -56,6 +56,7 @@ internal sealed class RunJournal : IDisposable
         catch
         {
             journal.Dispose();
+            File.Delete(path);
             throw;
         }
     }

@@ -1,4 +1,3 @@
-using Bnb.Engine.Errors;
 using Bnb.Engine.Events;
 using Bnb.Engine.Plans;
 using Bnb.Formats.IO;

@@ -1,5 +1,4 @@
 using Bnb.Formats.Primitives;
-using Bnb.Quant.Nested;
 
 namespace Bnb.Engine.Plans;
 

@@ -20,22 +20,23 @@ internal static class AtlasRules
         if (tensor.Shape[0] <= 0 || tensor.Shape[1] <= 0)
             return LinearRules.Excluded(RuleIds.Empty, "no elements") with { Forced = true };
 
-        Verdict verdict = LinearRules.OutOfReach(tensor, facts.IsConv1D, context.Options)
+        bool transpose = facts.IsConv1D && context.MayHaveConv1D;
+        Verdict verdict = LinearRules.OutOfReach(tensor, transpose, context.Options)
             ?? NotEverywhere(module, known, context)
             ?? KeptOnLoading(known, context)
             ?? ByChoice(tensor, module, known, context)
-            ?? LinearRules.Unaligned(tensor, facts.IsConv1D, context.Options)
-            ?? Quantize(known);
+            ?? LinearRules.Unaligned(tensor, transpose, context.Options)
+            ?? Quantize(known, transpose);
         return verdict with
         {
-            Unaligned = LinearRules.IsUnaligned(tensor, facts.IsConv1D, context.Options),
-            Transpose = facts.IsConv1D,
+            Unaligned = LinearRules.IsUnaligned(tensor, transpose, context.Options),
+            Transpose = transpose,
         };
     }
 
-    private static Verdict Quantize(KnownTensor known)
+    private static Verdict Quantize(KnownTensor known, bool transpose)
     {
-        string layer = known.Facts.IsConv1D ? "Conv1D layer, transposed" : known.Facts.IsExpert ? "an expert's linear layer" : "linear layer";
+        string layer = transpose ? "Conv1D layer, transposed" : known.Facts.IsExpert ? "an expert's linear layer" : "linear layer";
         return new Verdict(TensorAction.Quantize, RuleIds.Linear, $"{layer} of {known.Class.Name}") { IsExpert = known.Facts.IsExpert };
     }
 

@@ -25,6 +25,7 @@ internal sealed class RuleContext
         ExcludesTowers = FamilyCatalog.IsMultimodal(facts) && !options.QuantizeVision;
         IsDiffusion = FamilyCatalog.IsDiffusion(facts);
         HasConv1D = Conv1DLayout.IsUsed(tensors, IsFamily(FamilyCatalog.Conv1D));
+        MayHaveConv1D = Conv1DLayout.IsUsed(tensors, familyUsesIt: true);
         Known = ModelFinder.Find(
             Atlas.Embedded, facts.Identity, tensors.Where(static tensor => tensor.Shape.Count >= 2).Select(static tensor => tensor.Name));
         foreach (PolicyTensor tensor in tensors)
@@ -55,6 +56,9 @@ internal sealed class RuleContext
 
     /// <summary>Weights named like Conv1D are stored [in, out].</summary>
     public bool HasConv1D { get; }
+
+    /// <summary>No bias says that weights named like Conv1D are stored [out, in].</summary>
+    public bool MayHaveConv1D { get; }
 
     /// <summary>
     /// A top-level <c>proj_out</c> can only be skipped together with every other module of that leaf name. Flux has large

@@ -75,7 +75,8 @@ internal sealed class OverridePlan
         return recipe switch
         {
             Blockwise4Recipe blockwise when BlockGrid.IsBlocksize(blocksize) => new Blockwise4Recipe(
-                blockwise.Code, blocksize, blockwise.DoubleQuant, blockwise.QuantStorage) { Scale = blockwise.Scale },
+                blockwise.Code, blocksize, blockwise.DoubleQuant, blockwise.QuantStorage)
+            { Scale = blockwise.Scale },
             Blockwise4Recipe => throw Error($"there is no block size {blocksize}", rule, "use a power of two from 32 to 4096"),
             Int4Recipe => throw Error("group sizes of int4 are not mixed: config.json would need a group of targets for each", rule, "use one --group-size, or keep"),
             _ => throw Error($"{recipe.Type} has no block size", rule, "use keep"),

@@ -66,6 +66,7 @@ internal sealed record QuantizePlan(
             {
                 Experts = LoadTargets.Experts(request),
             });
+        GatherCheck.RefuseUngathered(source, policy);
         LoadTargets.Check(request, source, policy);
 
         // With nothing to quantize the policy decides nothing; it is asked all the same, so that patterns are checked.
@@ -82,7 +83,11 @@ internal sealed record QuantizePlan(
         IReadOnlyList<ShardPlan> shards = ShardLayout.Build(tensors, source.OutputBaseName, request.MaxShardBytes);
 
         string computeDType = request.ComputeDType ?? SourceDType(tensors);
-        byte[]? config = source.Config is { } own ? recipe.WriteConfig(WithoutQuantization(own, source), computeDType, policy.SkipModules) : null;
+        // Loaders would look for packed weights by a quantization_config, and nothing is packed.
+        bool packsNothing = recipe.Quantizes && tensors.TrueForAll(static tensor => tensor.Quantization is null);
+        byte[]? config = source.Config is not { } own ? null
+            : packsNothing ? WithoutQuantization(own, source).Utf8.ToArray()
+            : recipe.WriteConfig(WithoutQuantization(own, source), computeDType, policy.SkipModules);
         return new QuantizePlan(source, recipe, policy, tensors, shards, config) { Request = request, ComputeDType = computeDType };
     }
 

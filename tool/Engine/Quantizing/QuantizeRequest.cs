@@ -8,7 +8,6 @@ using Bnb.Engine.Work;
 using Bnb.Formats.Primitives;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
-using Bnb.Quant.Codes;
 
 namespace Bnb.Engine.Quantizing;
 

@@ -27,6 +27,7 @@ internal static class QuantizeRun
         OutputPlace? place = request.DryRun ? null : OutputPlace.Of(request.OutputPath!);
         KernelPath kernelPath = request.KernelPath ?? KernelChoice.Selected();
         UnfinishedOutput.Refuse(request.SourcePath);
+        AdapterFolder.Refuse(request.SourcePath);
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
         QuantizePlan plan = QuantizePlan.Make(request, source);
         var mode = new WriteMode(request.Overwrite, request.Restart, request.Share);
@@ -72,6 +73,7 @@ internal static class QuantizeRun
     private static void Announce(QuantizePlan plan, QuantizeRequest request, MemoryBudget budget, ComputeEngine engine, IRunEvents events)
     {
         foreach (string note in plan.Source.Notes.Concat(plan.Recipe.Quantizes ? plan.Policy.Notes : [])) events.Warning(DisplayText.Escape(note));
+        if (GatherCheck.OtherEmpty(plan.Source) is string empty) events.Warning(empty);
         if (plan.SourceForms.Count > 0)
         {
             events.Warning(

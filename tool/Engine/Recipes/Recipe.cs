@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Bnb.Engine.Errors;
-using Bnb.Engine.Text;
 using Bnb.Formats.Primitives;
 
 namespace Bnb.Engine.Recipes;

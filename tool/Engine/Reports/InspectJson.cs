@@ -16,6 +16,9 @@ internal static class InspectJson
         json.WriteStartArray("tensors");
         foreach (InspectedTensor tensor in summary.Tensors) WriteTensor(tensor, json);
         json.WriteEndArray();
+        json.WriteStartArray("known_to");
+        foreach (string library in summary.KnownTo) json.WriteStringValue(library);
+        json.WriteEndArray();
         json.WriteNumber("parameters", summary.ParameterCount);
         json.WriteNumber("bytes", summary.TensorBytes);
         json.WriteNumber("bits_per_parameter", Math.Round(summary.BitsPerParameter, 4));

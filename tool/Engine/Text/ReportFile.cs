@@ -34,7 +34,16 @@ internal static class ReportFile
     {
         // Beside it first, then in one step in its place.
         string temp = path + ".tmp";
-        File.WriteAllBytes(temp, bytes);
-        File.Move(temp, path, overwrite: true);
+        try
+        {
+            // Not File.WriteAllBytes, which reserves the space and then loses the reason why there is none.
+            using (var handle = File.OpenHandle(temp, FileMode.Create, FileAccess.Write)) RandomAccess.Write(handle, bytes, 0);
+            File.Move(temp, path, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(temp);
+            throw;
+        }
     }
 }

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Policy.SkipLists;
@@ -28,7 +27,7 @@ internal static class ConfigAudit
             yield break;
         }
 
-        if (config.Quantization is not { } settings || !config.Has("quantization_config"))
+        if (config.Quantization is not { } settings || (config.Has("compression_config") && !config.Has("quantization_config")))
         {
             yield return new Finding(Rule, "config.json has no quantization_config: loaders take the packed bytes for weights", Fails: true);
             yield break;
@@ -42,7 +41,7 @@ internal static class ConfigAudit
             yield return new Finding(Rule, "there are weights of bitsandbytes and of compressed-tensors: no loader takes both", Fails: true);
         IEnumerable<Finding> findings = isPacked
             ? Int4ConfigAudit.Run(quantized, settings, facts)
-            : BitsAndBytes(quantized, config.Root.GetProperty("quantization_config"), settings).Concat(SkipListFindings(quantized, settings, facts));
+            : BitsAndBytes(quantized, config.Settings!.Value, settings).Concat(SkipListFindings(quantized, settings, facts));
         foreach (Finding finding in findings) yield return finding;
     }
 

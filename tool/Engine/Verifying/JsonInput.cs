@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Text;
+using Bnb.Formats.IO;
 using Bnb.Formats.Primitives;
 
 namespace Bnb.Engine.Verifying;
@@ -108,8 +109,28 @@ internal sealed class JsonInput(string path, string code, string action)
         }
     }
 
+    /// <summary>A named pipe without a writer, or a device, would be waited for without a word.</summary>
+    private void RefuseEndless()
+    {
+        // What the shell makes of <(...) has a writer.
+        if (path.StartsWith("/dev/fd/", StringComparison.Ordinal) || path.StartsWith("/proc/", StringComparison.Ordinal) || path == "/dev/stdin") return;
+        try
+        {
+            PositionedFile.Open(path).Dispose();
+        }
+        catch (CheckpointFormatException error) when (error.Error == FormatError.FileIsNotRegular && !Directory.Exists(path))
+        {
+            throw Refuse("this is no regular file");
+        }
+        catch (CheckpointFormatException)
+        {
+            // Said below, as of any file that cannot be read.
+        }
+    }
+
     private byte[] ReadBytes(int mostBytes)
     {
+        RefuseEndless();
         try
         {
             // Not by the file's length, which is 0 for a pipe such as the shell's <(...) and may change while it is read.

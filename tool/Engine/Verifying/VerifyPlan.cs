@@ -4,7 +4,6 @@ using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
-using Bnb.Engine.Work;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.CompressedTensors;
@@ -13,7 +12,6 @@ using Bnb.Formats.Primitives;
 using Bnb.Formats.ScaledFloats;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Int4;
-using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Verifying;
 

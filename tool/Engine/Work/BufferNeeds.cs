@@ -31,7 +31,8 @@ internal sealed record BufferNeeds(
                 .. other.Select(tensor => (tensor.Input as MergedInput)?.Base.DType.BitSize() / 8 ?? 0),
                 .. tensors.Select(tensor => tensor.Dequantization?.Type.Size() ?? 0),
             ],
-            quantized.Any(q => q.Transpose) || tensors.Any(tensor => tensor.Dequantization is { TransposedMatrices: > 0 })) with { Input = InputOf(other) };
+            quantized.Any(q => q.Transpose) || tensors.Any(tensor => tensor.Dequantization is { TransposedMatrices: > 0 })) with
+        { Input = InputOf(other) };
     }
 
     /// <summary>What decoding the inputs of some tensors asks for; null when nothing is decoded.</summary>

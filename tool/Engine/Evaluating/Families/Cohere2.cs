@@ -1,4 +1,3 @@
-using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.Evaluating.Families;
 
@@ -30,6 +29,7 @@ internal static class Cohere2
                     IsParallel = true,
                 };
             },
-            tiedByDefault: true) with { LogitScale = (float)(config.OptionalNumber("logit_scale") ?? 1) };
+            tiedByDefault: true) with
+        { LogitScale = (float)(config.OptionalNumber("logit_scale") ?? 1) };
     }
 }

@@ -21,7 +21,8 @@ internal static class GptNeoX
                 var form = new AttentionForm(
                     shape,
                     new FusedProjections(LinearForm.Of(module + ".query_key_value", 3 * config.Hidden, config.Hidden), IsPerHead: true),
-                    LinearForm.Of(module + ".dense", config.Hidden, config.Hidden)) { Rotary = rotary };
+                    LinearForm.Of(module + ".dense", config.Hidden, config.Hidden))
+                { Rotary = rotary };
                 return new LayerForm(form, Blocks.Plain(config, layer + ".mlp", config.Intermediate, ".dense_h_to_4h", ".dense_4h_to_h"))
                 {
                     BeforeAttention = new NormForm(layer + ".input_layernorm", epsilon, NormKind.Layer),

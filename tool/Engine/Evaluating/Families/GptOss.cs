@@ -1,5 +1,4 @@
 using Bnb.Engine.Evaluating.Operators;
-using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.Evaluating.Families;
 

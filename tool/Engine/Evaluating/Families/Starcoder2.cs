@@ -14,7 +14,8 @@ internal static class Starcoder2
             {
                 string layer = Blocks.Layer(index);
                 AttentionForm form = Blocks.Attention(
-                    config, layer + ".self_attn", Blocks.Shape(config, config.OptionalSize("sliding_window"))) with { Rotary = rotary };
+                    config, layer + ".self_attn", Blocks.Shape(config, config.OptionalSize("sliding_window"))) with
+                { Rotary = rotary };
                 return new LayerForm(form, Blocks.Plain(config, layer + ".mlp", config.Intermediate, ".c_fc", ".c_proj"))
                 {
                     BeforeAttention = new NormForm(layer + ".input_layernorm", epsilon, NormKind.Layer),

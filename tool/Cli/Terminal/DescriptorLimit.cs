@@ -1,0 +1,45 @@
+using System.Runtime.InteropServices;
+
+namespace Bnb.Cli.Terminal;
+
+/// <summary>
+/// The limit of open files (<c>ulimit -n</c>), looked at before anything else: with too low a one the runtime ends in the middle
+/// of a run because it cannot load its own libraries, which no code of ours can report. So this uses none of them.
+/// </summary>
+internal static partial class DescriptorLimit
+{
+    // The runtime alone takes some 70 for its libraries, a run a dozen.
+    private const ulong Least = 128;
+    private const int OpenFiles = 7;
+    private const int StandardOutput = 1;
+    private const int StandardError = 2;
+
+    /// <summary>True, after an error on stderr, when a run could not be sure to end with one.</summary>
+    public static unsafe bool IsTooLow(string[] args)
+    {
+        // Soft and hard: the runtime raises the first to the second as it starts.
+        ulong* limits = stackalloc ulong[2];
+        if (!OperatingSystem.IsLinux() || getrlimit(OpenFiles, limits) != 0 || limits[1] >= Least) return false;
+        Write(StandardError, "error[DESCRIPTORS]: the limit of open files is below 128\n  do  raise it: ulimit -n 256\nnothing was written\n"u8);
+        foreach (string arg in args)
+        {
+            if (arg != "--json") continue;
+            Write(StandardOutput, "{\"type\":\"exit\",\"code\":12,\"error\":\"DESCRIPTORS\",\"message\":\"the limit of open files is below 128\",\"do\":\"raise it: ulimit -n 256\"}\n"u8);
+            break;
+        }
+
+        return true;
+    }
+
+    private static unsafe void Write(int descriptor, ReadOnlySpan<byte> text)
+    {
+        // What cannot be written has nowhere else to go.
+        fixed (byte* bytes = text) _ = write(descriptor, bytes, text.Length);
+    }
+
+    [LibraryImport("libc")]
+    private static unsafe partial int getrlimit(int resource, ulong* limits);
+
+    [LibraryImport("libc")]
+    private static unsafe partial nint write(int descriptor, byte* bytes, nint count);
+}

@@ -1,0 +1,9 @@
+using Bnb.Engine.Policy;
+
+namespace Bnb.Engine.Inspecting;
+
+/// <summary>Decisions with their reasons.</summary>
+/// <param name="Decisions">One for each tensor asked about.</param>
+/// <param name="List">What the output's list of exceptions would hold.</param>
+/// <param name="KnownTo">Libraries that have the model's class.</param>
+internal sealed record Explanation(IReadOnlyList<TensorDecision> Decisions, IReadOnlyList<string> List, IReadOnlyList<string> KnownTo);
