@@ -1,4 +1,3 @@
-using Bnb.Quant.Gpu.Kernels;
 
 namespace Bnb.Gpu.Tests;
 

@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Gemm;
-using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Int4;
 using Bnb.Quant.Numerics;
 

@@ -3,7 +3,6 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
-using Bnb.Quant.Gpu;
 using Bnb.Quant.Numerics;
 using Bnb.Quant.ScaledCodes;
 

@@ -1,4 +1,3 @@
-using Bnb.Quant.Gpu.Devices;
 
 namespace Bnb.Gpu.Tests;
 

@@ -1,6 +1,5 @@
 using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gpu.Runtime;
-using ILGPU.Runtime;
 
 namespace Bnb.Quant.Gpu.Operations;
 

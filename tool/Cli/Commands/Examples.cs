@@ -32,6 +32,7 @@ internal static class Examples
             "dotnet bnb quantize ./llama --output llama-mixed --config recipe.json",
         ],
         ["finish"] = ["dotnet bnb finish llama-nf4"],
+        ["explain"] = ["dotnet bnb explain llama", "dotnet bnb explain llama '*.down_proj.weight' --type int4"],
         ["lint"] = ["dotnet bnb lint llama-nf4", "dotnet bnb lint llama-nf4 --for vllm,transformers5"],
         ["evaluate"] = ["dotnet bnb evaluate llama-nf4 --source ./llama", "dotnet bnb evaluate llama-nf4 --source ./llama --max-perplexity-ratio 1.02"],
         ["verify"] =

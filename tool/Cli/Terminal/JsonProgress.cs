@@ -31,7 +31,8 @@ internal sealed class JsonProgress : IDisposable
             {
                 // The result cannot be printed either; that is where it becomes an error.
             }
-        }) { Name = "progress", IsBackground = true };
+        })
+        { Name = "progress", IsBackground = true };
         _thread.Start();
     }
 

@@ -5,7 +5,6 @@ using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
-using Bnb.Formats.Tensors;
 
 namespace Bnb.Engine.Inspecting;
 

@@ -1,5 +1,4 @@
 using Bnb.Engine.DataTypes;
-using Bnb.Engine.Errors;
 using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;

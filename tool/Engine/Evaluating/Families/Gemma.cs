@@ -1,4 +1,3 @@
-using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.Evaluating.Families;
 
