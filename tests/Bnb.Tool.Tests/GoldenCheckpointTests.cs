@@ -113,7 +113,7 @@ public sealed class GoldenCheckpointTests : IDisposable
         ToolRun.Succeed("quantize", source, "--output", _folder["out"]);
 
         Assert.Equal(
-            ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json"],
+            ["bnb-manifest.json", "config.json", "generation_config.json", "model.safetensors", "tokenizer.json"],
             Directory.EnumerateFiles(_folder["out"]).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         foreach (string file in (string[])["generation_config.json", "tokenizer.json"])
             Assert.Equal(File.ReadAllBytes(Path.Combine(source, file)), File.ReadAllBytes(_folder["out", file]));

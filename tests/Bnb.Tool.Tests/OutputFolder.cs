@@ -24,8 +24,14 @@ internal static class OutputFolder
     }
 
     /// <summary>SHA-256 of every file by relative name, sorted: equal texts mean equal folders.</summary>
-    public static string Fingerprint(string folder) => string.Join('\n', Directory
+    public static string Fingerprint(string folder) => Fingerprint(folder, _ => true);
+
+    /// <summary>The same without the manifest, which names the source: for outputs of the same weights in other files.</summary>
+    public static string FingerprintOfModel(string folder) => Fingerprint(folder, name => name != "bnb-manifest.json");
+
+    private static string Fingerprint(string folder, Func<string, bool> isCompared) => string.Join('\n', Directory
         .EnumerateFiles(folder, "*", SearchOption.AllDirectories)
+        .Where(path => isCompared(Path.GetFileName(path)))
         .OrderBy(path => path, StringComparer.Ordinal)
         .Select(path => $"{Path.GetRelativePath(folder, path)} {Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(path)))}"));
 

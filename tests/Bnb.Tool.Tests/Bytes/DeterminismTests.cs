@@ -90,8 +90,8 @@ public sealed class DeterminismTests(DeterminismTests.Model model) : IClassFixtu
         ToolRun.Succeed("quantize", single, "--output", _folder["a"], "--max-shard-size", "100kB");
         ToolRun.Succeed("quantize", sharded, "--output", _folder["b"], "--max-shard-size", "100kB");
 
-        Assert.Equal(model.Fingerprint, OutputFolder.Fingerprint(_folder["a"]));
-        Assert.Equal(model.Fingerprint, OutputFolder.Fingerprint(_folder["b"]));
+        Assert.Equal(model.FingerprintOfModel, OutputFolder.FingerprintOfModel(_folder["a"]));
+        Assert.Equal(model.FingerprintOfModel, OutputFolder.FingerprintOfModel(_folder["b"]));
     }
 
     [Theory]
@@ -135,6 +135,7 @@ public sealed class DeterminismTests(DeterminismTests.Model model) : IClassFixtu
             Source = CheckpointBuilder.SingleFile(_folder["model"], Tensors, Config);
             ToolRun.Succeed("quantize", Source, "--output", _folder["out"], "--max-shard-size", "100kB");
             Fingerprint = OutputFolder.Fingerprint(_folder["out"]);
+            FingerprintOfModel = OutputFolder.FingerprintOfModel(_folder["out"]);
         }
 
         public static IReadOnlyList<TestTensor> Tensors { get; } =
@@ -149,6 +150,8 @@ public sealed class DeterminismTests(DeterminismTests.Model model) : IClassFixtu
         public string Source { get; }
 
         public string Fingerprint { get; }
+
+        public string FingerprintOfModel { get; }
 
         public void Dispose() => _folder.Dispose();
     }

@@ -28,7 +28,7 @@ public sealed class TorchCheckpointTests : IDisposable
 
         ToolRun.Succeed(["quantize", Equivalent(), "--output", _folder["safetensors"], .. options]);
 
-        Assert.Equal(OutputFolder.Fingerprint(_folder["safetensors"]), OutputFolder.Fingerprint(_folder["bin"]));
+        Assert.Equal(OutputFolder.FingerprintOfModel(_folder["safetensors"]), OutputFolder.FingerprintOfModel(_folder["bin"]));
         Assert.True(File.Exists(_folder["bin", "model.safetensors"]));
     }
 
@@ -43,7 +43,7 @@ public sealed class TorchCheckpointTests : IDisposable
         ToolRun.Succeed(
             "quantize", CheckpointBuilder.SingleFile(_folder["model"], tensors), "--output", _folder["b"], "--max-shard-size", "500KB", "--threads", "3");
 
-        Assert.Equal(OutputFolder.Fingerprint(_folder["b"]), OutputFolder.Fingerprint(_folder["a"]));
+        Assert.Equal(OutputFolder.FingerprintOfModel(_folder["b"]), OutputFolder.FingerprintOfModel(_folder["a"]));
         Assert.True(Directory.GetFiles(_folder["a"], "*.safetensors").Length > 1);
     }
 
@@ -89,7 +89,7 @@ public sealed class TorchCheckpointTests : IDisposable
         ToolRun.Succeed("dequantize", _folder["bin"], "--output", _folder["a"], "--max-shard-size", "10KB");
         ToolRun.Succeed("dequantize", _folder["quantized"], "--output", _folder["b"], "--max-shard-size", "10KB");
 
-        Assert.Equal(OutputFolder.Fingerprint(_folder["b"]), OutputFolder.Fingerprint(_folder["a"]));
+        Assert.Equal(OutputFolder.FingerprintOfModel(_folder["b"]), OutputFolder.FingerprintOfModel(_folder["a"]));
     }
 
     [Fact]

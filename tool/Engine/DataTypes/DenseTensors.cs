@@ -21,6 +21,7 @@ internal static class DenseTensors
         if (source.Config?.QuantMethod is null && QuantizedSource.Find(source) is null)
             return [.. source.Tensors.Select(tensor => new TensorPlan(tensor, Undecided(tensor), null))];
         QuantizedCheckpoint packed = DataTypeCatalog.Read(source);
+        packed.ThrowIfBroken();
         if (packed.Weights.Count == 0)
         {
             throw new UserErrorException(ExitCode.InputUnsupported, "CFG-QUANTIZED", "the source is already quantized")
@@ -35,7 +36,6 @@ internal static class DenseTensors
             };
         }
 
-        packed.ThrowIfBroken();
         var layout = WeightLayout.Of(
             source.Config,
             packed.Weights.Select(weight => weight.Name).Concat(packed.Plain.Where(tensor => tensor.Shape.Rank >= 2).Select(tensor => tensor.Name)));
