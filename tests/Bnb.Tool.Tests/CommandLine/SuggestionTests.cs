@@ -70,7 +70,7 @@ public sealed class SuggestionTests
             foreach (string line in lines)
             {
                 Assert.StartsWith("dotnet bnb ", line, StringComparison.Ordinal);
-                var parsed = root.Parse([.. line.Split(' ').Skip(2).Select(word => word.Trim('\''))]);
+                var parsed = root.Parse([.. line.Split(' ').Skip(2).TakeWhile(static word => word != ">").Select(word => word.Trim('\''))]);
                 Assert.True(parsed.Errors.Count == 0, $"{line}: {string.Join("; ", parsed.Errors)}");
             }
         }
