@@ -1,3 +1,5 @@
+using Bnb.AtlasGenerator;
+
 if (args.Length is < 4 or > 5)
 {
     Console.Error.WriteLine("usage: Bnb.AtlasGenerator transformers.jsonl diffusers.jsonl vllm.jsonl [vllm-older.jsonl] atlas.bin");

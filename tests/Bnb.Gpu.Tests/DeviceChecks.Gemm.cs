@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gemm;
-using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Numerics;
 using Bnb.Quant.ScaledCodes;

@@ -72,7 +72,9 @@ public sealed class DequantizeFolderTests : IDisposable
 
         ToolRun.Succeed("dequantize", file, "--output", _folder["out"]);
 
-        Assert.Equal(["adapter.safetensors", "bnb-manifest.json"], Directory.EnumerateFileSystemEntries(_folder["out"]).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["adapter.safetensors", "bnb-manifest.json"],
+            Directory.EnumerateFileSystemEntries(_folder["out"]).Select(Path.GetFileName).Order(StringComparer.Ordinal));
     }
 
     [Fact]
