@@ -80,6 +80,10 @@ internal sealed record Recipe(IReadOnlyList<KeyValuePair<string, IReadOnlyList<s
         return root.ToJsonString(Indented) + "\n";
     }
 
+    /// <summary>A pattern that this name alone fits.</summary>
+    public static string PatternOf(string name) =>
+        name.AsSpan().ContainsAny("*?{") || name.StartsWith("re:", StringComparison.Ordinal) ? "re:" + System.Text.RegularExpressions.Regex.Escape(name) : name;
+
     private static string[] Values(string path, JsonProperty property) => property.Value.ValueKind switch
     {
         JsonValueKind.Array => [.. property.Value.EnumerateArray().Select(item => Value(path, property.Name, item))],
