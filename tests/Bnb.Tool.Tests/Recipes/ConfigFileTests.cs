@@ -70,7 +70,8 @@ public sealed class ConfigFileTests : IDisposable
 
         string output = Quantize("both", "--override", "*.up_proj=/32", "--config", Config("""{"overrides": ["*_proj=/128", "*_proj=/64"]}"""));
 
-        Assert.Equal(OutputFolder.Fingerprint(expected), OutputFolder.Fingerprint(output));
+        // The manifests differ by the overrides that were given.
+        Assert.Equal(File.ReadAllBytes(Path.Combine(expected, "model.safetensors")), File.ReadAllBytes(Path.Combine(output, "model.safetensors")));
     }
 
     [Theory]

@@ -25,6 +25,8 @@ internal sealed record Recipe(IReadOnlyList<KeyValuePair<string, IReadOnlyList<s
     public static string OptionOf(string key)
     {
         if (key == OverridesKey) return "--override";
+        // A dash is how an option is spelled, not a key: two spellings of one key could say two things.
+        if (key.Contains('-', StringComparison.Ordinal)) return key;
         var name = new System.Text.StringBuilder("--");
         foreach (char letter in key)
         {
