@@ -16,6 +16,8 @@ public sealed partial class ReferenceTests
 
     [Theory]
     [InlineData("quantize")]
+    [InlineData("plan")]
+    [InlineData("init")]
     [InlineData("verify")]
     [InlineData("dequantize")]
     [InlineData("inspect")]

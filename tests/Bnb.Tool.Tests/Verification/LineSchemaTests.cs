@@ -29,6 +29,7 @@ public sealed class LineSchemaTests : IClassFixture<LineSchemaTests.Models>
     [InlineData("verify", "nf4", "--manifest")]
     [InlineData("lint", "nf4")]
     [InlineData("plan", "llama", "--target-bits", "7")]
+    [InlineData("init", "llama", "--output", "back")]
     [InlineData("evaluate", "nf4", "--source", "llama", "--tokens", "64", "--context", "32")]
     [InlineData("devices")]
     [InlineData("codes")]

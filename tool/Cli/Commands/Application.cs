@@ -83,6 +83,7 @@ internal static class Application
         {
             QuantizeCommand.Create(host),
             PlanCommand.Create(host),
+            InitCommand.Create(host),
             FinishCommand.Create(host),
             VerifyCommand.Create(host),
             DequantizeCommand.Create(host),

@@ -31,6 +31,7 @@ internal static class Examples
             "dotnet bnb plan ./llama --target-bits 4.5",
             "dotnet bnb quantize ./llama --output llama-mixed --config recipe.json",
         ],
+        ["init"] = ["dotnet bnb init ./llama --output recipe.json", "dotnet bnb quantize ./llama --output llama-nf4 --config recipe.json"],
         ["finish"] = ["dotnet bnb finish llama-nf4"],
         ["explain"] = ["dotnet bnb explain llama", "dotnet bnb explain llama '*.down_proj.weight' --type int4"],
         ["lint"] = ["dotnet bnb lint llama-nf4", "dotnet bnb lint llama-nf4 --for vllm,transformers5"],

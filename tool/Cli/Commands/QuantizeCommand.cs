@@ -36,6 +36,7 @@ internal static class QuantizeCommand
         Option<string[]> exclude = CommonOptions.Glob("--exclude", "Leave tensors whose name matches this glob as they are; repeatable, the last match wins (default: none)");
         Option<string[]> overrides = OverrideOptions.Create();
         Option<string?> config = RecipeArguments.Option();
+        var printConfig = new Option<bool>("--print-config") { Description = "Print what these options come to as a file for --config, and write nothing (default: off)" };
         var excludeUnaligned = new Option<bool>("--exclude-unaligned")
         {
             Description = "nf4 and fp4: leave out layers whose input size is not a multiple of the block size; they load, but bitsandbytes multiplies them by its fallback. int4 always does (default: off)",
@@ -66,13 +67,13 @@ internal static class QuantizeCommand
         var command = new Command("quantize", "Turn a checkpoint into a 4-bit or 8-bit one") { source, output };
         foreach (Option option in recipe.All) command.Add(option);
         foreach (Option option in (Option[])[
-            computeDType, include, exclude, overrides, config, excludeUnaligned, quantizeVision, load.Experts, load.LoadsIn, sources.MergeLora, sources.MinCoverage,
+            computeDType, include, exclude, overrides, config, printConfig, excludeUnaligned, quantizeVision, load.Experts, load.LoadsIn, sources.MergeLora, sources.MinCoverage,
             maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, dryRun, overwrite, restart,
             worker.Worker, worker.Workers, hashSource, followSymlinks, nonFinite,
         ]) command.Add(option);
         command.Validators.Add(result =>
         {
-            if (result.GetResult(output) is null && !result.GetValue(dryRun)) result.AddError("Option '--output' is required");
+            if (result.GetResult(output) is null && !result.GetValue(dryRun) && !result.GetValue(printConfig)) result.AddError("Option '--output' is required");
             recipe.Validate(result, computeDType);
             OverrideOptions.Validate(result, overrides);
             if (recipe.Searches(result) && result.GetResult(nonFinite) is { Implicit: false, Tokens: [.., { Value: "keep" }] })
@@ -113,7 +114,8 @@ internal static class QuantizeCommand
                 FollowSymlinks = parsed.GetValue(followSymlinks),
                 KeepNonFinite = parsed.GetValue(nonFinite) == "keep",
             };
-            Execute(request, context);
+            if (parsed.GetValue(printConfig)) context.Terminal.Out.Write(RequestOptions.Text(request));
+            else Execute(request, context);
         });
         return command;
     }

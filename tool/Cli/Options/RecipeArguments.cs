@@ -15,7 +15,7 @@ internal static class RecipeArguments
     /// <summary>The option that names the file.</summary>
     public const string Name = "--config";
 
-    private static readonly string[] NotInFiles = [Name, "--help", "--output", "--dry-run"];
+    private static readonly string[] NotInFiles = [Name, "--help", "--output", "--dry-run", "--print-config"];
 
     /// <summary>The option itself; what it does is done before the command line is parsed.</summary>
     public static Option<string?> Option() => new(Name)

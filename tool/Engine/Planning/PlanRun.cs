@@ -143,7 +143,7 @@ internal static class PlanRun
         {
             if (allocation.FormOf(i).Form is not { } form) continue;
             foreach (TensorPlan tensor in choices[i].Tensors)
-                yield return RecipeOverride.Parse($"{ModuleName.PathOfWeight(tensor.Name) ?? tensor.Name}={form}");
+                yield return RecipeOverride.Parse($"{Recipe.PatternOf(ModuleName.PathOfWeight(tensor.Name) ?? tensor.Name)}={form}");
         }
     }
 

@@ -25,6 +25,8 @@ internal sealed record Recipe(IReadOnlyList<KeyValuePair<string, IReadOnlyList<s
     public static string OptionOf(string key)
     {
         if (key == OverridesKey) return "--override";
+        // A dash is how an option is spelled, not a key: two spellings of one key could say two things.
+        if (key.Contains('-', StringComparison.Ordinal)) return key;
         var name = new System.Text.StringBuilder("--");
         foreach (char letter in key)
         {
@@ -79,6 +81,10 @@ internal sealed record Recipe(IReadOnlyList<KeyValuePair<string, IReadOnlyList<s
         if (expected is not null) root["_expected"] = expected;
         return root.ToJsonString(Indented) + "\n";
     }
+
+    /// <summary>A pattern that this name alone fits.</summary>
+    public static string PatternOf(string name) =>
+        name.AsSpan().ContainsAny("*?{") || name.StartsWith("re:", StringComparison.Ordinal) ? "re:" + System.Text.RegularExpressions.Regex.Escape(name) : name;
 
     private static string[] Values(string path, JsonProperty property) => property.Value.ValueKind switch
     {

@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
-using Bnb.Engine.DataTypes;
 using Bnb.Engine.Planning;
-using Bnb.Engine.Plans;
+using Bnb.Engine.Quantizing;
 using Bnb.Engine.Recipes;
 using Bnb.Engine.Text;
 
@@ -28,26 +27,8 @@ internal static class PlanJson
     });
 
     /// <summary>The file that <c>quantize --config</c> reads.</summary>
-    public static string Recipe(PlanSummary summary)
-    {
-        QuantizeRecipe recipe = summary.Quantized.Plan.Recipe;
-        var options = new List<KeyValuePair<string, JsonNode?>> { new("type", recipe.Type) };
-        if (recipe is Blockwise4Recipe blockwise)
-        {
-            options.Add(new("blockSize", blockwise.Blocksize));
-            options.Add(new("doubleQuant", blockwise.DoubleQuant));
-        }
-        else if (recipe is Int4Recipe groups)
-        {
-            options.Add(new("groupSize", groups.GroupSize));
-            options.Add(new("symmetric", groups.Symmetric));
-        }
-
-        if (recipe.Scale == ScaleRule.Search) options.Add(new("scale", "search"));
-        if (summary.Quantized.Request.ImportancePath is { } importance) options.Add(new("importance", importance));
-        IEnumerable<RecipeOverride> all = summary.Quantized.Request.Overrides;
-        options.Add(new(Recipes.Recipe.OverridesKey, new JsonArray([.. all.Select(rule => (JsonNode?)JsonValue.Create(rule.ToString()))])));
-        return Recipes.Recipe.Write(options, new JsonObject
+    public static string Recipe(PlanSummary summary) =>
+        Recipes.Recipe.Write(RequestOptions.Of(summary.Quantized.Plan), new JsonObject
         {
             ["bits_per_parameter"] = Math.Round(summary.BitsPerParameter, 4),
             ["bytes"] = summary.Bytes,
@@ -55,5 +36,4 @@ internal static class PlanJson
             ["uniform_bytes"] = summary.Uniform.Bytes,
             ["uniform_error"] = Math.Round(summary.Uniform.Error, 6),
         });
-    }
 }

@@ -1,0 +1,119 @@
+using Bnb.Engine.Errors;
+using Bnb.TestKit;
+using Bnb.Tool.Tests.Verify;
+using Xunit;
+
+namespace Bnb.Tool.Tests.Recipes;
+
+/// <summary><c>--config</c>: options from a file, under those of the command line.</summary>
+public sealed class ConfigFileTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    public ConfigFileTests() => VerifyModel.Source(_folder["source"]);
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Quantize_ConfigWithCommentsAndTrailingCommas_IsTheSameAsTheOptions()
+    {
+        string expected = Quantize("typed", "--type", "fp4", "--block-size", "128", "--double-quant", "false", "--override", "*.down_proj=keep",
+            "--override", "*.up_proj=fp4/32", "--exclude-unaligned");
+
+        string output = Quantize("read", "--config", Config("""
+            {
+              // What the tests like best.
+              "$schema": "urn:any",
+              "type": "fp4",
+              "blockSize": 128, /* a number */
+              "doubleQuant": false,
+              "excludeUnaligned": true,
+              "overwrite": false,
+              "overrides": [
+                "*.down_proj=keep",
+                "*.up_proj=fp4/32",
+              ],
+              "_note": { "of": "no meaning" },
+            }
+            """));
+
+        Assert.Equal(OutputFolder.Fingerprint(expected), OutputFolder.Fingerprint(output));
+    }
+
+    [Theory]
+    [InlineData("--block-size", "32")]
+    [InlineData("--block-size=32")]
+    [InlineData("--block-size:32")]
+    public void Quantize_OptionOfBoth_IsThatOfTheCommandLine(params string[] typed)
+    {
+        string expected = Quantize("typed", "--type", "fp4", "--block-size", "32");
+
+        string output = Quantize("both", [.. typed, "--config=" + Config("""{"type": "fp4", "blockSize": 128}""")]);
+
+        Assert.Equal(OutputFolder.Fingerprint(expected), OutputFolder.Fingerprint(output));
+    }
+
+    [Fact]
+    public void Quantize_AliasOnTheCommandLine_GoesBeforeTheFile()
+    {
+        string expected = Quantize("typed", "--type", "fp4");
+
+        string output = Quantize("both", "-t", "fp4", "--config", Config("""{"type": "nf4"}"""));
+
+        Assert.Equal(OutputFolder.Fingerprint(expected), OutputFolder.Fingerprint(output));
+    }
+
+    [Fact]
+    public void Quantize_OverridesOfBoth_CountThoseOfTheCommandLineLast()
+    {
+        string expected = Quantize("typed", "--override", "*.up_proj=/32");
+
+        string output = Quantize("both", "--override", "*.up_proj=/32", "--config", Config("""{"overrides": ["*_proj=/128", "*_proj=/64"]}"""));
+
+        // The manifests differ by the overrides that were given.
+        Assert.Equal(File.ReadAllBytes(Path.Combine(expected, "model.safetensors")), File.ReadAllBytes(Path.Combine(output, "model.safetensors")));
+    }
+
+    [Theory]
+    [InlineData("""{"blocksize": 64}""", "--block-size")]
+    [InlineData("""{"block-size": 64}""", "'block-size'")]
+    [InlineData("""{"teip": "nf4"}""", "--type")]
+    [InlineData("""{"config": "other.json"}""", "'config'")]
+    [InlineData("""{"output": "elsewhere"}""", "'output'")]
+    [InlineData("""{"type": "nf4", "type": "fp4"}""", "twice")]
+    [InlineData("""{"type": ["nf4", "fp4"]}""", "one value")]
+    [InlineData("""{"type": null}""", "'type'")]
+    [InlineData("""{"overrides": [["a=keep"]]}""", "'overrides'")]
+    [InlineData("""{"excludeUnaligned": "yes"}""", "true or false")]
+    [InlineData("""["nf4"]""", "one JSON object")]
+    [InlineData("""{"type": "nf4" """, "no JSON")]
+    [InlineData("", "no JSON")]
+    public void Quantize_ConfigThatCannotBe_IsRefused(string text, string why)
+    {
+        ToolRun run = ToolRun.Of("quantize", _folder["source"], "--output", _folder["out"], "--config", Config(text));
+
+        Refusal.AssertIs(run, ExitCode.Usage, "RECIPE");
+        Assert.Contains(why, run.Error, StringComparison.Ordinal);
+        Refusal.AssertNothingWritten(_folder["out"]);
+    }
+
+    [Theory]
+    [InlineData("""{"type": "nf5"}""")]
+    [InlineData("""{"type": "int8", "blockSize": 64}""")]
+    [InlineData("""{"overrides": "up_proj"}""")]
+    public void Quantize_ValueInTheConfigThatCannotBe_IsCheckedAsATypedOne(string text) => Refusal.AssertIs(
+        ToolRun.Of("quantize", _folder["source"], "--output", _folder["out"], "--config", Config(text)), ExitCode.Usage, "USAGE");
+
+    [Fact]
+    public void Quantize_MissingConfig_IsRefused() => Refusal.AssertIs(
+        ToolRun.Of("quantize", _folder["source"], "--output", _folder["out"], "--config", _folder["none.json"]), ExitCode.Usage, "RECIPE");
+
+    private string Quantize(string name, params IReadOnlyList<string> options) => VerifyModel.Quantize(_folder["source"], _folder[name], options);
+
+    private string Config(string text)
+    {
+        string path = _folder["recipe.json"];
+        File.WriteAllText(path, text);
+        return path;
+    }
+}
