@@ -1,11 +1,12 @@
-// dotnet run -c Release --project tests/Bnb.Benchmarks -- kernels | gemm [ROUNDS] | gpu [DEVICE] | pipeline [--tool PATH] [--gigabytes 0.5,1.8,2,8]
+// dotnet run -c Release --project tests/Bnb.Benchmarks -- kernels | gemm [ROUNDS] | gpu-run OUT [DEVICE] | ptx DIR | pipeline [--tool PATH] [--gigabytes 0.5,1.8,2,8]
 using Bnb.Benchmarks;
 
 return args switch
 {
     ["kernels", ..] => KernelReport.Run(),
     ["gemm", .. var rest] => GemmReport.Run(rest),
-    ["gpu", .. var rest] => GpuReport.Run(rest),
+    ["gpu-run", .. var rest] => GpuRun.Run(rest),
+    ["ptx", var folder] => PtxFiles.Write(folder),
     ["pipeline", .. var rest] => PipelineBenchmark.Run(rest),
     ["sample", var folder, var gigabytes] => PipelineBenchmark.WriteSample(folder, gigabytes),
     _ => Usage(),
@@ -13,6 +14,6 @@ return args switch
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: kernels | gemm [ROUNDS] | gpu [DEVICE] | pipeline [--tool PATH] [--gigabytes LIST] [--rounds N]");
+    Console.Error.WriteLine("usage: kernels | gemm [ROUNDS] | gpu-run OUT [DEVICE] | ptx DIR | pipeline [--tool PATH] [--gigabytes LIST] [--rounds N]");
     return 2;
 }

@@ -65,8 +65,8 @@ internal sealed class Int4Run(TensorPlan plan, Int4Quantization quantization, Sh
         Span<byte> scales = MemoryMarshal.AsBytes(buffers.Scales.AsSpan())[..((int)groups * quantization.ScaleSize)];
         Span<sbyte> zeroPoints = quantization.Recipe.Symmetric ? [] : buffers.ZeroPoints.AsSpan(zeroPointAt, (int)groups);
         Span<byte> packed = buffers.Codes.AsSpan(0, count / 2);
-        bool finite = QuantizeGroups4.Run(
-            _type, _groupSize, quantization.Recipe.Symmetric, values, scales, zeroPoints, packed, Context.Engine.Path);
+        bool finite = Context.Engine.QuantizeInt4Groups(
+            _type, _groupSize, quantization.Recipe.Symmetric, values, scales, zeroPoints, packed);
         if (!finite && !Context.KeepNonFinite) throw NonFiniteScan.Error(Plan, Context.Source, buffers, _type);
         // The difference of two finite float16 values need not be one: such a group would decode to NaN.
         if (finite && !Context.KeepNonFinite && NonFinite.Any(_type, scales)) throw NonFiniteScan.ScaleError(Plan, row);

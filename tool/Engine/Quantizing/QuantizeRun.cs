@@ -33,7 +33,7 @@ internal static class QuantizeRun
         bool computes = !request.DryRun || plan.Recipe.SizeDependsOnWeights;
         using ComputeEngine engine = computes
             ? DeviceSelector.Open(
-                new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, CpuOnly(plan.Recipe), plan.Recipe is Int4Recipe),
+                new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads),
                 kernelPath,
                 events)
             : new CpuEngine(kernelPath);
@@ -48,8 +48,6 @@ internal static class QuantizeRun
             : computes ? OutputRun.Rehearse(plan, options, events, cancellation) : SizesOnly(plan);
         return new QuantizeSummary(plan, request, engine, result.Shards, watch.Elapsed);
     }
-
-    private static string? CpuOnly(QuantizeRecipe recipe) => recipe is Int4Recipe ? "quantizing to int4" : null;
 
     private static PipelineResult SizesOnly(QuantizePlan plan) => new(
         [.. plan.Shards.Select(shard => new ShardResult(
