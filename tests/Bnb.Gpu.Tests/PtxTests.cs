@@ -108,7 +108,7 @@ public sealed partial class PtxTests
     {
         foreach ((string name, string ptx) in Kernels().Where(kernel => kernel.Key.StartsWith("Tensor", StringComparison.Ordinal)))
         {
-            string type = name.Contains("BF16", StringComparison.Ordinal) ? "bf16" : "f16";
+            string type = name.Contains("<MmaBF16,", StringComparison.Ordinal) ? "bf16" : "f16";
             for (int tile = 0; tile < 16; tile++)
             {
                 string sums = string.Join(", ", Enumerable.Range(tile * 4, 4).Select(sum => $"acc{sum}"));

@@ -28,8 +28,7 @@ internal static class QuantizeGroups4Kernel
     /// <param name="units">How many units.</param>
     /// <param name="team">Threads of a group of values: 4, 8 or 16.</param>
     /// <param name="symmetric">1 when 0.0 is the integer 0 in every group, else 0.</param>
-    /// <param name="divisor">Of the range: 7.5 when symmetric, else 15. No constant, because OpenCL compilers may divide by one
-    /// with a rounded reciprocal.</param>
+    /// <param name="divisor">Of the range: 7.5 when symmetric, else 15.</param>
     public static void Run<TStored, TMax>(
         ArrayView<Quad> source,
         ArrayView<int> packed,
@@ -75,7 +74,7 @@ internal static class QuantizeGroups4Kernel
             : TStored.Rounded(TStored.Rounded(max - min) / divisor);
         // From the scale before a zero is replaced, so this can be 0/0.
         int zero = symmetric != 0 ? 0 : ToInteger(TStored.Rounded(-8f - TStored.Rounded(min / range)));
-        float scale = range == 0f ? TStored.Epsilon : range;
+        float scale = (Bits.Of(range) & Magnitudes.Mask) == 0 ? TStored.Epsilon : range;
         if ((Bits.Of(scale) & Magnitudes.Mask) > Magnitudes.Infinity) scale = Bits.ToSingle(CanonicalNaN);
 
         packed[unit] = Code<TStored>(first, second, 0, scale, zero)
