@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
-using System.Text;
 using Bnb.Cli.Commands;
 using Bnb.Cli.Terminal;
 using Bnb.Engine.Errors;
@@ -15,59 +14,56 @@ namespace Bnb.Benchmarks;
 /// files that come out are the same.</summary>
 internal static class GpuCheckpoint
 {
-    private static readonly string[] Types = ["nf4", "fp4", "int8"];
+    /// <summary>Name and step; a difference is thrown.</summary>
+    public static IReadOnlyList<(string Name, Func<GpuDevice, string> Run)> Steps { get; } =
+    [
+        .. ((string Name, string[] Options)[])
+        [
+            ("nf4", ["--type", "nf4"]), ("fp4", ["--type", "fp4"]), ("nf4 without double quantization", ["--type", "nf4", "--double-quant", "false"]),
+            ("int8", ["--type", "int8"]), ("int4", ["--type", "int4", "--group-size", "32"]),
+            ("int4 asymmetric", ["--type", "int4", "--group-size", "32", "--symmetric", "false"]),
+        ]
+        .Select(row => (row.Name, (Func<GpuDevice, string>)(device => Compare(device, row.Options)))),
+    ];
 
-    /// <summary>Appends the section of the report.</summary>
-    /// <returns>Whether no file differs.</returns>
-    public static bool Compare(GpuDevice device, StringBuilder text)
+    /// <summary>Quantizes a checkpoint with the CPU and with the device, back from the CPU's result with both, and verifies it on
+    /// the device.</summary>
+    /// <returns>Seconds of each, with opening the device and compiling kernels.</returns>
+    private static string Compare(GpuDevice device, string[] options)
     {
         SampleCheckpoint sample = device switch
         {
             { IsSimulator: true } => new SampleCheckpoint(1, 64, 64),
-            { Kind: "cuda" } => new SampleCheckpoint(4, 2048, 16000),
+            { Kind: "cuda" } => new SampleCheckpoint(2, 2048, 16000),
             // OpenCL may be a CPU.
-            _ => new SampleCheckpoint(2, 512, 1000),
+            _ => new SampleCheckpoint(1, 256, 512),
         };
         using var folder = new TempFolder();
-        sample.Write(folder["source"]);
-        text.AppendLine();
-        Line(text, $"Files of a checkpoint of {sample.ByteCount / 1e6:0.#} MB in bf16, made by the tool with `--device cpu` and with `--device {device.Id}`; one run each, seconds with opening the device and compiling kernels. `dequantize` reads what the CPU made.");
-        text.AppendLine();
-        text.AppendLine("| command | type | files | bytes | CPU s | GPU s | files that differ |");
-        text.AppendLine("|---|---|---:|---:|---:|---:|---|");
-        bool same = true;
-        foreach (string type in Types)
-        {
-            same &= Row(text, folder, device, "quantize", type, folder["source"], "--type", type);
-            // Back from the CPU's result, which the row before left.
-            same &= Row(text, folder, device, "dequantize", type, folder[$"quantize-{type}-cpu"]);
-            foreach (string used in Directory.GetDirectories(folder["."], $"*-{type}-*")) Directory.Delete(used, recursive: true);
-        }
-
-        text.AppendLine();
-        return same;
+        string source = folder["source"];
+        sample.Write(source);
+        double cpu = Run("quantize", source, "--output", folder["cpu"], "--device", "cpu", options);
+        double gpu = Run("quantize", source, "--output", folder["gpu"], "--device", device.Id, options);
+        Same(folder["cpu"], folder["gpu"]);
+        double back = Run("dequantize", folder["cpu"], "--output", folder["cpu-back"], "--device", "cpu", []);
+        double gpuBack = Run("dequantize", folder["cpu"], "--output", folder["gpu-back"], "--device", device.Id, []);
+        Same(folder["cpu-back"], folder["gpu-back"]);
+        double verify = Run("verify", folder["gpu"], "--source", source, "--device", device.Id, []);
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{sample.ByteCount / 1e6:0.#} MB: quantize {cpu:0.00} s on the CPU, {gpu:0.00} s on the device; dequantize {back:0.00} s, {gpuBack:0.00} s; verify {verify:0.00} s");
     }
 
-    private static bool Row(
-        StringBuilder text, TempFolder folder, GpuDevice device, string command, string type, string source, params string[] options)
+    private static void Same(string cpu, string gpu)
     {
-        string cpu = folder[$"{command}-{type}-cpu"], gpu = folder[$"{command}-{type}-gpu"];
-        double cpuSeconds = Run([command, source, "--output", cpu, "--device", "cpu", .. options], out string? failure);
-        double gpuSeconds = 0;
-        if (failure is null) gpuSeconds = Run([command, source, "--output", gpu, "--device", device.Id, .. options], out failure);
-        if (failure is not null)
-        {
-            // A row and no exception, because what was measured before is still worth saving.
-            Line(text, $"| {command} | {type} | | | | | FAILED: {failure} |");
-            return false;
-        }
-
         Dictionary<string, string> wanted = Hashes(cpu), found = Hashes(gpu);
         string[] different = [.. wanted.Keys.Union(found.Keys)
             .Where(name => wanted.GetValueOrDefault(name) != found.GetValueOrDefault(name)).Order(StringComparer.Ordinal)];
-        long bytes = wanted.Keys.Sum(name => new FileInfo(Path.Combine(cpu, name)).Length);
-        Line(text, $"| {command} | {type} | {wanted.Count} | {bytes} | {cpuSeconds:0.00} | {gpuSeconds:0.00} | {(different.Length == 0 ? "none" : "DIFFERENT: " + string.Join(", ", different))} |");
-        return different.Length == 0;
+        if (different.Length > 0) throw new InvalidOperationException($"files that differ: {string.Join(", ", different)}");
+    }
+
+    private static double Run(string command, string path, string option, string value, string device, string id, string[] options)
+    {
+        double seconds = Run([command, path, option, value, device, id, .. options], out string? failure);
+        return failure is null ? seconds : throw new InvalidOperationException($"{command}: {failure}");
     }
 
     private static double Run(string[] arguments, out string? failure)
@@ -89,8 +85,6 @@ internal static class GpuCheckpoint
         using FileStream file = File.OpenRead(path);
         return Convert.ToHexString(SHA256.HashData(file));
     }
-
-    private static void Line(StringBuilder text, FormattableString line) => text.AppendLine(line.ToString(CultureInfo.InvariantCulture));
 
     // What the tool says matters only when it fails.
     private sealed class Kept : ITerminal

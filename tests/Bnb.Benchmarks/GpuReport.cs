@@ -3,54 +3,53 @@ using System.Globalization;
 using System.Text;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
+using Bnb.Quant.Codes;
 using Bnb.Quant.Gpu;
 using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Inspection;
+using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Gpu.Operations;
+using Bnb.Quant.Int8;
 using Bnb.Quant.Numerics;
-using Bnb.Quant.ScaledCodes;
 using Bnb.TestKit;
 
 namespace Bnb.Benchmarks;
 
 /// <summary>
-/// Everything there is to measure on a GPU, in one run: the device's own copy as the ceiling, the kernels as shares of it,
-/// products beside the vendor's library, streaming from and to the host beside the CPU, and the bytes of both compared, of a
-/// whole checkpoint too.
+/// What there is to measure on a GPU, part by part: the device's own copy as the ceiling, the kernels as shares of it,
+/// products beside the vendor's library, streaming from and to the host beside the CPU, and the bytes of both compared.
 /// </summary>
 internal static class GpuReport
 {
     private const int Rounds = 20, Blocksize = 64;
     private const long Count = 1L << 28;
 
-    public static int Run(string[] arguments)
-    {
-        IReadOnlyList<GpuDevice> devices = GpuDevices.Find(includeSimulator: true);
-        GpuDevice? device = arguments is [var id, ..]
-            ? devices.FirstOrDefault(candidate => candidate.Id == id)
-            : devices.FirstOrDefault(candidate => candidate is { Kind: "cuda", Unusable: null });
-        if (device is null)
-        {
-            Console.Error.WriteLine($"no such device; there are: {string.Join(", ", devices.Select(each => each.Id))}");
-            return 2;
-        }
+    /// <summary>Name and measurement, which gives a part of a report.</summary>
+    public static IReadOnlyList<(string Name, Func<GpuDevice, string> Run)> Steps { get; } =
+    [
+        ("kernels", device => Measure(device, (session, text) => Bandwidth(session, text, CopyRate(session), CountOf(device), RoundsOf(device)))),
+        ("products", device => Measure(device, (session, text) =>
+            Products(session, text, CopyRate(session), device.Kind == "cuda" ? 4096 : device.IsSimulator ? 64 : 512, RoundsOf(device)))),
+        ("streaming", device => Measure(device, (session, text) => Streaming(session, text, device.IsSimulator ? 1 << 14 : 1 << 27))),
+    ];
 
+    private static string Measure(GpuDevice device, Action<GpuSession, StringBuilder> part)
+    {
         using GpuSession session = GpuDevices.Open(device, 1L << 30);
-        var text = new StringBuilder(Machine.Header("GPU kernels"));
-        Line(text, $"- device: {device.Name}, {device.MemoryBytes / (1L << 30)} GiB, {device.Driver}");
-        text.AppendLine();
-        // Less for devices that would take minutes: the simulator, and OpenCL on a CPU.
-        long count = device.Kind == "cuda" ? Count : device.IsSimulator ? 1 << 14 : 1 << 24;
-        int rounds = device.Kind == "cuda" ? Rounds : 2;
-        double copy = 2.0 * count * 2 / new KernelTimer(session).Copy(count * 2, rounds);
-        Bandwidth(session, text, copy, count, rounds);
-        Products(session, text, copy, device.Kind == "cuda" ? 4096 : device.IsSimulator ? 64 : 512, rounds);
-        Streaming(session, text, device.IsSimulator ? 1 << 14 : 1 << 27);
-        bool same = GpuCheckpoint.Compare(device, text);
-        // The others only show that the program runs.
-        if (device.Kind == "cuda") Machine.Save("gpu.md", text.ToString());
-        else Console.WriteLine(text);
-        return same ? 0 : 1;
+        var text = new StringBuilder();
+        part(session, text);
+        return text.ToString();
+    }
+
+    // Less for devices that would take minutes: the simulator, and OpenCL on a CPU.
+    private static long CountOf(GpuDevice device) => device.Kind == "cuda" ? Count : device.IsSimulator ? 1 << 14 : 1 << 24;
+
+    private static int RoundsOf(GpuDevice device) => device.Kind == "cuda" ? Rounds : 2;
+
+    private static double CopyRate(GpuSession session)
+    {
+        long bytes = CountOf(session.Device) * 2;
+        return 2.0 * bytes / new KernelTimer(session).Copy(bytes, RoundsOf(session.Device));
     }
 
     private static void Bandwidth(GpuSession session, StringBuilder text, double copy, long count, int rounds)

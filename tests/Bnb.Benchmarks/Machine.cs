@@ -39,13 +39,22 @@ internal static class Machine
 
     private static string Git(string arguments)
     {
-        using var git = Process.Start(new ProcessStartInfo("git", arguments)
+        try
         {
-            RedirectStandardOutput = true,
-            WorkingDirectory = Golden.RepositoryRoot,
-        })!;
-        string text = git.StandardOutput.ReadToEnd().Trim();
-        git.WaitForExit();
-        return text;
+            using var git = Process.Start(new ProcessStartInfo("git", arguments)
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+                WorkingDirectory = Golden.RepositoryRoot,
+            })!;
+            string text = git.StandardOutput.ReadToEnd().Trim();
+            git.WaitForExit();
+            return text;
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            // A machine that only runs what was published elsewhere may have no git.
+            return "unknown";
+        }
     }
 }

@@ -1,11 +1,12 @@
-// dotnet run -c Release --project tests/Bnb.Benchmarks -- kernels | quality PAGE | gemm [ROUNDS] | gpu [DEVICE] | evaluate [TOKENS] | pipeline [--tool PATH] [--gigabytes 0.5,1.8,2,8]
+// dotnet run -c Release --project tests/Bnb.Benchmarks -- kernels | quality PAGE | gemm [ROUNDS] | gpu-run OUT [DEVICE] | ptx DIR | evaluate [TOKENS] | pipeline [--tool PATH] [--gigabytes 0.5,1.8,2,8]
 using Bnb.Benchmarks;
 
 return args switch
 {
     ["kernels", ..] => KernelReport.Run(),
     ["gemm", .. var rest] => GemmReport.Run(rest),
-    ["gpu", .. var rest] => GpuReport.Run(rest),
+    ["gpu-run", .. var rest] => GpuRun.Run(rest),
+    ["ptx", var folder] => PtxFiles.Write(folder),
     ["evaluate", .. var rest] => EvaluateReport.Run(rest),
     ["pipeline", .. var rest] => PipelineBenchmark.Run(rest),
     ["quality", var page] => QualityReport.Run(page),
@@ -15,6 +16,6 @@ return args switch
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: kernels | quality PAGE | gemm [ROUNDS] | gpu [DEVICE] | evaluate [TOKENS] | pipeline [--tool PATH] [--gigabytes LIST] [--rounds N]");
+    Console.Error.WriteLine("usage: kernels | quality PAGE | gemm [ROUNDS] | gpu-run OUT [DEVICE] | ptx DIR | evaluate [TOKENS] | pipeline [--tool PATH] [--gigabytes LIST] [--rounds N]");
     return 2;
 }

@@ -21,7 +21,7 @@ public sealed class GpuEngineTests
         DeviceModel.RequireDevice(DeviceChoice.Simulator);
         GpuDevice device = GpuDevices.Find(includeSimulator: true).Single(found => found.IsSimulator);
         using var engine = new GpuEngine(
-            [GpuDevices.Open(device, GpuSession.SmallestMemory), GpuDevices.Open(device, GpuSession.SmallestMemory)], KernelPaths.Selected, isMixed: false);
+            [GpuDevices.Open(device, GpuSession.SmallestMemory), GpuDevices.Open(device, GpuSession.SmallestMemory)], KernelPaths.Selected);
         byte[][] sources = [.. Enumerable.Range(0, Pieces).Select(i => RandomWeights.Of("w", "BF16", i, 8, Blocksize).Data)];
 
         var results = new (float[] Absmax, byte[] Packed)[Pieces];

@@ -19,6 +19,7 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
     private readonly AbsmaxMean _mean = new();
     private readonly bool _searches = quantization.Scale == ScaleRule.Search;
     private AbsmaxStore? _absmax;
+    private float? _offset;
 
     public override void Dispose()
     {
@@ -30,7 +31,7 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
     protected override void Begin()
     {
         // A dry run needs the mean only.
-        if (_recipe.DoubleQuant && !_searches && Context.Writes)
+        if (_recipe.DoubleQuant && !_searches && Context.Writes && quantization.ValueCount > Context.Budget.ChunkValues)
         {
             _absmax = AbsmaxStore.Create(quantization.BlockCount, Context.Budget, Context.ScratchPath);
         }
@@ -45,6 +46,12 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
         long firstBlock = first / _recipe.Blocksize;
 
         ReadOnlySpan<byte> values = Context.Source.ReadValues(Plan, first, count, buffers, Preloaded);
+        if (_recipe.DoubleQuant && !_searches && Context.Writes && count == quantization.ValueCount)
+        {
+            ProcessWhole(values, buffers);
+            return;
+        }
+
         Span<byte> packed = buffers.Codes.AsSpan(0, (count + 1) / 2);
         if (_searches)
         {
@@ -71,6 +78,23 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
         Context.Progress.Add((long)count * (quantization.SourceType.BitSize() / 8));
     }
 
+    /// <summary>A tensor of one chunk: absmax never leave the device. What depends on the mean is checked when it is
+    /// finished, as for others.</summary>
+    private void ProcessWhole(ReadOnlySpan<byte> values, WorkerBuffers buffers)
+    {
+        Span<byte> packed = buffers.Codes.AsSpan(0, (int)((quantization.ValueCount + 1) / 2));
+        byte[] codes = new byte[quantization.BlockCount];
+        float[] nested = new float[quantization.NestedBlockCount];
+        bool finite = Context.Engine.QuantizeNested4(
+            _recipe.Code, quantization.ElementType, _recipe.Blocksize, values, packed, codes, nested, out float offset);
+        if (!finite && !Context.KeepNonFinite) throw NonFiniteScan.Error(Plan, Context.Source, buffers, quantization.ElementType);
+        _offset = offset;
+        Shard.Write(Plan, OutputRole.Codes, 0, packed);
+        Shard.Write(Plan, OutputRole.Scale, 0, codes);
+        Shard.Write(Plan, OutputRole.NestedAbsmax, 0, MemoryMarshal.AsBytes<float>(nested));
+        Context.Progress.Add(quantization.ValueCount * (quantization.SourceType.BitSize() / 8));
+    }
+
     /// <summary>Nested absmax, maps, the quant_state blob.</summary>
     protected override void FinishTensor(WorkerBuffers buffers)
     {
@@ -82,10 +106,10 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
         }
         else if (_recipe.DoubleQuant)
         {
-            offset = _mean.Value;
+            offset = _offset ?? _mean.Value;
             // Only reached with --non-finite keep. No reader takes such an offset: every weight would decode to NaN.
             if (!float.IsFinite(offset.Value)) throw NonFiniteScan.OffsetError(Plan);
-            if (Context.Writes) QuantizeAbsmax(offset.Value, buffers);
+            if (Context.Writes && _offset is null) QuantizeAbsmax(offset.Value, buffers);
             WriteFloats(OutputRole.NestedQuantMap, DynamicCode8.Values);
         }
 

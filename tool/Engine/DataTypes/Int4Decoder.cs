@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Bnb.Engine.Devices;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
 using Bnb.Formats.CompressedTensors;
@@ -13,7 +14,7 @@ namespace Bnb.Engine.DataTypes;
 /// INT4 of compressed-tensors: value = (code - zero point) * scale of its group, in the scale's type. A range may cut its
 /// first and last group, since groups of other tools need not divide a unit of work.
 /// </summary>
-internal sealed class Int4Decoder(Int4Weight weight, TensorSource source, KernelPath path) : WeightDecoder
+internal sealed class Int4Decoder(Int4Weight weight, TensorSource source, ComputeEngine engine) : WeightDecoder
 {
     private const int PerWord = Int4Quantization.PerWord;
 
@@ -38,15 +39,14 @@ internal sealed class Int4Decoder(Int4Weight weight, TensorSource source, Kernel
             int whole = phase == 0 ? (int)((count - done) / weight.GroupSize) : 0;
             int width = whole > 0 ? (int)weight.GroupSize : (int)Math.Min(count - done, weight.GroupSize - phase);
             int groups = Math.Max(1, whole), length = groups * width, size = _scaleType.Size();
-            DequantizeGroups4.Run(
+            engine.DequantizeInt4Groups(
                 _scaleType,
                 width,
                 buffers.Codes.AsSpan(done / 2, length / 2),
                 MemoryMarshal.AsBytes(buffers.Scales.AsSpan()).Slice(group * size, groups * size),
                 weight.IsSymmetric ? [] : buffers.ZeroPoints.AsSpan(group, groups),
                 type,
-                destination.Slice(done * type.Size(), length * type.Size()),
-                path);
+                destination.Slice(done * type.Size(), length * type.Size()));
             done += length;
             group += groups;
         }

@@ -15,7 +15,7 @@ internal sealed class Int4Type : DataType<Int4Quantization, Int4Weight>
         new Int4Run(plan, quantization, shard, context);
 
     protected override WeightDecoder Decoder(Int4Weight weight, TensorSource source, ComputeEngine engine) =>
-        new Int4Decoder(weight, source, engine.Path);
+        new Int4Decoder(weight, source, engine);
 
     protected override BufferShape Buffers(Int4Weight weight) => new(4, weight.GroupSize, Int4Quantization.PerWord);
 

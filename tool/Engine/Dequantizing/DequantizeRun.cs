@@ -28,11 +28,8 @@ internal static class DequantizeRun
         if (!OutputRun.CheckPlace(plan, record, place, request.SourcePath, mode))
             return new DequantizeSummary(plan, place, null, FinishedOutput.Result(place, plan.Shards), watch.Elapsed);
         long work = plan.Tensors.Sum(tensor => tensor.Dequantization?.OutputBytes ?? 0);
-        List<QuantizedWeight> weights = [.. plan.Tensors.Select(tensor => tensor.Dequantization?.Weight).OfType<QuantizedWeight>()];
-        string? cpuOnly = weights.Any(weight => weight is Int4Weight) ? "decoding int4" : null;
         using ComputeEngine engine = DeviceSelector.Open(
-            new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, cpuOnly, weights.All(weight => weight is Int4Weight)),
-            kernelPath, events);
+            new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads), kernelPath, events);
         MemoryBudget budget = MemoryBudget.Divide(plan.Needs, request.Threads, request.MaxMemoryBytes, engine.PreferredChunkValues);
         foreach (string note in plan.Source.Notes) events.Warning(DisplayText.Escape(note));
 

@@ -1,6 +1,7 @@
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gemm;
+using Bnb.Quant.Int4;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Nested;
 using Bnb.Quant.Numerics;
@@ -49,6 +50,43 @@ internal abstract class ComputeEngine(KernelPath path) : IDisposable
     public abstract Func<int, double, double> Multiply4(
         int m, int n, int k, ElementType type, ReadOnlySpan<byte> x, Code4 code, int blocksize, int phase,
         ReadOnlySpan<byte> packed, ReadOnlySpan<float> absmax, Span<float> y);
+
+    /// <inheritdoc cref="QuantizeGroups4.Run"/>
+    public abstract bool QuantizeInt4Groups(
+        ElementType type, int groupSize, bool symmetric, ReadOnlySpan<byte> source, Span<byte> scales, Span<sbyte> zeroPoints, Span<byte> packed);
+
+    /// <inheritdoc cref="DequantizeGroups4.Run(ElementType, int, ReadOnlySpan{byte}, ReadOnlySpan{byte}, ReadOnlySpan{sbyte}, ElementType, Span{byte}, KernelPath)"/>
+    public abstract void DequantizeInt4Groups(
+        ElementType scaleType, int groupSize, ReadOnlySpan<byte> packed, ReadOnlySpan<byte> scales, ReadOnlySpan<sbyte> zeroPoints,
+        ElementType type, Span<byte> destination);
+
+    /// <summary>y = x w^T as <see cref="MixedGemmGroups4"/> computes it, for one caller's thread.</summary>
+    /// <returns>The bound, as of <see cref="Multiply4"/>.</returns>
+    public abstract Func<int, double, double> MultiplyInt4Groups(
+        int m, int n, int k, ElementType type, ReadOnlySpan<byte> x, int groupSize, ElementType scaleType, ReadOnlySpan<byte> packed,
+        ReadOnlySpan<byte> scales, ReadOnlySpan<sbyte> zeroPoints, Span<float> y);
+
+    /// <summary>y = x w^T as <see cref="Int8Gemm"/> computes it, for one caller's thread; within
+    /// <see cref="Int8GemmBounds"/>.</summary>
+    public abstract void MultiplyInt8(
+        Int8Activations x, int n, ReadOnlySpan<sbyte> codes, ReadOnlySpan<float> scb, Span<float> y);
+
+    /// <summary>4-bit quantization of a whole tensor and of its absmax: <see cref="Quantize4"/>, <see cref="AbsmaxMean"/>
+    /// and <see cref="QuantizeAbsmax"/> one after the other, with the same bytes.</summary>
+    /// <param name="codes">One code per block.</param>
+    /// <param name="nestedAbsmax">One float32 per 256 blocks.</param>
+    /// <param name="offset">The mean of absmax. Where it is not finite, codes and nested absmax mean nothing.</param>
+    /// <returns>Whether all values are finite.</returns>
+    public virtual bool QuantizeNested4(
+        Code4 code, ElementType type, int blocksize, ReadOnlySpan<byte> source, Span<byte> packed, Span<byte> codes,
+        Span<float> nestedAbsmax, out float offset)
+    {
+        var absmax = new float[codes.Length];
+        bool finite = Quantize4(code, type, blocksize, source, absmax, packed);
+        offset = AbsmaxMean.Of(absmax);
+        QuantizeAbsmax(absmax, offset, codes, nestedAbsmax);
+        return finite;
+    }
 
     public virtual void Dispose()
     {

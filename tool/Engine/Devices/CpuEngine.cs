@@ -1,6 +1,7 @@
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gemm;
+using Bnb.Quant.Int4;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Nested;
 using Bnb.Quant.Numerics;
@@ -43,4 +44,25 @@ internal sealed class CpuEngine(KernelPath path) : ComputeEngine(path)
         MixedGemm4.Run(m, n, k, type, x, code, blocksize, phase, packed, absmax, y, threads: 1, Path);
         return GemmBounds.ForFp32;
     }
+
+    public override bool QuantizeInt4Groups(
+        ElementType type, int groupSize, bool symmetric, ReadOnlySpan<byte> source, Span<byte> scales, Span<sbyte> zeroPoints, Span<byte> packed) =>
+        QuantizeGroups4.Run(type, groupSize, symmetric, source, scales, zeroPoints, packed, Path);
+
+    public override void DequantizeInt4Groups(
+        ElementType scaleType, int groupSize, ReadOnlySpan<byte> packed, ReadOnlySpan<byte> scales, ReadOnlySpan<sbyte> zeroPoints,
+        ElementType type, Span<byte> destination) =>
+        DequantizeGroups4.Run(scaleType, groupSize, packed, scales, zeroPoints, type, destination, Path);
+
+    public override Func<int, double, double> MultiplyInt4Groups(
+        int m, int n, int k, ElementType type, ReadOnlySpan<byte> x, int groupSize, ElementType scaleType, ReadOnlySpan<byte> packed,
+        ReadOnlySpan<byte> scales, ReadOnlySpan<sbyte> zeroPoints, Span<float> y)
+    {
+        MixedGemmGroups4.Run(m, n, k, type, x, groupSize, scaleType, packed, scales, zeroPoints, y, threads: 1, Path);
+        return GemmBounds.ForFp32;
+    }
+
+    public override void MultiplyInt8(
+        Int8Activations x, int n, ReadOnlySpan<sbyte> codes, ReadOnlySpan<float> scb, Span<float> y) =>
+        Int8Gemm.Run(x, n, codes, scb, y, threads: 1, Path);
 }

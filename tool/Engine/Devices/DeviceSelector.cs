@@ -11,10 +11,8 @@ namespace Bnb.Engine.Devices;
 /// <param name="MaxMemoryBytes">Of each device; null for the default.</param>
 /// <param name="WorkBytes">Bytes of weights that kernels will read: opening a GPU must pay.</param>
 /// <param name="Threads">CPU threads that would do the work otherwise.</param>
-/// <param name="CpuOnly">Work that has no GPU kernel, null when all of it has.</param>
-/// <param name="IsAllCpu">Whether <paramref name="CpuOnly"/> is all the work there is.</param>
-internal sealed record DeviceNeed(DeviceChoice Choice, long? MaxMemoryBytes, long WorkBytes, int Threads, string? CpuOnly = null,
-    bool IsAllCpu = false);
+/// <param name="CpuOnly">What the work is when it has nothing for a GPU; else null.</param>
+internal sealed record DeviceNeed(DeviceChoice Choice, long? MaxMemoryBytes, long WorkBytes, int Threads, string? CpuOnly = null);
 
 /// <summary>Opens what <c>--device</c> names, or for <c>auto</c> what is measured to be faster. Says what it did and why.</summary>
 internal static class DeviceSelector
@@ -32,19 +30,20 @@ internal static class DeviceSelector
         if (need.Choice.Kind != DeviceChoice.Auto)
         {
             // Loud, because who names a device expects it to work.
-            if (need.CpuOnly is { } work) events.Warning($"{work} has no GPU kernel: the CPU does it");
-            return need.IsAllCpu ? new CpuEngine(path) { Note = $"cpu: {need.CpuOnly} has no GPU kernel" } : OpenNamed(need, path);
+            if (need.CpuOnly is not { } work) return OpenNamed(need, path);
+            events.Warning($"{work} has no GPU kernel: the CPU does it");
+            return new CpuEngine(path) { Note = $"cpu: {work} has no GPU kernel" };
         }
 
         AutoDecision decision = Decide(need, path);
         string note = $"{decision.Device?.Id ?? DeviceChoice.CpuKind}: {decision.Reason}";
-        return decision.Session is { } session ? new GpuEngine([session], path, isMixed: need.CpuOnly is not null) { Note = note } : new CpuEngine(path) { Note = note };
+        return decision.Session is { } session ? new GpuEngine([session], path) { Note = note } : new CpuEngine(path) { Note = note };
     }
 
     /// <summary>What <c>auto</c> would choose. The session, if there is one, is the caller's to dispose.</summary>
     public static AutoDecision Decide(DeviceNeed need, KernelPath path)
     {
-        if (need.CpuOnly is { } work && need.IsAllCpu) return new AutoDecision(null, null, $"{work} has no GPU kernel");
+        if (need.CpuOnly is { } work) return new AutoDecision(null, null, $"{work} has no GPU kernel");
         IReadOnlyList<GpuDevice> found = GpuDevices.Find();
         List<GpuDevice> gpus = [.. found.Where(device => !device.IsCpu)];
         GpuDevice? best = gpus.FirstOrDefault(device => device.Unusable is null);
@@ -94,7 +93,7 @@ internal static class DeviceSelector
             throw;
         }
 
-        return new GpuEngine(sessions, path, isMixed: need.CpuOnly is not null) { Note = string.Join(", ", usable.Select(device => $"{device.Id} ({device.Name})")) };
+        return new GpuEngine(sessions, path) { Note = string.Join(", ", usable.Select(device => $"{device.Id} ({device.Name})")) };
     }
 
     private static long MemoryLimit(DeviceNeed need, GpuDevice device)

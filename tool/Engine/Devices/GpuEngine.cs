@@ -3,20 +3,20 @@ using Bnb.Quant.Blockwise;
 using Bnb.Quant.Gemm;
 using Bnb.Quant.Gpu;
 using Bnb.Quant.Gpu.Operations;
+using Bnb.Quant.Int4;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Devices;
 
 /// <summary>One or more open GPUs. Each operation goes to the one with the fewest callers, so that several share the work.</summary>
-/// <param name="isMixed">Whether some of the work stays on the CPU.</param>
-internal sealed class GpuEngine(IReadOnlyList<GpuSession> sessions, KernelPath path, bool isMixed) : ComputeEngine(path)
+internal sealed class GpuEngine(IReadOnlyList<GpuSession> sessions, KernelPath path) : ComputeEngine(path)
 {
     private readonly IReadOnlyList<GpuSession> _sessions = sessions;
     private readonly int[] _callers = new int[sessions.Count];
     private readonly Lock _lock = new();
 
-    public override string Name => string.Join("+", _sessions.Select(session => session.Device.Id)) + (isMixed ? "+" + Path.ToString().ToLowerInvariant() : "");
+    public override string Name => string.Join("+", _sessions.Select(session => session.Device.Id));
 
     // Copies and launches have a price of their own that small pieces would pay often.
     public override int PreferredChunkValues => _sessions[0].Device.IsSimulator ? CpuEngine.ChunkValues : 1 << 22;
@@ -64,6 +64,58 @@ internal sealed class GpuEngine(IReadOnlyList<GpuSession> sessions, KernelPath p
         using Lease lease = new(this);
         lease.Session.MixedGemm4(m, n, k, type, x, code, blocksize, packed, absmax, y, phase: phase);
         return lease.Session.HasTensorCores ? BoundOnTensorCores : GemmBounds.ForFp32;
+    }
+
+    public override bool QuantizeInt4Groups(
+        ElementType type, int groupSize, bool symmetric, ReadOnlySpan<byte> source, Span<byte> scales, Span<sbyte> zeroPoints, Span<byte> packed)
+    {
+        using Lease lease = new(this);
+        return lease.Session.QuantizeInt4Groups(type, groupSize, symmetric, source, scales, zeroPoints, packed);
+    }
+
+    public override void DequantizeInt4Groups(
+        ElementType scaleType, int groupSize, ReadOnlySpan<byte> packed, ReadOnlySpan<byte> scales, ReadOnlySpan<sbyte> zeroPoints,
+        ElementType type, Span<byte> destination)
+    {
+        // A group is one unit there, as a row of int8 is; files of others may have groups as long as a row.
+        if (!_sessions.All(session => session.FitsGroup(groupSize)))
+        {
+            DequantizeGroups4.Run(scaleType, groupSize, packed, scales, zeroPoints, type, destination, Path);
+            return;
+        }
+
+        using Lease lease = new(this);
+        lease.Session.DequantizeInt4Groups(scaleType, groupSize, packed, scales, zeroPoints, type, destination);
+    }
+
+    public override Func<int, double, double> MultiplyInt4Groups(
+        int m, int n, int k, ElementType type, ReadOnlySpan<byte> x, int groupSize, ElementType scaleType, ReadOnlySpan<byte> packed,
+        ReadOnlySpan<byte> scales, ReadOnlySpan<sbyte> zeroPoints, Span<float> y)
+    {
+        using Lease lease = new(this);
+        lease.Session.MixedGemmGroups4(m, n, k, type, x, groupSize, scaleType, packed, scales, zeroPoints, y);
+        return lease.Session.HasTensorCores ? BoundOnTensorCores : GemmBounds.ForFp32;
+    }
+
+    public override void MultiplyInt8(
+        Int8Activations x, int n, ReadOnlySpan<sbyte> codes, ReadOnlySpan<float> scb, Span<float> y)
+    {
+        using Lease lease = new(this);
+        lease.Session.Int8Gemm(x, n, codes, scb, y);
+    }
+
+    public override bool QuantizeNested4(
+        Code4 code, ElementType type, int blocksize, ReadOnlySpan<byte> source, Span<byte> packed, Span<byte> codes,
+        Span<float> nestedAbsmax, out float offset)
+    {
+        long blocks = codes.Length;
+        if (!_sessions.All(session => session.FitsNested(blocks)))
+        {
+            return base.QuantizeNested4(code, type, blocksize, source, packed, codes, nestedAbsmax, out offset);
+        }
+
+        using Lease lease = new(this);
+        return lease.Session.QuantizeNested4(code, type, blocksize, source, packed, codes, nestedAbsmax, out offset);
     }
 
     public override void Dispose()

@@ -39,7 +39,7 @@ internal static class QuantizeRun
         bool computes = !request.DryRun || plan.Recipe.SizeDependsOnWeights;
         using ComputeEngine engine = computes
             ? DeviceSelector.Open(
-                new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, CpuOnly(plan.Recipe), CpuOnly(plan.Recipe) is not null),
+                new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, CpuOnly(plan.Recipe)),
                 kernelPath,
                 events)
             : new CpuEngine(kernelPath);

@@ -56,10 +56,10 @@ internal sealed class Int4Layer(LayerPlan layer, Int4Weight weight, LayerContext
     {
         ActivationMatrix x = Context.Activations!.For(weight.Name, columns);
         int groups = rows * (int)weight.GroupCount;
-        MixedGemmGroups4.Run(
+        Func<int, double, double> bound = Context.Engine.MultiplyInt4Groups(
             x.Tokens, rows, columns, Context.ComputeType, x.Stored, _groupSize, _scaleType, buffers.Found.Codes.AsSpan(0, rows * columns / 2),
-            Scales(groups, buffers.Found), ZeroPoints(groups, buffers.Found), buffers.Packed.AsSpan(0, x.Tokens * rows), threads: 1, Context.Path);
-        PanelProducts.Measure(result, x, rows, columns, source, decoded, checkedRow, GemmBounds.ForFp32, buffers, Context);
+            Scales(groups, buffers.Found), ZeroPoints(groups, buffers.Found), buffers.Packed.AsSpan(0, x.Tokens * rows));
+        PanelProducts.Measure(result, x, rows, columns, source, decoded, checkedRow, bound, buffers, Context);
     }
 
     protected override void CountCodes(

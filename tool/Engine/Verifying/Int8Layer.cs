@@ -76,7 +76,7 @@ internal sealed class Int8Layer(LayerPlan layer, Int8Weight weight, LayerContext
         ReadOnlySpan<sbyte> codes = MemoryMarshal.Cast<byte, sbyte>(buffers.Found.Codes.AsSpan(0, rows * columns));
         ReadOnlySpan<float> scb = buffers.Found.Scales.AsSpan(0, rows);
         Span<float> products = buffers.Packed.AsSpan(0, x.Tokens * rows);
-        Int8Gemm.Run(quantized.Codes, rows, codes, scb, products, threads: 1, Context.Path);
+        Context.Engine.MultiplyInt8(quantized.Codes, rows, codes, scb, products);
         // The yardstick quantizes all activations anew each time: a row of every few panels is what that is worth.
         if (checkedRow % YardstickEvery == 0) result.KernelBoundUse = YardstickUse(x, columns, checkedRow, codes, scb, products, rows);
         PanelProducts.MeasureInt8(result, x, quantized, rows, columns, source, decoded, buffers, Context);

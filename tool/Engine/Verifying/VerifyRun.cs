@@ -55,11 +55,10 @@ internal static class VerifyRun
         bool multiplies = request.Tokens > 0 || request.ActivationsPath is not null;
         Activations? activations = multiplies ? new Activations(request, computeType) : null;
         int tokens = activations is null ? 0 : plan.Layers.Select(layer => activations.TokensFor(layer.Weight.Name, request.Tokens)).DefaultIfEmpty(0).Max();
-        int onCpu = plan.Layers.Count(layer => layer.Weight is not BnbWeight);
-        string? cpuOnly = !multiplies || plan.Layers.Count == 0 ? "comparing without products" : onCpu > 0 ? "multiplying int8 and int4 weights" : null;
+        string? cpuOnly = !multiplies || plan.Layers.Count == 0 ? "comparing without products" : null;
         long work = multiplies ? plan.Layers.Sum(layer => layer.Weight.ValueCount * 2) : 0;
         using ComputeEngine engine = DeviceSelector.Open(
-            new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, cpuOnly, !multiplies || onCpu == plan.Layers.Count),
+            new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, cpuOnly),
             path, events);
         // Large panels keep a GPU busy, but not at the price of not running at all.
         int panelValues = engine.PreferredChunkValues;
