@@ -5,8 +5,6 @@ using Bnb.Cli.Commands;
 using Bnb.Cli.Terminal;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Sampling;
-using Bnb.Quant.Gpu.Devices;
-using Bnb.TestKit;
 
 namespace Bnb.Benchmarks;
 
@@ -17,12 +15,12 @@ internal static class GpuCheckpoint
     /// <summary>Name and step; a difference is thrown.</summary>
     public static IReadOnlyList<(string Name, Func<GpuDevice, string> Run)> Steps { get; } =
     [
-        .. ((string Name, string[] Options)[])
-        [
+        .. new (string Name, string[] Options)[]
+        {
             ("nf4", ["--type", "nf4"]), ("fp4", ["--type", "fp4"]), ("nf4 without double quantization", ["--type", "nf4", "--double-quant", "false"]),
             ("int8", ["--type", "int8"]), ("int4", ["--type", "int4", "--group-size", "32"]),
             ("int4 asymmetric", ["--type", "int4", "--group-size", "32", "--symmetric", "false"]),
-        ]
+        }
         .Select(row => (row.Name, (Func<GpuDevice, string>)(device => Compare(device, row.Options)))),
     ];
 

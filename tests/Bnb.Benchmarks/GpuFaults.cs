@@ -1,7 +1,4 @@
 using Bnb.Quant.Blockwise;
-using Bnb.Quant.Codes;
-using Bnb.Quant.Gpu;
-using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Numerics;
 
 namespace Bnb.Benchmarks;

@@ -3,15 +3,11 @@ using System.Globalization;
 using System.Text;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
-using Bnb.Quant.Codes;
-using Bnb.Quant.Gpu;
-using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Inspection;
 using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Numerics;
-using Bnb.TestKit;
 
 namespace Bnb.Benchmarks;
 

@@ -4,8 +4,6 @@ using System.Reflection;
 using System.Text;
 using System.Text.Json;
 using Bnb.Gpu.Tests;
-using Bnb.Quant.Gpu;
-using Bnb.Quant.Gpu.Devices;
 
 namespace Bnb.Benchmarks;
 

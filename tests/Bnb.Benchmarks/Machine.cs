@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Bnb.Quant.Backends;
-using Bnb.TestKit;
 
 namespace Bnb.Benchmarks;
 

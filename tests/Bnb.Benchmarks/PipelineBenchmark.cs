@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using Bnb.Engine.Sampling;
-using Bnb.TestKit;
 
 namespace Bnb.Benchmarks;
 

@@ -1,4 +1,3 @@
-using Bnb.Quant.Gpu.Inspection;
 
 namespace Bnb.Benchmarks;
 

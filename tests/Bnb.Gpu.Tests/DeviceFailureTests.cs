@@ -1,6 +1,4 @@
 using Bnb.Quant.Blockwise;
-using Bnb.Quant.Gpu.Devices;
-using Bnb.Quant.Gpu.Kernels;
 using Bnb.Quant.Numerics;
 using Bnb.Quant.ScaledCodes;
 

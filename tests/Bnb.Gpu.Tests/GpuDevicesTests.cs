@@ -1,6 +1,4 @@
 using Bnb.Quant.Blockwise;
-using Bnb.Quant.Gpu.Devices;
-using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Numerics;
 
 namespace Bnb.Gpu.Tests;

@@ -1,4 +1,3 @@
-using Bnb.Quant.Numerics;
 using ILGPU;
 using ILGPU.Runtime;
 

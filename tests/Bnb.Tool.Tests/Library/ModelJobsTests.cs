@@ -20,11 +20,13 @@ public sealed class ModelJobsTests : IDisposable
     {
         string source = _temp["llama"], output = _temp["llama-nf4"];
 
-        // docs/library.md shows these lines.
+        // docs/library.md shows these lines; a test has no use for cancelling them.
+#pragma warning disable xUnit1051
         Checkpoint checkpoint = Checkpoint.Open(source, requireConfig: true);
         QuantizeOutcome made = ModelJobs.Quantize(source, output, new QuantizeChoices { Type = QuantizedType.Nf4, BlockSize = 64 });
         VerifyOutcome verified = ModelJobs.Verify(output, source);
         if (!verified.Passed) throw new InvalidOperationException(string.Join('\n', verified.Findings));
+#pragma warning restore xUnit1051
 
         Assert.Equal(checkpoint.Tensors.Count, made.Quantized + made.Copied);
         Assert.Equal((14, 0L), (verified.Layers, verified.CodesDiffering));
@@ -34,10 +36,11 @@ public sealed class ModelJobsTests : IDisposable
     [Fact]
     public void Quantize_OutputExists_ThrowsWithCodeAndAction()
     {
-        ModelJobs.Quantize(_temp["llama"], _temp["out"]);
+        ModelJobs.Quantize(_temp["llama"], _temp["out"], cancellation: TestContext.Current.CancellationToken);
         File.WriteAllText(_temp["out", "mine.txt"], "x");
 
-        var refused = Assert.Throws<EngineException>(() => ModelJobs.Quantize(_temp["llama"], _temp["out"], new QuantizeChoices { Type = QuantizedType.Int8 }));
+        var refused = Assert.Throws<EngineException>(() => ModelJobs.Quantize(
+            _temp["llama"], _temp["out"], new QuantizeChoices { Type = QuantizedType.Int8 }, cancellation: TestContext.Current.CancellationToken));
 
         Assert.Equal("OUTPUT-EXISTS", refused.Code);
         Assert.NotNull(refused.Action);
@@ -45,5 +48,6 @@ public sealed class ModelJobsTests : IDisposable
 
     [Fact]
     public void Quantize_BadBlockSize_IsTheCallersMistake() =>
-        Assert.Throws<ArgumentOutOfRangeException>(() => ModelJobs.Quantize(_temp["llama"], _temp["out"], new QuantizeChoices { BlockSize = 63 }));
+        Assert.Throws<ArgumentOutOfRangeException>(() => ModelJobs.Quantize(
+            _temp["llama"], _temp["out"], new QuantizeChoices { BlockSize = 63 }, cancellation: TestContext.Current.CancellationToken));
 }

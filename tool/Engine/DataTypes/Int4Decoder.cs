@@ -3,7 +3,6 @@ using Bnb.Engine.Devices;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
 using Bnb.Formats.CompressedTensors;
-using Bnb.Quant.Backends;
 using Bnb.Quant.Int4;
 using Bnb.Quant.Numerics;
 using Bnb.Quant.ScaledCodes;

@@ -5,9 +5,7 @@ using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
 using Bnb.Formats.Checkpoints;
-using Bnb.Formats.CompressedTensors;
 using Bnb.Formats.Primitives;
-using Bnb.Formats.Tensors;
 using Bnb.Quant.Backends;
 
 namespace Bnb.Engine.Dequantizing;

@@ -24,6 +24,11 @@ internal sealed record OutputManifest(
 
     private const int Version = 1;
 
+    /// <summary>The rule that chose the scales, null when the manifest does not say.</summary>
+    public ScaleRule? Scale =>
+        Options.TryGetProperty("scale", out JsonElement scale) && scale.ValueKind == JsonValueKind.String
+        && Enum.TryParse(scale.GetString(), ignoreCase: true, out ScaleRule rule) && Enum.IsDefined(rule) ? rule : null;
+
     /// <summary>The manifest of a folder, null when it has none.</summary>
     /// <exception cref="UserErrorException">MANIFEST: what is there is not one, or names a file outside of the folder.</exception>
     public static OutputManifest? Find(string folder)

@@ -4,7 +4,6 @@ using System.Text.Json;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Plans;
-using Bnb.Engine.Text;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
 

@@ -7,7 +7,6 @@ using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Recipes;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
-using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Quantizing;
 

@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
 using Bnb.Formats.CompressedTensors;
-using Bnb.Quant.Gemm;
 using Bnb.Quant.Int4;
 using Bnb.Quant.Numerics;
 using Bnb.Quant.ScaledCodes;

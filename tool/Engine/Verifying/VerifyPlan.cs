@@ -54,6 +54,7 @@ internal sealed record VerifyPlan(
         findings.AddRange(quantized.Problems.Select(problem =>
             new Finding(problem.Rule, $"{DisplayText.Escape(problem.Tensor)}: {problem.Text}", problem.IsFatal)));
 
+        ScaleRule? rule = request.Scale ?? OutputManifest.Find(quantized.Source.Folder)?.Scale;
         Importance? importance = request.ImportancePath is { } path ? Importance.Open(path) : null;
         var layers = new List<LayerPlan>();
         foreach (QuantizedWeight weight in quantized.Weights)
@@ -65,7 +66,7 @@ internal sealed record VerifyPlan(
                 continue;
             }
 
-            if (Match(weight, originals, layout, findings, request.Scale, importance) is { } layer) layers.Add(layer);
+            if (Match(weight, originals, layout, findings, rule, importance) is { } layer) layers.Add(layer);
         }
 
         var plain = new List<(CheckpointTensor, TensorPlan)>();
