@@ -3,10 +3,6 @@ using System.Globalization;
 using System.Text;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
-using Bnb.Quant.Gpu.Inspection;
-using Bnb.Quant.Gpu.Kernels;
-using Bnb.Quant.Gpu.Operations;
-using Bnb.Quant.Int8;
 using Bnb.Quant.Numerics;
 
 namespace Bnb.Benchmarks;
