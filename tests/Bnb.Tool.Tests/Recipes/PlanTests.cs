@@ -17,7 +17,7 @@ public sealed partial class PlanTests(PlanTests.Model model) : IClassFixture<Pla
 
     public void Dispose() => _folder.Dispose();
 
-    /// <summary>The other two goals are asked for what the first reaches.</summary>
+    /// <summary>The other two goals are asked for what the first reaches, with 2 % of slack for the size.</summary>
     [Theory]
     [InlineData("--target-bits")]
     [InlineData("--target-size")]
@@ -29,7 +29,7 @@ public sealed partial class PlanTests(PlanTests.Model model) : IClassFixture<Pla
         string value = goal switch
         {
             "--target-bits" => "7.0",
-            "--target-size" => $"{reached.GetProperty("bytes").GetInt64()}B",
+            "--target-size" => $"{reached.GetProperty("bytes").GetInt64() * 102 / 100}B",
             _ => (reached.GetProperty("expected_error").GetDouble() * 1.0001).ToString("R", CultureInfo.InvariantCulture),
         };
         (JsonElement plan, string recipe) = Plan(model.Source, [goal, value]);
