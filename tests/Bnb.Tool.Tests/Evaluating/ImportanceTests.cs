@@ -1,8 +1,8 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Bnb.Engine.Evaluating.Families;
 using Bnb.Engine.Evaluating.Forward;
 using Bnb.Engine.Evaluating.Operators;
-using Bnb.Engine.Evaluating.Families;
 using Bnb.Engine.Sampling;
 using Bnb.TestKit;
 using Xunit;

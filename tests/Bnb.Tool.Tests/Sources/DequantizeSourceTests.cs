@@ -1,9 +1,9 @@
 using System.Security.Cryptography;
 using System.Text.Json;
-using Xunit;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
 using Bnb.TestKit;
+using Xunit;
 
 namespace Bnb.Tool.Tests.Sources;
 

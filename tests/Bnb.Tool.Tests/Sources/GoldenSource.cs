@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
-using Xunit;
 using Bnb.TestKit;
+using Xunit;
 
 namespace Bnb.Tool.Tests.Sources;
 

@@ -1,7 +1,7 @@
-using Xunit;
 using Bnb.Engine.Errors;
 using Bnb.Formats.Checkpoints;
 using Bnb.TestKit;
+using Xunit;
 
 namespace Bnb.Tool.Tests.Sources;
 

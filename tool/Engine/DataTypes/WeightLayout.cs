@@ -2,8 +2,8 @@ using Bnb.Engine.Architectures;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
 using Bnb.Formats.CompressedTensors;
-using Bnb.Formats.ScaledFloats;
 using Bnb.Formats.HuggingFace;
+using Bnb.Formats.ScaledFloats;
 using Bnb.Formats.Tensors;
 
 namespace Bnb.Engine.DataTypes;

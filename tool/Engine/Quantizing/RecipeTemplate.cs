@@ -2,8 +2,8 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Bnb.Engine.DataTypes;
-using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Plans;
+using Bnb.Engine.Policy.Names;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
 
