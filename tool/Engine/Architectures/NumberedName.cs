@@ -5,9 +5,13 @@ namespace Bnb.Engine.Architectures;
 /// <summary>Names with their numbers taken out: <c>model.layers.3.mlp.up_proj</c> is <c>model.layers.*.mlp.up_proj</c>.</summary>
 internal static class NumberedName
 {
-    /// <summary>The pattern of a name: each component that is a number becomes <c>*</c>. The same string when there is none.</summary>
+    /// <summary>
+    /// The pattern of a name: each component that is a number becomes <c>*</c>. The same string when there is none. A star of
+    /// the name's own is written <c>\*</c>: no name is the pattern of others.
+    /// </summary>
     public static string Pattern(string name)
     {
+        name = name.Replace("*", @"\*", StringComparison.Ordinal);
         StringBuilder? text = null;
         int copied = 0;
         foreach ((int start, int length) in Components(name))
