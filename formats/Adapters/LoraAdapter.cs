@@ -11,7 +11,9 @@ namespace Bnb.Formats.Adapters;
 /// </summary>
 public sealed class LoraAdapter
 {
-    private const string ConfigName = "adapter_config.json";
+    /// <summary>Name of the file that tells what the adapter changes and how.</summary>
+    public const string ConfigName = "adapter_config.json";
+
     private const string WeightsName = "adapter_model.safetensors";
     private const string Prefix = "base_model.model.";
 

@@ -10,7 +10,7 @@ namespace Bnb.Quant.Gpu.Operations;
 
 /// <summary>
 /// 4-bit quantization of a whole tensor with double quantization on a device: codes, absmax, the mean of absmax, and their
-/// 8-bit codes, of which absmax never leave it. A tensor of one chunk is one copy in, five kernels in a row in one
+/// 8-bit codes, of which absmax never leave it. A tensor of one chunk is one copy in, four kernels in a row in one
 /// stream, and one copy out; the host waits once, at the end. The same bytes as <see cref="Quantize4"/>,
 /// <see cref="AbsmaxMean"/> and <see cref="NestedAbsmax"/>.
 /// </summary>

@@ -190,7 +190,6 @@ public sealed class IntegerOptionTests : IDisposable
     }
 
     [Theory]
-    [InlineData("int8", "model.layers.0.mlp.up_proj.SCB")]
     [InlineData("int8", "model.layers.0.mlp.up_proj.weight_format")]
     [InlineData("int4", "model.layers.0.mlp.up_proj.weight_scale")]
     [InlineData("int4", "model.layers.0.mlp.up_proj.weight_zero_point")]
@@ -203,6 +202,16 @@ public sealed class IntegerOptionTests : IDisposable
 
         Assert.Equal(ExitCode.InputUnsupported, run.Exit);
         Assert.Contains(name, run.Error, StringComparison.Ordinal);
+        Refusal.AssertNothingWritten(Output);
+    }
+
+    /// <summary>A scale of this name says that the weight is one of LLM.int8(), which it is not.</summary>
+    [Fact]
+    public void Quantize_ScbBesideAFloatWeight_IsABrokenInt8Weight()
+    {
+        string source = CheckpointBuilder.SingleFile(_folder["model"], [TestTensor.Floats(Weight, "BF16", 64, 128), TestTensor.Floats("model.layers.0.mlp.up_proj.SCB", "F32", 64)]);
+
+        Refusal.AssertIs(ToolRun.Of("quantize", source, "--output", Output, "--type", "int8"), ExitCode.InputMalformed, "BNB-STATE");
         Refusal.AssertNothingWritten(Output);
     }
 

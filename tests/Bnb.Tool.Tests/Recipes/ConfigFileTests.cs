@@ -40,6 +40,16 @@ public sealed class ConfigFileTests : IDisposable
         Assert.Equal(OutputFolder.Fingerprint(expected), OutputFolder.Fingerprint(output));
     }
 
+    [Fact]
+    public void Quantize_ConfigWithAByteOrderMark_IsRead()
+    {
+        string expected = Quantize("typed", "--type", "fp4");
+
+        string output = Quantize("read", "--config", Config("\uFEFF" + """{"type": "fp4"}"""));
+
+        Assert.Equal(OutputFolder.Fingerprint(expected), OutputFolder.Fingerprint(output));
+    }
+
     [Theory]
     [InlineData("--block-size", "32")]
     [InlineData("--block-size=32")]
@@ -88,6 +98,7 @@ public sealed class ConfigFileTests : IDisposable
     [InlineData("""["nf4"]""", "one JSON object")]
     [InlineData("""{"type": "nf4" """, "no JSON")]
     [InlineData("", "no JSON")]
+    [InlineData("""{"type": "\ud800"}""", "no JSON")]
     public void Quantize_ConfigThatCannotBe_IsRefused(string text, string why)
     {
         ToolRun run = ToolRun.Of("quantize", _folder["source"], "--output", _folder["out"], "--config", Config(text));

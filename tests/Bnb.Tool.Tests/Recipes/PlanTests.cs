@@ -117,6 +117,25 @@ public sealed partial class PlanTests(PlanTests.Model model) : IClassFixture<Pla
         ToolRun.Succeed("plan", model.Source, "--target-bits", "7.0", "--json", "--threads", "3").Out.Split('\n')[0]);
 
     [Fact]
+    public void Plan_OfFp8_KeepsSomeLayers()
+    {
+        JsonElement plan = JsonResult.Of(ToolRun.Succeed("plan", model.Source, "--type", "fp8", "--target-bits", "11", "--json"));
+
+        Assert.InRange(plan.GetProperty("bits_per_parameter").GetDouble(), 9, 11);
+        Assert.InRange(plan.GetProperty("uniform_error").GetDouble(), 0.001, 0.05);
+        Assert.NotEmpty(Overrides(plan));
+    }
+
+    [Fact]
+    public void Plan_OfNothing_IsRefused()
+    {
+        ToolRun run = ToolRun.Of("plan", model.Source, "--type", "none", "--target-bits", "8");
+
+        Refusal.AssertIs(run, ExitCode.Usage, "PLAN-TARGET");
+        Assert.Contains("nothing to choose", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Plan_Plot_IsAPicture()
     {
         ToolRun.Succeed("plan", model.Source, "--target-bits", "7.0", "--plot", _folder["plan.svg"]);

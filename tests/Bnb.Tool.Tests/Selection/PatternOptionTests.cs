@@ -68,6 +68,18 @@ public sealed class PatternOptionTests : IDisposable
         Refusal.AssertNothingWritten(_folder["out"]);
     }
 
+    [Theory]
+    [InlineData("--include", "re:(")]
+    [InlineData("--exclude", @"re:(?=a).*")]
+    public void Quantize_PatternThatIsNoExpression_IsRefused(string option, string pattern)
+    {
+        ToolRun run = ToolRun.Of("quantize", _source, "--output", _folder["out"], option, pattern);
+
+        Refusal.AssertIs(run, ExitCode.Usage, "PATTERN-INVALID");
+        Assert.Contains(pattern, run.Error, StringComparison.Ordinal);
+        Refusal.AssertNothingWritten(_folder["out"]);
+    }
+
     [Fact]
     public void Quantize_IncludeOfANorm_IsRefused()
     {

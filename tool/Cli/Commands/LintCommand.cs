@@ -1,11 +1,11 @@
 using System.CommandLine;
-using System.Text;
 using Bnb.Cli.Options;
 using Bnb.Cli.Screens;
 using Bnb.Engine.Architectures;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Linting;
 using Bnb.Engine.Reports;
+using Bnb.Engine.Text;
 
 namespace Bnb.Cli.Commands;
 
@@ -31,10 +31,11 @@ internal static class LintCommand
 
     private static ExitCode Execute(LintRequest request, string? sarifPath, CommandContext context)
     {
+        if (sarifPath is not null) ReportFile.CheckPlace(sarifPath);
         LintReport report = LintRun.Execute(request, context.Events);
         if (sarifPath is not null)
         {
-            File.WriteAllText(sarifPath, LintSarif.Of(report), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
+            ReportFile.Write(sarifPath, text => text.Write(LintSarif.Of(report)));
             context.Outcome = $"written: {sarifPath}";
         }
 

@@ -1,10 +1,10 @@
 using System.CommandLine;
 using Bnb.Cli.Options;
 using Bnb.Cli.Screens;
-using Bnb.Engine.Errors;
 using Bnb.Engine.Planning;
 using Bnb.Engine.Quantizing;
 using Bnb.Engine.Reports;
+using Bnb.Engine.Text;
 
 namespace Bnb.Cli.Commands;
 
@@ -51,25 +51,15 @@ internal static class PlanCommand
                 TargetBits = parsed.GetResult(targetBits) is null ? null : parsed.GetValue(targetBits),
                 MaxError = parsed.GetResult(maxError) is null ? null : parsed.GetValue(maxError),
             };
+            string? file = parsed.GetValue(output), picture = parsed.GetValue(plot);
+            if (file is not null) ReportFile.CheckPlace(file);
+            if (picture is not null) ReportFile.CheckPlace(picture);
             PlanSummary summary = PlanRun.Execute(request, context.Events, context.Cancellation);
-            string? file = parsed.GetValue(output);
-            if (file is not null) Write(file, PlanJson.Recipe(summary));
-            if (parsed.GetValue(plot) is { } picture) Write(picture, PlanPlot.Of(summary));
+            if (file is not null) ReportFile.Write(file, text => text.Write(PlanJson.Recipe(summary)));
+            if (picture is not null) ReportFile.Write(picture, text => text.Write(PlanPlot.Of(summary)));
             if (context.Json) context.Terminal.Out.Write(PlanJson.Of(summary, file));
             else if (context.Verbosity != Verbosity.Quiet) PlanScreen.Write(summary, file, context.Terminal);
         });
         return command;
-    }
-
-    private static void Write(string path, string text)
-    {
-        try
-        {
-            File.WriteAllText(path, text);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new UserErrorException(ExitCode.OutputRefused, "OUTPUT", "the file cannot be written", error) { File = path, Action = "choose another path" };
-        }
     }
 }

@@ -34,7 +34,7 @@ internal static class VerifyCommand
             HelpName = "N",
             CustomParser = Choice.Number(0, 1 << 20),
         };
-        var activations = new Option<string?>("--activations") { Description = "Safetensors file of recorded activations [tokens, inputs] by layer name; other layers get random ones (default: none)", HelpName = "FILE" };
+        var activations = new Option<string?>("--activations") { Description = "Safetensors file of recorded activations [tokens, inputs] by layer name; other layers get random ones (default: none)", HelpName = "FILE", CustomParser = Choice.FilePath };
         var computeDType = new Option<ElementType?>("--compute-dtype")
         {
             Description = "bfloat16 or float16, for activations, decoded weights and results (default: config.json's, else bfloat16)",
@@ -50,10 +50,10 @@ internal static class VerifyCommand
             HelpName = "N",
             CustomParser = result => Choice.Number(0, int.MaxValue)(result),
         };
-        var policy = new Option<string?>("--policy") { Description = "JSON file with limits per layer glob; limits on the command line go before it (default: none)", HelpName = "FILE" };
+        var policy = new Option<string?>("--policy") { Description = "JSON file with limits per layer glob; limits on the command line go before it (default: none)", HelpName = "FILE", CustomParser = Choice.FilePath };
         var scale = new Option<ScaleRule?>("--scale")
         {
-            Description = "How scales were found: absmax or search (default: search where the nested offset is 0, else absmax)",
+            Description = "How scales were found: absmax or search (default: that of bnb-manifest.json; without one, search where the nested offset is 0, else absmax)",
             HelpName = "RULE",
             CustomParser = Choice.Parser(new Dictionary<string, ScaleRule?> { ["absmax"] = ScaleRule.Absmax, ["search"] = ScaleRule.Search }),
         };
@@ -67,7 +67,7 @@ internal static class VerifyCommand
             HelpName = "FILE",
             Arity = ArgumentArity.OneOrMore,
         };
-        var baseline = new Option<string?>("--baseline") { Description = "An earlier .json report: fail where anything got worse (default: none)", HelpName = "FILE" };
+        var baseline = new Option<string?>("--baseline") { Description = "An earlier .json report: fail where anything got worse (default: none)", HelpName = "FILE", CustomParser = Choice.FilePath };
         var device = new DeviceOptions();
         Option<int> threads = CommonOptions.Threads();
         Option<long> maxMemory = CommonOptions.MaxMemory();

@@ -39,7 +39,7 @@ internal static class VerificationScreen
             ("layer", false, layer => Drawable(DisplayText.Escape(layer.Name))),
             ("type", false, layer => Drawable(Format(layer))),
             ("error", true, layer => Percent(layer.Weight.RelativeRmse)),
-            ("theory", true, layer => Percent(layer.Weight.Expected)),
+            ("theory", true, layer => Theory(layer.Weight)),
             ("SNR dB", true, layer => Decibels(layer.Weight.SnrDb)),
             ("product", true, layer => layer.Gemm is null ? "-" : Percent(layer.Gemm.TotalRelativeError)),
             ("kernel", true, layer => layer.Gemm is null ? "-" : KernelPercent(layer.Gemm.KernelRelativeError)),

@@ -6,21 +6,17 @@ internal sealed class KnownModel
     private readonly Dictionary<string, (KnownPart Part, SavedTensor Facts, bool IsOutsideLanguage)?> _patterns = new(StringComparer.Ordinal);
 
     /// <summary>Takes the result of a <see cref="ModelFinder"/>.</summary>
-    public KnownModel(IReadOnlyList<KnownPart> parts, bool isNamed, VllmModel? vllm)
+    public KnownModel(IReadOnlyList<KnownPart> parts, VllmModel? vllm)
     {
         Parts = [.. parts.OrderByDescending(static part => part.Prefix.Length).ThenBy(static part => part.Prefix, StringComparer.Ordinal)];
-        IsNamed = isNamed;
         Vllm = vllm;
     }
 
     /// <summary>A model of which nothing is known.</summary>
-    public static KnownModel Unknown { get; } = new([], isNamed: false, vllm: null);
+    public static KnownModel Unknown { get; } = new([], vllm: null);
 
     /// <summary>The classes, those with the longest prefix first; empty when the model is unknown.</summary>
     public IReadOnlyList<KnownPart> Parts { get; }
-
-    /// <summary>The class is the one that the configuration names, so that loaders build exactly it.</summary>
-    public bool IsNamed { get; }
 
     /// <summary>The class of the whole model; null when only parts of it are known, or nothing.</summary>
     public ModelClass? Whole => Parts is [.., { MemoryPrefix: "", Class: { } whole }] ? whole : null;

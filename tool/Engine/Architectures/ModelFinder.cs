@@ -18,9 +18,9 @@ internal static class ModelFinder
         HashSet<string> patterns = new(tensors.Select(NumberedName.Pattern), StringComparer.Ordinal);
         VllmModel? vllm = identity.Architectures.Select(atlas.Vllm).FirstOrDefault(static model => model is not null);
         ModelClass? named = Named(atlas, identity);
-        if (named is not null && IsMostlyKnown(named, patterns)) return new KnownModel([new("", named)], isNamed: true, vllm);
+        if (named is not null && IsMostlyKnown(named, patterns)) return new KnownModel([new("", named)], vllm);
 
-        if (named is not null && Shifted(named, patterns) is { } shifted) return new KnownModel([shifted], isNamed: true, vllm);
+        if (named is not null && Shifted(named, patterns) is { } shifted) return new KnownModel([shifted], vllm);
 
         ModelClass? relative = Relatives(atlas, identity)
             .OrderByDescending(model => Matches(model, patterns))
@@ -28,14 +28,14 @@ internal static class ModelFinder
             .ThenBy(static model => model.Name, StringComparer.Ordinal)
             .FirstOrDefault();
         if (relative is not null && IsMostlyKnown(relative, patterns))
-            return new KnownModel([new("", relative)], isNamed: false, vllm);
+            return new KnownModel([new("", relative)], vllm);
 
         List<KnownPart> parts = [];
         if (named is not null && Matches(named, patterns) > 0) parts.Add(new("", named));
         foreach (ModelIdentity part in identity.Parts.SelectMany(Flatten))
             if (Inside(atlas, part, patterns) is { } inside && !parts.Exists(other => other.Prefix == inside.Prefix)) parts.Add(inside);
 
-        return new KnownModel(parts, isNamed: parts is [{ Prefix: "" }], vllm);
+        return new KnownModel(parts, vllm);
     }
 
     private static ModelClass? Named(Atlas atlas, ModelIdentity identity)

@@ -32,6 +32,9 @@ internal sealed record Blockwise4Recipe(Code4 Code, int Blocksize, bool DoubleQu
     /// </summary>
     public int CodesPerStorageElement => QuantStorage.BitSize() / 4;
 
+    /// <summary>The same but for the size of the blocks.</summary>
+    public Blockwise4Recipe WithBlocksize(int blocksize) => new(Code, blocksize, DoubleQuant, QuantStorage) { Scale = Scale };
+
     public override void WriteOptions(Utf8JsonWriter json)
     {
         json.WriteNumber("block_size", Blocksize);

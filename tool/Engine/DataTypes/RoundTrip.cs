@@ -1,9 +1,13 @@
+using System.Runtime.InteropServices;
 using Bnb.Engine.Plans;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
+using Bnb.Quant.Fp8;
 using Bnb.Quant.Int4;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Nested;
+using Bnb.Quant.Numerics;
+using Bnb.Quant.ScaledCodes;
 using Bnb.Quant.Search;
 
 namespace Bnb.Engine.DataTypes;
@@ -41,8 +45,29 @@ internal static class RoundTrip
                 else QuantizeGroups4.Run(form.ElementType, size, groups.Recipe.Symmetric, stored, scales, zeroPoints, packed, path);
                 DequantizeGroups4.Run(groups.ScaleType, size, packed, scales, zeroPoints, decoded, path);
                 break;
+            case Fp8Quantization:
+                Fp8(form, stored, decoded, path);
+                break;
             default:
                 throw new ArgumentException($"{form.GetType().Name} cannot be measured", nameof(form));
+        }
+    }
+
+    private static void Fp8(Quantization form, ReadOnlySpan<byte> stored, Span<float> decoded, KernelPath path)
+    {
+        int columns = (int)form.Columns, size = form.ElementType.Size();
+        var codes = new byte[columns];
+        Span<byte> scale = stackalloc byte[size];
+        for (int first = 0; first < decoded.Length; first += columns)
+        {
+            ReadOnlySpan<byte> row = stored.Slice(first * size, columns * size);
+            float absmax = 0f;
+            QuantizeFp8Rows.RowAbsmax(form.ElementType, row, ref absmax);
+            float value = QuantizeFp8Rows.Scale(form.ElementType, absmax, scale);
+            QuantizeFp8Rows.Encode(form.ElementType, row, value, codes, path);
+            DecodeCodes.Row(
+                ScaledCode.E4M3, codes, [value], [], 0, columns, ElementType.F32, ElementType.F32,
+                MemoryMarshal.AsBytes(decoded.Slice(first, columns)), path);
         }
     }
 

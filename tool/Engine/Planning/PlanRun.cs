@@ -29,7 +29,8 @@ internal static class PlanRun
     {
         Checkpoint source = Checkpoint.Open(request.Quantize.SourcePath, requireConfig: Directory.Exists(request.Quantize.SourcePath), request.Quantize.FollowSymlinks);
         QuantizePlan plan = QuantizePlan.Make(request.Quantize, source);
-        IReadOnlyList<TensorChoice> choices = Measure(plan, request.Quantize, events, cancellation);
+        List<TensorChoice> choices = Measure(plan, request.Quantize, events, cancellation);
+        if (choices.Count == 0) throw NothingToChoose(plan.Recipe.Type);
         double parameters = Math.Max(1, choices.Sum(choice => choice.Tensors.Sum(tensor => (double)tensor.Quantization!.ValueCount)));
         QuantizeSummary uniform = Rehearse([]);
 
@@ -48,10 +49,9 @@ internal static class PlanRun
             QuantizeSummary result = Rehearse(overrides);
             double error = Math.Sqrt(ErrorOf(result.Plan, choices, allocation) / parameters);
             var summary = new PlanSummary(result, overrides, error, curve, new PlanPoint(uniform.OutputFileBytes, UniformError(choices, parameters)));
-            if (request.MaxError is { } most && error > most) throw OutOfReach("error", $"{curve[^1].Error:P2} with nothing quantized", events);
             if (Over(request, summary) is not { } over) return summary;
             bool smallest = overrides.Count == 0 || allocation.Bytes == choices.Sum(choice => choice.Forms[0].Bytes);
-            if (smallest || rehearsal == MostRehearsals) throw OutOfReach("size", $"{ByteSize.Exact(summary.Bytes)} bytes, {summary.BitsPerParameter:F4} bits per parameter", events);
+            if (smallest || rehearsal == MostRehearsals) throw OutOfReach($"{ByteSize.Exact(summary.Bytes)} bytes, {summary.BitsPerParameter:F4} bits per parameter", events);
             goal -= over;
         }
 
@@ -61,7 +61,7 @@ internal static class PlanRun
     }
 
     /// <summary>Bytes that the allocation may have, all files together.</summary>
-    private static long Goal(PlanRequest request, QuantizeSummary uniform, long rest, IReadOnlyList<TensorChoice> choices)
+    private static long Goal(PlanRequest request, QuantizeSummary uniform, long rest, List<TensorChoice> choices)
     {
         if (request.TargetBytes is { } bytes) return bytes;
         if (request.TargetBits is { } bits) return (long)(bits / 8 * uniform.Plan.ParameterCount) + uniform.OutputFileBytes - uniform.OutputTensorBytes;
@@ -129,15 +129,14 @@ internal static class PlanRun
         yield return (null, own);
         if (own is not Blockwise4Quantization { Blocksize: > SmallestBlocksize } blockwise) yield break;
         Blockwise4Recipe recipe = blockwise.Recipe;
-        var smaller = new Blockwise4Recipe(recipe.Code, SmallestBlocksize, recipe.DoubleQuant, recipe.QuantStorage) { Scale = recipe.Scale };
         yield return (
             string.Create(CultureInfo.InvariantCulture, $"{recipe.Type}/{SmallestBlocksize}"),
-            new Blockwise4Quantization(own.SourceType, own.Rows, own.Columns, own.Transpose, smaller) { Scale = own.Scale, Importance = own.Importance });
+            new Blockwise4Quantization(own.SourceType, own.Rows, own.Columns, own.Transpose, recipe.WithBlocksize(SmallestBlocksize)) { Scale = own.Scale, Importance = own.Importance });
     }
 
     private static long BytesOf(TensorPlan tensor, Quantization form) => form.Outputs(tensor.Name).Sum(output => output.Bytes);
 
-    private static IEnumerable<RecipeOverride> Overrides(IReadOnlyList<TensorChoice> choices, Allocation allocation)
+    private static IEnumerable<RecipeOverride> Overrides(List<TensorChoice> choices, Allocation allocation)
     {
         for (int i = 0; i < choices.Count; i++)
         {
@@ -148,16 +147,16 @@ internal static class PlanRun
     }
 
     /// <summary>The error of what really is planned: keeping one tensor may keep others that loaders fuse with it.</summary>
-    private static double ErrorOf(QuantizePlan plan, IReadOnlyList<TensorChoice> choices, Allocation allocation)
+    private static double ErrorOf(QuantizePlan plan, List<TensorChoice> choices, Allocation allocation)
     {
         var quantized = plan.Tensors.Where(tensor => tensor.Quantization is not null).Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
         return Enumerable.Range(0, choices.Count).Where(i => choices[i].Tensors.Any(tensor => quantized.Contains(tensor.Name))).Sum(i => allocation.FormOf(i).Error);
     }
 
-    private static double UniformError(IReadOnlyList<TensorChoice> choices, double parameters) => Math.Sqrt(
+    private static double UniformError(List<TensorChoice> choices, double parameters) => Math.Sqrt(
         choices.Sum(choice => choice.Forms.FirstOrDefault(form => form.Form is null, choice.Forms[0]).Error) / parameters);
 
-    private static List<PlanPoint> Curve(IReadOnlyList<TensorChoice> choices, long rest, double parameters)
+    private static List<PlanPoint> Curve(List<TensorChoice> choices, long rest, double parameters)
     {
         var walk = new Allocation(choices);
         var points = new List<PlanPoint>();
@@ -166,13 +165,19 @@ internal static class PlanRun
         return points;
     }
 
-    private static UserErrorException OutOfReach(string what, string best, IRunEvents events)
+    private static UserErrorException NothingToChoose(string type) => new(ExitCode.Usage, "PLAN-TARGET", "there is nothing to choose: no tensor would be quantized")
+    {
+        Facts = [("--type", type)],
+        Action = "give a --type that quantizes, or exclude less; explain says for each tensor why it is left",
+    };
+
+    private static UserErrorException OutOfReach(string smallest, IRunEvents events)
     {
         events.Debug("no allocation reaches the goal");
-        return new UserErrorException(ExitCode.Usage, "PLAN-TARGET", $"no choice of forms reaches that {what}")
+        return new UserErrorException(ExitCode.Usage, "PLAN-TARGET", "no choice of forms reaches that size")
         {
-            Facts = [("smallest", best)],
-            Action = what == "size" ? "raise the target, or plan with a larger --block-size or fewer tensors excluded" : "raise --max-error",
+            Facts = [("smallest", smallest)],
+            Action = "raise the target, or plan with a larger --block-size or fewer tensors excluded",
         };
     }
 }

@@ -1,7 +1,7 @@
 using Bnb.Engine.Errors;
+using Bnb.Engine.Policy.Names;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Gguf;
-using Bnb.Formats.IO;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Numerics;
@@ -40,7 +40,7 @@ internal sealed class Importance
     public float[]? For(string tensorName, long columns)
     {
         if (_matrix is not null) return _matrix.For(tensorName, columns);
-        string module = tensorName.EndsWith(".weight", StringComparison.Ordinal) ? tensorName[..^".weight".Length] : tensorName;
+        string module = ModuleName.WithoutWeight(tensorName);
         return (_vectors.GetValueOrDefault(tensorName) ?? _vectors.GetValueOrDefault(module)) is { } vector ? Read(vector, columns) : null;
     }
 
@@ -51,7 +51,7 @@ internal sealed class Importance
             throw Wrong(vector, "has not one number per input feature", $"{vector.DType.Name()} {vector.Shape}", $"F32, F16 or BF16 [{columns}]");
 
         byte[] bytes = new byte[vector.ByteCount];
-        using (PositionedFile file = PositionedFile.Open(vector.File.Path)) file.Read(vector.FileOffset, bytes);
+        using (WeightReader file = WeightReader.Open(vector.File)) file.Read(vector, 0, bytes);
         var values = new float[columns];
         Widen.ToSingle(type.Value, bytes, values);
         int wrong = Array.FindIndex(values, static value => !(value >= 0 && value < float.PositiveInfinity));

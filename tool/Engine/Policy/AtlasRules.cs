@@ -37,7 +37,7 @@ internal static class AtlasRules
     private static Verdict Quantize(KnownTensor known, bool transpose)
     {
         string layer = transpose ? "Conv1D layer, transposed" : known.Facts.IsExpert ? "an expert's linear layer" : "linear layer";
-        return new Verdict(TensorAction.Quantize, RuleIds.Linear, $"{layer} of {known.Class.Name}") { IsExpert = known.Facts.IsExpert };
+        return new Verdict(TensorAction.Quantize, RuleIds.Linear, $"{layer} of {known.Class.Name}");
     }
 
     private static Verdict NotLinear(ModuleName module, KnownTensor known, RuleContext context)
@@ -61,7 +61,6 @@ internal static class AtlasRules
             {
                 Forced = true,
                 LikesCover = true,
-                IsRebuilt = true,
             };
         }
 

@@ -18,7 +18,4 @@ internal sealed record PolicyResult(
 {
     /// <summary>What the atlas knows about the model.</summary>
     public KnownModel Known { get; init; } = KnownModel.Unknown;
-
-    /// <summary>Tensors whose names the known model does not have, judged by name rules.</summary>
-    public int UnknownNames { get; init; }
 }

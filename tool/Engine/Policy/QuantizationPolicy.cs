@@ -49,7 +49,6 @@ internal static class QuantizationPolicy
             PolicyNotes.Write(modules, verdicts, facts, context.Known, options.Target, skipModules))
         {
             Known = context.Known,
-            UnknownNames = verdicts.Count(static verdict => verdict.IsUnknownName),
         };
     }
 

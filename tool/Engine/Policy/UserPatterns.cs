@@ -18,7 +18,7 @@ internal static class UserPatterns
         for (int p = 0; p < patterns.Count; p++)
         {
             PatternRule pattern = patterns[p];
-            var glob = new NamePattern(pattern.Glob);
+            NamePattern glob = Compile(pattern);
             int matched = 0;
             int able = 0;
             int example = -1;
@@ -33,6 +33,22 @@ internal static class UserPatterns
 
             if (matched == 0) ThrowUnmatched(pattern, tensors);
             if (pattern.Include && able == 0) ThrowImpossible(pattern, tensors[example], verdicts[example]);
+        }
+    }
+
+    private static NamePattern Compile(PatternRule pattern)
+    {
+        try
+        {
+            return new NamePattern(pattern.Glob);
+        }
+        catch (ArgumentException error)
+        {
+            throw new PolicyException(
+                PolicyException.PatternInvalid,
+                "a pattern is no regular expression, or one with look-around or back references",
+                [Option(pattern), KeyValuePair.Create("reason", error.Message)],
+                "correct what follows re:, or give a glob without it");
         }
     }
 

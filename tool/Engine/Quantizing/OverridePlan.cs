@@ -33,7 +33,7 @@ internal sealed class OverridePlan
     public IReadOnlyList<PatternRule> Patterns(IReadOnlyList<PatternRule> given, IEnumerable<string> names)
     {
         if (!_rules.Any(rule => rule.Rule.Keep)) return given;
-        return [.. given, .. names.Where(name => Last(name) is { } rule && _rules[rule].Rule.Keep).Select(name => new PatternRule(false, "re:" + System.Text.RegularExpressions.Regex.Escape(name)))];
+        return [.. given, .. names.Where(name => Last(name) is { } rule && _rules[rule].Rule.Keep).Select(name => new PatternRule(false, Recipe.ExactPattern(name)))];
     }
 
     /// <summary>The recipe of a tensor that is quantized.</summary>
@@ -74,9 +74,7 @@ internal sealed class OverridePlan
         if (rule.Blocksize is not { } blocksize || blocksize == recipe.Blocksize) return recipe;
         return recipe switch
         {
-            Blockwise4Recipe blockwise when BlockGrid.IsBlocksize(blocksize) => new Blockwise4Recipe(
-                blockwise.Code, blocksize, blockwise.DoubleQuant, blockwise.QuantStorage)
-            { Scale = blockwise.Scale },
+            Blockwise4Recipe blockwise when BlockGrid.IsBlocksize(blocksize) => blockwise.WithBlocksize(blocksize),
             Blockwise4Recipe => throw Error($"there is no block size {blocksize}", rule, "use a power of two from 32 to 4096"),
             Int4Recipe => throw Error("group sizes of int4 are not mixed: config.json would need a group of targets for each", rule, "use one --group-size, or keep"),
             _ => throw Error($"{recipe.Type} has no block size", rule, "use keep"),

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Bnb.Engine.DataTypes;
@@ -6,6 +5,7 @@ using Bnb.Engine.Plans;
 using Bnb.Engine.Policy.Names;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
+using static System.FormattableString;
 
 namespace Bnb.Engine.Quantizing;
 
@@ -85,6 +85,4 @@ internal static class RecipeTemplate
 
     private static void Option(StringBuilder text, string key, object value) =>
         text.Append("  \"").Append(key).Append("\": ").Append(JsonSerializer.Serialize(value)).Append(",\n");
-
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

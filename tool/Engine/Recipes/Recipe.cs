@@ -54,7 +54,9 @@ internal sealed record Recipe(IReadOnlyList<KeyValuePair<string, IReadOnlyList<s
 
         try
         {
-            using JsonDocument document = JsonDocument.Parse(bytes, Lenient);
+            // Editors on Windows begin a file with a byte order mark.
+            ReadOnlyMemory<byte> text = bytes.AsSpan().StartsWith("\uFEFF"u8) ? bytes.AsMemory(3) : bytes;
+            using JsonDocument document = JsonDocument.Parse(text, Lenient);
             if (document.RootElement.ValueKind != JsonValueKind.Object) throw Error(path, "a recipe is one JSON object", null);
             var options = new List<KeyValuePair<string, IReadOnlyList<string>>>();
             foreach (JsonProperty property in document.RootElement.EnumerateObject())
@@ -66,8 +68,9 @@ internal sealed record Recipe(IReadOnlyList<KeyValuePair<string, IReadOnlyList<s
 
             return new Recipe(options);
         }
-        catch (JsonException error)
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
+            // The second is what a lone surrogate in a name or text gives.
             throw Error(path, $"the recipe is no JSON: {DisplayText.Escape(error.Message)}", error);
         }
     }
@@ -84,7 +87,10 @@ internal sealed record Recipe(IReadOnlyList<KeyValuePair<string, IReadOnlyList<s
 
     /// <summary>A pattern that this name alone fits.</summary>
     public static string PatternOf(string name) =>
-        name.AsSpan().ContainsAny("*?{") || name.StartsWith("re:", StringComparison.Ordinal) ? "re:" + System.Text.RegularExpressions.Regex.Escape(name) : name;
+        name.AsSpan().ContainsAny("*?{") || name.StartsWith("re:", StringComparison.Ordinal) ? ExactPattern(name) : name;
+
+    /// <summary>The same, as a regular expression for every name.</summary>
+    public static string ExactPattern(string name) => "re:" + System.Text.RegularExpressions.Regex.Escape(name);
 
     private static string[] Values(string path, JsonProperty property) => property.Value.ValueKind switch
     {

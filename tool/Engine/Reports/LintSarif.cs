@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using Bnb.Engine.Architectures;
 using Bnb.Engine.Linting;
@@ -13,18 +12,10 @@ namespace Bnb.Engine.Reports;
 /// </summary>
 internal static class LintSarif
 {
-    private static readonly JsonWriterOptions Options = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
-    public static string Of(LintReport report)
-    {
-        using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer, Options)) Write(report, json);
-        return Encoding.UTF8.GetString(buffer.ToArray()) + "\n";
-    }
+    public static string Of(LintReport report) => Encoding.UTF8.GetString(JsonLine.Indented(json => Write(report, json)));
 
     private static void Write(LintReport report, Utf8JsonWriter json)
     {
-        json.WriteStartObject();
         json.WriteString("$schema", "https://json.schemastore.org/sarif-2.1.0.json");
         json.WriteString("version", "2.1.0");
         json.WriteStartArray("runs");
@@ -44,7 +35,6 @@ internal static class LintSarif
         json.WriteEndArray();
         json.WriteEndObject();
         json.WriteEndArray();
-        json.WriteEndObject();
     }
 
     private static void WriteRule(LintRule rule, Utf8JsonWriter json)

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Plans;
+using Bnb.Engine.Policy.Names;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
@@ -60,7 +61,7 @@ internal sealed class Activations
 
     private CheckpointTensor? Recorded(string weightName)
     {
-        string module = weightName.EndsWith(".weight", StringComparison.Ordinal) ? weightName[..^".weight".Length] : weightName;
+        string module = ModuleName.WithoutWeight(weightName);
         return _recorded.GetValueOrDefault(module) ?? _recorded.GetValueOrDefault(weightName);
     }
 

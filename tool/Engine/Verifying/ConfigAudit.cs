@@ -112,7 +112,7 @@ internal static class ConfigAudit
         }
 
         var skips = new SkipList(list.Except(unreadable, StringComparer.Ordinal));
-        List<string> hit = [.. quantized.Weights.Select(weight => Module(weight.Name)).Where(skips.MatchesAny)];
+        List<string> hit = [.. quantized.Weights.Select(weight => ModuleName.WithoutWeight(weight.Name)).Where(skips.MatchesAny)];
         if (hit.Count > 0)
         {
             yield return new Finding(
@@ -142,8 +142,6 @@ internal static class ConfigAudit
             ? []
             : QuantizationPolicy.Decide([.. plain, .. packed], facts, options).Decisions.Take(plain.Count)
                 .Where(decision => decision.Action == TensorAction.Quantize)
-                .Select(decision => Module(decision.Tensor.Name));
+                .Select(decision => ModuleName.WithoutWeight(decision.Tensor.Name));
     }
-
-    public static string Module(string name) => name.EndsWith(".weight", StringComparison.Ordinal) ? name[..^".weight".Length] : name;
 }

@@ -42,7 +42,7 @@ internal static class Int4ConfigAudit
         IReadOnlyList<IgnoreDisagreement> disagreements = IgnoreAudit.Run(
             settings.Ignore ?? [],
             FusedGroups.Usual,
-            [.. weights.Select(weight => ConfigAudit.Module(weight.Name))],
+            [.. weights.Select(weight => ModuleName.WithoutWeight(weight.Name))],
             [.. ConfigAudit.PlainLinears(quantized, facts, PolicyTarget.Bnb4, blocksize)]);
         foreach (IgnoreDisagreement found in disagreements)
             yield return new Finding(Rule, Text(found), Fails: found.Problem is IgnoreProblem.IgnoresQuantized or IgnoreProblem.Refuses);

@@ -1,10 +1,11 @@
-using System.Globalization;
 using Bnb.Engine.Plans;
+using Bnb.Engine.Text;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.CompressedTensors;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Gemm;
 using Bnb.Quant.Numerics;
+using static System.FormattableString;
 
 namespace Bnb.Engine.Verifying;
 
@@ -66,22 +67,22 @@ internal static class LayerJudge
         {
             yield return new Finding(
                 "code-diffs",
-                $"{Number(stored.CodesDiffering)} of {Number(stored.Codes)} codes differ in {Number(stored.BlocksDiffering)} blocks, first at value {stored.FirstDifference}, allowed {Number(allowedDiffs)}: {Words(stored.Cause)}",
+                $"{ByteSize.Exact(stored.CodesDiffering)} of {ByteSize.Exact(stored.Codes)} codes differ in {ByteSize.Exact(stored.BlocksDiffering)} blocks, first at value {stored.FirstDifference}, allowed {ByteSize.Exact(allowedDiffs)}: {Words(stored.Cause)}",
                 Fails: true);
         }
 
         if (!run.HasStandardTables)
             yield return new Finding("structure", "the stored code tables are not those of the type: loaders decode other values than the tables say", Fails: true);
         if (panels.Search.Beaten > 0)
-            yield return new Finding("scale-search", $"{Number(panels.Search.Beaten)} of {Number(panels.Search.Proven)} sampled blocks have a better scale than the stored one", Fails: true);
+            yield return new Finding("scale-search", $"{ByteSize.Exact(panels.Search.Beaten)} of {ByteSize.Exact(panels.Search.Proven)} sampled blocks have a better scale than the stored one", Fails: true);
         if (offsetProblem is not null) yield return new Finding("absmax-diffs", offsetProblem, Fails: true);
         long scales = stored.AbsmaxDiffering - (offsetProblem is null ? 0 : 1);
         if (scales > 0)
-            yield return new Finding("absmax-diffs", $"{Number(scales)} {(run.Layer.Weight is Int4Weight ? "scales or zero points" : "absmax values")} differ: {Words(stored.Cause)}", Fails: scales > allowedDiffs);
+            yield return new Finding("absmax-diffs", $"{ByteSize.Exact(scales)} {(run.Layer.Weight is Int4Weight ? "scales or zero points" : "absmax values")} differ: {Words(stored.Cause)}", Fails: scales > allowedDiffs);
         if (stored.CodesExcused + stored.AbsmaxExcused > 0)
         {
             yield return new Finding(
-                "code-diffs", $"{Number(stored.CodesExcused)} codes and {Number(stored.AbsmaxExcused)} absmax codes differ as the paths of bitsandbytes do (ties, zero blocks)", Fails: false);
+                "code-diffs", $"{ByteSize.Exact(stored.CodesExcused)} codes and {ByteSize.Exact(stored.AbsmaxExcused)} absmax codes differ as the paths of bitsandbytes do (ties, zero blocks)", Fails: false);
         }
 
         // Where every code is what the definition makes of the source, an error beyond theory is the source's own (outliers
@@ -94,7 +95,7 @@ internal static class LayerJudge
             yield return new Finding("rel-error", Invariant($"relative weight error {error.RelativeRmse:P2}, limit {maxError:P2}, theory {error.Expected:P2}{why}"), fails);
         // The metrics are over finite pairs only: one NaN among good values would leave them as they are.
         if (panels.Weight.NonFinite > 0)
-            yield return new Finding("rel-error", $"{Number(panels.Weight.NonFinite)} weights are not finite, decoded or in the source", Fails: true);
+            yield return new Finding("rel-error", $"{ByteSize.Exact(panels.Weight.NonFinite)} weights are not finite, decoded or in the source", Fails: true);
         // By default the same limit in other words, which one finding says well enough.
         if (limits.MinSnr is { } minSnr && !(error.SnrDb >= minSnr))
             yield return new Finding("min-snr", Invariant($"signal to noise {error.SnrDb:F2} dB, at least {minSnr:F2} dB wanted"), Fails: true);
@@ -106,7 +107,7 @@ internal static class LayerJudge
         if (!(gemm.TotalRelativeError <= maxProduct) && (fails || error.RelativeRmse <= maxError))
             yield return new Finding("gemm-error", Invariant($"relative error of the product {gemm.TotalRelativeError:P2}, limit {maxProduct:P2}{why}"), fails);
         if (panels.Total.NonFinite > 0)
-            yield return new Finding("gemm-error", $"{Number(panels.Total.NonFinite)} products are not finite in {gemm.ComputeDType}", Fails: true);
+            yield return new Finding("gemm-error", $"{ByteSize.Exact(panels.Total.NonFinite)} products are not finite in {gemm.ComputeDType}", Fails: true);
         if (!(gemm.KernelBoundUse <= 1))
             yield return new Finding("kernel-error", Invariant($"the kernel's error is {gemm.KernelBoundUse:G3} times its derived bound"), Fails: true);
         double maxKernel = limits.MaxKernelError ?? GemmBounds.UnitRoundoff(computeType);
@@ -145,8 +146,4 @@ internal static class LayerJudge
         Int4Weight groups => groups.GroupSize,
         _ => null,
     };
-
-    private static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
-
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -47,8 +47,12 @@ internal sealed record Faithfulness(
 
 /// <summary>Level 2: decoded weights against the source's.</summary>
 /// <param name="RelativeRmse">Root mean square error over root mean square of the source.</param>
-/// <param name="Expected">The same for normal weights of this type and block size, from theory.</param>
-internal sealed record WeightError(double RelativeRmse, double SnrDb, double MaxAbs, double Cosine, double Expected);
+/// <param name="Expected">The same for normal weights of this type and block size, from theory; 1 where there is none.</param>
+internal sealed record WeightError(double RelativeRmse, double SnrDb, double MaxAbs, double Cosine, double Expected)
+{
+    /// <summary>Whether theory says anything about the type.</summary>
+    public bool HasTheory => Expected < 1;
+}
 
 /// <summary>Level 3: Y = X W^T with packed weights against FP32 products.</summary>
 /// <param name="Tokens">Rows of X.</param>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Policy;
+using Bnb.Engine.Policy.Names;
 
 namespace Bnb.Engine.Verifying;
 
@@ -28,7 +29,7 @@ internal static class LayerSelection
     private static bool Matches(Glob glob, LayerPlan layer)
     {
         string name = layer.Weight.Name;
-        return glob.IsMatch(name) || (name.EndsWith(".weight", StringComparison.Ordinal) && glob.IsMatch(name.AsSpan(0, name.Length - ".weight".Length)));
+        return glob.IsMatch(name) || glob.IsMatch(ModuleName.WithoutWeight(name));
     }
 
     private static int Count(string sample, int layers)

@@ -53,8 +53,8 @@ internal sealed class FusedGroups
             if (group.PartOf(module) is string part) yield return (group, part);
     }
 
-    /// <summary>Extends exclusions over their groups, in place. Returns the number of modules that had to follow.</summary>
-    public int Equalize(ModuleName?[] modules, Verdict[] verdicts)
+    /// <summary>Extends exclusions over their groups, in place.</summary>
+    public void Equalize(ModuleName?[] modules, Verdict[] verdicts)
     {
         var keys = new List<(string Stem, FusedGroup Group)>?[modules.Length];
         for (int i = 0; i < modules.Length; i++)
@@ -64,15 +64,9 @@ internal sealed class FusedGroups
                 (keys[i] ??= []).Add((module.Path[..^part.Length], group));
         }
 
-        int moved = 0;
-        int before;
-        do
+        while (Follow(modules, verdicts, keys) > 0)
         {
-            before = moved;
-            moved += Follow(modules, verdicts, keys);
         }
-        while (moved > before);
-        return moved;
     }
 
     private static int Follow(ModuleName?[] modules, Verdict[] verdicts, List<(string Stem, FusedGroup Group)>?[] keys)

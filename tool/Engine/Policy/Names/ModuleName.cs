@@ -49,4 +49,8 @@ internal sealed class ModuleName
         if (length is <= 0 or > LongestPath || !tensorName.EndsWith(WeightSuffix, StringComparison.Ordinal)) return null;
         return tensorName.AsSpan(0, length).Count('.') < MostComponents ? tensorName[..length] : null;
     }
+
+    /// <summary>The name without the ending <c>.weight</c>, whatever its length; the same string when it has another one.</summary>
+    public static string WithoutWeight(string tensorName) =>
+        tensorName.EndsWith(WeightSuffix, StringComparison.Ordinal) ? tensorName[..^WeightSuffix.Length] : tensorName;
 }

@@ -8,6 +8,9 @@ internal sealed class PolicyException : Exception
     /// <summary>A pattern matches no tensor.</summary>
     public const string PatternUnmatched = "PATTERN-UNMATCHED";
 
+    /// <summary>A pattern is no regular expression, or one that cannot be run in bounded time.</summary>
+    public const string PatternInvalid = "PATTERN-INVALID";
+
     /// <summary>An include matches only tensors that no quantized linear layer can hold.</summary>
     public const string PatternImpossible = "PATTERN-IMPOSSIBLE";
 

@@ -23,14 +23,8 @@ internal sealed record Verdict(TensorAction Action, string Rule, string Reason)
     /// <summary>A consumer may have a linear layer there: the skip list names it where that harms nothing.</summary>
     public bool LikesCover { get; init; }
 
-    /// <summary>An expert's weight that some library fuses with others.</summary>
-    public bool IsExpert { get; init; }
-
     /// <summary>The weight of a linear layer under another name than a module's <c>.weight</c>.</summary>
     public bool IsUnusualName { get; init; }
-
-    /// <summary>Some library makes other layers of it, which must be skipped in its place.</summary>
-    public bool IsRebuilt { get; init; }
 
     /// <summary>Name component that explains the exclusion and is the first choice for the skip entry.</summary>
     public string? Hint { get; init; }

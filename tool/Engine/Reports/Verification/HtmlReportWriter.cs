@@ -56,7 +56,7 @@ internal sealed class HtmlReportWriter : IVerificationReportWriter
         if (totals.Worst is { } worst)
         {
             Tile(Percent(worst.Weight.RelativeRmse),
-                $"largest weight error; median {Percent(totals.MedianError)}, theory {Percent(worst.Weight.Expected)}");
+                $"largest weight error; median {Percent(totals.MedianError)}, theory {Theory(worst.Weight)}");
         }
 
         if (totals.WorstProduct?.Gemm is { } product)

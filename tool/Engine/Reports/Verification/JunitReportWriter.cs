@@ -108,7 +108,7 @@ internal sealed class JunitReportWriter : IVerificationReportWriter
             + $"{Count(stored.CodesExcused)} excused; absmax: {Count(stored.AbsmaxDiffering)} differ, "
             + $"{Count(stored.AbsmaxExcused)} excused{(stored.Cause is null ? "" : "; looks like " + DisplayText.Escape(stored.Cause))}";
         yield return $"weights: relative error {Percent(layer.Weight.RelativeRmse)}, "
-            + $"theory {Percent(layer.Weight.Expected)}, SNR {Decibels(layer.Weight.SnrDb)} dB, "
+            + $"theory {Theory(layer.Weight)}, SNR {Decibels(layer.Weight.SnrDb)} dB, "
             + $"largest {Significant(layer.Weight.MaxAbs)}, cosine {Significant(layer.Weight.Cosine)}";
         if (layer.Gemm is not { } gemm) yield break;
         yield return $"product: {Invariant(gemm.Tokens)} tokens in {DisplayText.Escape(gemm.ComputeDType)}, "

@@ -36,7 +36,7 @@ internal static class LayerErrorChart
             string style = worst.Passed ? "bar" : "bar bad";
             svg.Rect(x.Place(i) + gap / 2, top, room - gap, Math.Max(y.From - top, 0.5), style, Tip(worst, bars[i].Length));
             if (error > most) svg.Text(x.Place(i + 0.5), Top - 4, "▲", style: "beyond");
-            if (!double.IsFinite(worst.Weight.Expected)) continue;
+            if (!worst.Weight.HasTheory) continue;
             theory.Add((x.Place(i), y.Place(worst.Weight.Expected)));
             theory.Add((x.Place(i + 1), y.Place(worst.Weight.Expected)));
         }
@@ -63,7 +63,7 @@ internal static class LayerErrorChart
     /// <summary>One layer from the wrong source has 140 % error; it must not squeeze the others into a line.</summary>
     private static double MostShown(IReadOnlyList<LayerResult> layers)
     {
-        double expected = layers.Select(static layer => layer.Weight.Expected).Where(double.IsFinite).DefaultIfEmpty(0).Max();
+        double expected = layers.Where(static layer => layer.Weight.HasTheory).Select(static layer => layer.Weight.Expected).DefaultIfEmpty(0).Max();
         double largest = layers.Select(static layer => layer.Weight.RelativeRmse).Where(double.IsFinite).DefaultIfEmpty(0).Max();
         double most = Math.Max(largest, expected);
         if (expected > 0) most = Math.Min(most, expected * 2.5);
@@ -72,5 +72,5 @@ internal static class LayerErrorChart
 
     private static string Tip(LayerResult layer, int layers) =>
         $"{(layers > 1 ? $"worst of {layers}: " : "")}{DisplayText.Escape(layer.Name)}: {VerificationText.Percent(layer.Weight.RelativeRmse)}, "
-        + $"theory {VerificationText.Percent(layer.Weight.Expected)}{(layer.Passed ? "" : ", failed")}";
+        + $"theory {VerificationText.Theory(layer.Weight)}{(layer.Passed ? "" : ", failed")}";
 }

@@ -72,10 +72,14 @@ internal static class VerificationText
         // A run that looked at nothing must not read like a clean bill of health.
         if (totals.Checked == 0) return "verified nothing: no quantized layer was checked";
         string word = report.Layers.Count < report.LayersInCheckpoint ? "verified a sample" : "verified";
-        string error = $"weight error up to {Percent(totals.Worst!.Weight.RelativeRmse)} (theory {Percent(totals.Worst.Weight.Expected)})";
+        WeightError worst = totals.Worst!.Weight;
+        string error = $"weight error up to {Percent(worst.RelativeRmse)}{(worst.HasTheory ? $" (theory {Percent(worst.Expected)})" : "")}";
         string noun = report.LayersInCheckpoint == 1 ? "layer" : "layers";
         return $"{word}: {Coverage(report)} {noun}, {Codes(report)}, {error}";
     }
+
+    /// <summary>What theory expects of a layer, or that it says nothing.</summary>
+    public static string Theory(WeightError error) => error.HasTheory ? Percent(error.Expected) : "none";
 
     /// <summary>A finding as one line: <c>rel-error: text</c>.</summary>
     public static string Line(Finding finding) => $"{DisplayText.Escape(finding.Rule)}: {finding.Text}";
