@@ -20,7 +20,7 @@ internal static class JsonResult
     /// <summary>The one result line before the exit line.</summary>
     public static JsonElement Of(ToolRun run)
     {
-        List<JsonElement> lines = [.. Lines(run).Where(line => line.GetProperty("type").GetString() != "progress")];
+        IReadOnlyList<JsonElement> lines = Lines(run);
         Assert.Equal(2, lines.Count);
         return lines[0];
     }
