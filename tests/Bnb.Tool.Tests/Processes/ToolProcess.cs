@@ -36,7 +36,8 @@ internal static class ToolProcess
     public static ToolRun Traced(string logPath, IEnumerable<string> options, params IEnumerable<string> args)
     {
         SkipWithout("strace");
-        return Run(Start("strace", ["-f", "-qq", "-o", logPath, .. options, Executable, .. args]));
+        // By seccomp only the calls named in the options stop the tool, not the thousands of others.
+        return Run(Start("strace", ["-f", "--seccomp-bpf", "-qq", "-o", logPath, .. options, Executable, .. args]));
     }
 
     /// <summary>Starts without waiting; the caller ends it.</summary>
