@@ -20,6 +20,15 @@ public sealed record BnbQuantState(string QuantType, int Blocksize, string DType
     public const int NestedBlocksize = 256;
 
     /// <summary>
+    /// Dtype in which the block maxima are decoded with double quantization, as torch spells it: <c>float32</c>, or
+    /// <c>bfloat16</c> in what bitsandbytes saves after a forward on a CPU. Without double quantization it says nothing.
+    /// </summary>
+    public string NestedDType { get; init; } = "float32";
+
+    /// <summary>The block maxima are decoded in bfloat16.</summary>
+    public bool IsNestedBFloat16 => NestedDType == "bfloat16";
+
+    /// <summary>
     /// An upper bound of the length of <see cref="ToUtf8"/> over every possible <see cref="NestedOffset"/>, for planning a
     /// file before the offset is known; the exact length without double quantization.
     /// </summary>
@@ -47,6 +56,7 @@ public sealed record BnbQuantState(string QuantType, int Blocksize, string DType
         && Blocksize == other.Blocksize
         && DType == other.DType
         && Shape.SequenceEqual(other.Shape)
+        && NestedDType == other.NestedDType
         && Nullable.Equals(NestedOffset, other.NestedOffset);
 
     /// <inheritdoc/>
@@ -60,6 +70,6 @@ public sealed record BnbQuantState(string QuantType, int Blocksize, string DType
             + $"\"dtype\": {PythonJson.Text(DType)}, \"shape\": [{shape}]";
         return NestedOffset is null
             ? head + "}"
-            : $"{head}, \"nested_blocksize\": 256, \"nested_dtype\": \"float32\", \"nested_offset\": {offset}}}";
+            : $"{head}, \"nested_blocksize\": 256, \"nested_dtype\": {PythonJson.Text(NestedDType)}, \"nested_offset\": {offset}}}";
     }
 }

@@ -49,7 +49,9 @@ internal static class QuantStateJson
         if (!root.TryGetProperty("blocksize", out JsonElement size) || size.ValueKind != JsonValueKind.Number
             || !size.TryGetInt32(out int blocksize) || blocksize <= 0)
             throw Error(file, tensor, "has no usable blocksize", Found(size));
-        return new BnbQuantState(quantType, blocksize, dtype, Shape(root, file, tensor), NestedOffset(root, file, tensor));
+        float? offset = NestedOffset(root, file, tensor);
+        var state = new BnbQuantState(quantType, blocksize, dtype, Shape(root, file, tensor), offset);
+        return offset is null ? state : state with { NestedDType = root.GetProperty("nested_dtype").GetString()! };
     }
 
     private static long[] Shape(JsonElement root, string file, string tensor)
@@ -77,8 +79,8 @@ internal static class QuantStateJson
         if (size.ValueKind != JsonValueKind.Number || !size.TryGetInt32(out int nested)
             || nested != BnbQuantState.NestedBlocksize)
             throw Error(file, tensor, "has a nested_blocksize other than 256", Found(size));
-        if (type.ValueKind != JsonValueKind.String || type.GetString() != "float32")
-            throw Error(file, tensor, "has a nested_dtype other than float32", Found(type));
+        if (type.ValueKind != JsonValueKind.String || type.GetString() is not ("float32" or "bfloat16"))
+            throw Error(file, tensor, "has a nested_dtype other than float32 and bfloat16", Found(type));
         // Python would also take NaN and Infinity here; every weight of such a tensor would be lost, so they are refused.
         if (offset.ValueKind == JsonValueKind.Number && float.IsFinite((float)offset.GetDouble()))
             return (float)offset.GetDouble();

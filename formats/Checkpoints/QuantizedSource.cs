@@ -17,6 +17,13 @@ public static class QuantizedSource
         ArgumentNullException.ThrowIfNull(checkpoint);
         if (checkpoint.Config?.QuantMethod is { } method)
             return $"config.json has a quantization_config ({DisplayText.Escape(method)})";
+        return FindInTensors(checkpoint);
+    }
+
+    /// <summary>The same from the names and dtypes of the tensors alone.</summary>
+    public static string? FindInTensors(Checkpoint checkpoint)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
         HashSet<string> names = [.. checkpoint.Tensors.Select(tensor => tensor.Name)];
         foreach (CheckpointTensor tensor in checkpoint.Tensors)
         {

@@ -137,9 +137,7 @@ public sealed class ModelConfig
 
     /// <summary><c>bnb_4bit_compute_dtype</c> of the quantization_config, or null.</summary>
     public string? ComputeDType =>
-        Root.TryGetProperty("quantization_config", out JsonElement value) && value.ValueKind == JsonValueKind.Object
-            ? JsonRead.Text(value, "bnb_4bit_compute_dtype")
-            : null;
+        Settings is { ValueKind: JsonValueKind.Object } settings ? JsonRead.Text(settings, "bnb_4bit_compute_dtype") : null;
 
     /// <summary>
     /// The original text without any quantization_config (or compression_config), the model's own or a part's, of any method;

@@ -50,6 +50,9 @@ public sealed partial class QuantizationSettings
     /// <summary>compressed-tensors' <c>config_groups</c>, in the order of the file; empty without any.</summary>
     public IReadOnlyList<QuantizationGroup> Groups { get; }
 
+    /// <summary>compressed-tensors' <c>kv_cache_scheme</c> is an object: keys and values are cached quantized.</summary>
+    public bool HasCacheScheme => _object.TryGetProperty("kv_cache_scheme", out JsonElement scheme) && scheme.ValueKind == JsonValueKind.Object;
+
     /// <summary>True when the member is there, null or not.</summary>
     public bool Has(string member) => _object.TryGetProperty(member, out _);
 

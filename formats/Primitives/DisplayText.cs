@@ -15,7 +15,15 @@ public static class DisplayText
     /// Control, format and line-separator characters and lone surrogates become <c>\x1b</c> or <c>\u202e</c>, a backslash
     /// doubles, and what is over <see cref="MaxLength"/> characters is cut and marked with <c>...</c>.
     /// </summary>
-    public static string Escape(string text)
+    public static string Escape(string text) => Escape(text, doubleBackslashes: true);
+
+    /// <summary>
+    /// The same but for backslashes, which stay as they are: for a message or a fact whose parts have been escaped, so that
+    /// <c>\x1b</c> does not become <c>\\x1b</c>. Escaping once more changes nothing.
+    /// </summary>
+    public static string EscapeAgain(string text) => Escape(text, doubleBackslashes: false);
+
+    private static string Escape(string text, bool doubleBackslashes)
     {
         ArgumentNullException.ThrowIfNull(text);
         StringBuilder shown = new(Math.Min(text.Length, MaxLength));
@@ -24,7 +32,7 @@ public static class DisplayText
         while (index < text.Length)
         {
             bool isPair = char.IsHighSurrogate(text[index]) && index + 1 < text.Length && char.IsLowSurrogate(text[index + 1]);
-            string piece = isPair ? text.Substring(index, 2) : EscapeOne(text[index]);
+            string piece = isPair ? text.Substring(index, 2) : !doubleBackslashes && text[index] == '\\' ? "\\" : EscapeOne(text[index]);
             if (isPair && IsHidden(CharUnicodeInfo.GetUnicodeCategory(text, index)))
                 piece = string.Create(CultureInfo.InvariantCulture, $"\\U{char.ConvertToUtf32(text, index):x8}");
             // The last boundary that leaves room for the dots, which are only spent when something really is cut.

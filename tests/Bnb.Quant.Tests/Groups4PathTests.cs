@@ -46,6 +46,25 @@ public class Groups4PathTests
         }
     }
 
+    // Of other tools' files; those that are no multiple of 32 have one path.
+    [Theory]
+    [InlineData(8, 4, true)]
+    [InlineData(16, 64, false)]
+    [InlineData(16, 64, true)]
+    [InlineData(96, 20, false)]
+    [InlineData(256, 20, true)]
+    [InlineData(4096, 3, true)]
+    public void Paths_GroupsOfOtherSizes_Agree(int groupSize, int groups, bool symmetric)
+    {
+        byte[] source = Kernels.Store(ElementType.BF16, FloatPalette.Normals(5, groups * groupSize));
+        Groups4.AssertPathsAgree(ElementType.BF16, groupSize, symmetric, source, "other");
+        Quantized4Groups made = Groups4.Run(ElementType.BF16, groupSize, symmetric, source, KernelPath.Reference);
+        float[] values = Single(ElementType.BF16, source), scales = Single(ElementType.BF16, made.Scales);
+        float[] decoded = Single(ElementType.F32, Groups4.Decode(ElementType.BF16, groupSize, made, ElementType.F32, KernelPath.Reference));
+        // Half a scale, and what rounding to bfloat16 does to scale and quotient.
+        for (int i = 0; i < values.Length; i++) Assert.InRange(Math.Abs(values[i] - decoded[i]), 0, 0.56f * scales[i / groupSize]);
+    }
+
     [Theory]
     [MemberData(nameof(Combinations))]
     public void Paths_EveryNumberOfGroupsTo40_Agree(ElementType type, int groupSize, bool symmetric)
@@ -206,4 +225,11 @@ public class Groups4PathTests
     }
 
     private static int[] Bits(float[] values) => [.. values.Select(BitConverter.SingleToInt32Bits)];
+
+    private static float[] Single(ElementType type, byte[] stored)
+    {
+        var values = new float[stored.Length / type.Size()];
+        Widen.ToSingle(type, stored, values);
+        return values;
+    }
 }

@@ -138,7 +138,8 @@ public class Groups4RulesTests
     [Fact]
     public void WrongArguments_AreRefused()
     {
-        Assert.Throws<ArgumentOutOfRangeException>(() => Quantize(groupSize: 16));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Quantize(groupSize: 12));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Quantize(groupSize: 0));
         Assert.Throws<ArgumentException>(() => Quantize(source: 130));
         Assert.Throws<ArgumentException>(() => Quantize(scales: 2));
         Assert.Throws<ArgumentException>(() => Quantize(zeros: 0));

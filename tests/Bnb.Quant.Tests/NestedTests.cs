@@ -90,6 +90,19 @@ public class NestedTests
     }
 
     [Fact]
+    public void NestedAbsmax_InBFloat16_IsWhatTheLibraryDecodes()
+    {
+        GoldenTensors saved = GoldenTensors.Load("cpu_forward", "model.safetensors");
+        float[] expected = GoldenTensors.Load("cpu_forward", "expected.safetensors").Floats("lin.weight.absmax");
+        var decoded = new float[expected.Length];
+
+        NestedAbsmax.DequantizeBFloat16(
+            saved.Bytes("lin.weight.absmax"), saved.Floats("lin.weight.nested_quant_map"), saved.Floats("lin.weight.nested_absmax"), 2.609375f, decoded);
+
+        Assert.Equal(expected, decoded);
+    }
+
+    [Fact]
     public void AbsmaxMean_AnyChunksInAnyOrder_GiveTheSameBits()
     {
         float[] absmax = [.. FloatPalette.Normals(4, 10_007).Select(MathF.Abs)];

@@ -12,7 +12,13 @@ namespace Bnb.Quant.Int4;
 /// </summary>
 public static partial class QuantizeGroups4
 {
-    /// <summary>Whether groups of this many values are quantized: 32, 64 or 128.</summary>
+    // All vector paths take 32 values at a time.
+    private const int VectorValues = 32;
+
+    /// <summary>
+    /// Whether checkpoints are made with groups of this many values: 32, 64 or 128. <see cref="Run"/> computes others too, to
+    /// hold other tools' files against their sources.
+    /// </summary>
     public static bool IsGroupSize(int groupSize) => groupSize is 32 or 64 or 128;
 
     /// <summary>
@@ -23,7 +29,8 @@ public static partial class QuantizeGroups4
     /// bytes on every path.
     /// </summary>
     /// <param name="type">What <paramref name="source"/> and <paramref name="scales"/> hold.</param>
-    /// <param name="groupSize">Values per group: 32, 64 or 128.</param>
+    /// <param name="groupSize">Values per group, a positive multiple of 8; those that are no multiple of 32 take the reference's
+    /// time on every path.</param>
     /// <param name="symmetric">Whether 0.0 is the integer 0 in every group.</param>
     /// <param name="source">G times groupSize values as stored: little-endian, any alignment. Empty is allowed.</param>
     /// <param name="scales">G values of the type, little-endian.</param>
@@ -49,18 +56,15 @@ public static partial class QuantizeGroups4
         Span<byte> packed,
         KernelPath path)
     {
-        if (!IsGroupSize(groupSize))
-        {
-            throw new ArgumentOutOfRangeException(nameof(groupSize), groupSize, "must be 32, 64 or 128");
-        }
-
+        PackedGroups4.CheckGroupSize(groupSize);
         int size = type.Size();
-        if (source.Length % (groupSize * size) != 0)
+        long groupBytes = (long)groupSize * size;
+        if (source.Length % groupBytes != 0)
         {
             throw new ArgumentException($"{source.Length} bytes are not whole groups of {groupSize} {type}", nameof(source));
         }
 
-        int groups = source.Length / (groupSize * size);
+        int groups = (int)(source.Length / groupBytes);
         BlockGrid.CheckLength(nameof(scales), groups * size, scales.Length);
         BlockGrid.CheckLength(nameof(zeroPoints), symmetric ? 0 : groups, zeroPoints.Length);
         BlockGrid.CheckLength(nameof(packed), groups * (groupSize / 2), packed.Length);
@@ -81,7 +85,7 @@ public static partial class QuantizeGroups4
         Span<sbyte> zeroPoints,
         Span<byte> packed,
         KernelPath path)
-        where TElement : struct, IElement => path switch
+        where TElement : struct, IElement => (groupSize % VectorValues == 0 ? path : KernelPath.Reference) switch
         {
             KernelPath.V512 => V512<TElement>(groupSize, symmetric, source, scales, zeroPoints, packed),
             KernelPath.V256 => V256<TElement>(groupSize, symmetric, source, scales, zeroPoints, packed),

@@ -69,6 +69,23 @@ public static class NestedAbsmax
         }
     }
 
+    /// <summary>
+    /// The same in bfloat16, as bitsandbytes decodes what it saved after a forward on a CPU: the product is rounded to
+    /// bfloat16, to nearest with ties to even, the offset added, and the sum rounded so again.
+    /// </summary>
+    /// <param name="map">256 float32 values, one per code.</param>
+    /// <exception cref="ArgumentException">A span's length is not what the number of values needs.</exception>
+    public static void DequantizeBFloat16(
+        ReadOnlySpan<byte> codes, ReadOnlySpan<float> map, ReadOnlySpan<float> nestedAbsmax, float offset, Span<float> absmax)
+    {
+        Check(absmax.Length, codes.Length, nestedAbsmax.Length);
+        BlockGrid.CheckLength(nameof(map), DynamicCode8.Values.Length, map.Length);
+        for (int i = 0; i < absmax.Length; i++)
+            absmax[i] = ToBFloat16(ToBFloat16(map[codes[i]] * nestedAbsmax[i / Blocksize]) + offset);
+    }
+
+    private static float ToBFloat16(float value) => BF16Element.FromBits(BF16Element.ToBits(value));
+
     private static void Check(int count, int codes, int nestedAbsmax)
     {
         BlockGrid.CheckLength(nameof(codes), count, codes);

@@ -20,7 +20,14 @@ internal sealed class SimulatedLoaders(AtlasCheckpoint checkpoint, PolicyResult 
     /// <summary>One line for each layer that a loader builds otherwise than the file is.</summary>
     public IEnumerable<string> Disagreements()
     {
-        foreach (string problem in Vllm()) yield return problem;
+        foreach (string problem in SimulatedVllm.Disagreements(checkpoint, result, target)) yield return problem;
+        if (IsInt4)
+        {
+            // Compared with names of classes and of their ancestors too, of which Linear is everything.
+            foreach (string entry in result.SkipModules.Where(static entry => char.IsUpper(entry[0]) && !entry.Contains('.', StringComparison.Ordinal)))
+                yield return $"{checkpoint.Model.Name}: {entry} may be the name of a class";
+        }
+
         for (int loader = 0; loader < checkpoint.Model.Loaders.Count; loader++)
         {
             foreach ((string version, Func<string, bool> converts) in Versions(checkpoint.Model.Loaders[loader]))
@@ -35,7 +42,9 @@ internal sealed class SimulatedLoaders(AtlasCheckpoint checkpoint, PolicyResult 
     {
         if (IsInt4)
         {
-            yield return ("compressed-tensors", module => NaiveIgnoreReaders.All["CompressedTensors"](result.SkipModules, module) == "quantized");
+            yield return ($"compressed-tensors for {loader}", module => NaiveIgnoreReaders.All["CompressedTensors"](result.SkipModules, module) == "quantized");
+            if (loader == Loader.Transformers4)
+                yield return ("compressed-tensors 0.10", module => NaiveIgnoreReaders.All["CompressedTensors10"](result.SkipModules, module) == "quantized");
             yield break;
         }
 
@@ -53,6 +62,7 @@ internal sealed class SimulatedLoaders(AtlasCheckpoint checkpoint, PolicyResult 
 
     private IEnumerable<string> Saved(int loader, Func<string, bool> converts)
     {
+        Dictionary<string, bool> blocks = new(StringComparer.Ordinal);
         for (int i = 0; i < checkpoint.Tensors.Count; i++)
         {
             (PolicyTensor tensor, SavedTensor facts, _) = checkpoint.Tensors[i];
@@ -60,9 +70,15 @@ internal sealed class SimulatedLoaders(AtlasCheckpoint checkpoint, PolicyResult 
             LayerKind kind = facts.Kinds[loader];
             bool subclassConverts = IsInt4 || checkpoint.Model.Loaders[loader] != Loader.Transformers5;
             bool isLayer = kind is LayerKind.Linear or LayerKind.Kept || (kind == LayerKind.Subclass && subclassConverts);
-            if (kind == LayerKind.Absent || (kind == LayerKind.Expert && IsInt4)) continue;
-            // bitsandbytes cannot read packed experts where they are fused: the user's choice.
-            if (kind == LayerKind.Expert && packed) continue;
+            if (kind == LayerKind.Absent) continue;
+            if (kind == LayerKind.Expert)
+            {
+                // Fused when it is loaded: bitsandbytes cannot where they are packed, which is the user's choice; compressed-tensors
+                // can where those of a block are alike.
+                if (IsInt4 && FusedExpert(tensor.Name, packed, blocks, converts) is string problem) yield return problem;
+                continue;
+            }
+
             if (IsInt4 && facts.IsConv1D) isLayer = false;
             string module = checkpoint.MemoryModule(i, loader);
             bool converted = isLayer && converts(module);
@@ -101,24 +117,10 @@ internal sealed class SimulatedLoaders(AtlasCheckpoint checkpoint, PolicyResult 
         }
     }
 
-    // Which layers vLLM has is not in the atlas, only their names: no packed one may be skipped, every plain one must be.
-    private IEnumerable<string> Vllm()
+    private static string? FusedExpert(string name, bool packed, Dictionary<string, bool> blocks, Func<string, bool> converts)
     {
-        if (Atlas.Embedded.Vllm(checkpoint.Model.Name) is not { } vllm) yield break;
-        foreach ((PolicyTensor tensor, SavedTensor facts, _) in checkpoint.Tensors)
-        {
-            bool packed = _packed.Contains(tensor.Name);
-            if (facts.IsNeverLinear || facts.IsExpert || !tensor.Name.EndsWith(".weight", StringComparison.Ordinal)) continue;
-            if (vllm.Rename(tensor.Name[..^".weight".Length]) is not string module) continue;
-            IEnumerable<string> fused = vllm.Groups.Where(group => group.PartOf(module) is not null).Select(group => group.FusedName(module, group.PartOf(module)!));
-            foreach (string name in IsInt4 || fused.Any() == false ? [module] : fused)
-            {
-                bool skipped = IsInt4
-                    ? NaiveIgnoreReaders.All["CompressedTensors"](result.SkipModules, name) == "ignored"
-                    : NaiveMatchers.All["vllm"](result.SkipModules, name);
-                if (skipped == packed && !(skipped == false && facts.Has(LayerKind.Rebuilt)))
-                    yield return $"{checkpoint.Model.Name} in vLLM: {tensor.Name} ({name}): packed {packed}, skipped {skipped}";
-            }
-        }
+        string module = name[..^".weight".Length], block = module[..(module.IndexOf("experts.", StringComparison.Ordinal) + "experts".Length)];
+        if (!blocks.TryAdd(block, packed) && blocks[block] != packed) return $"{name}: packed {packed}, others of its block {!packed}";
+        return packed && !converts(module) ? $"{name}: packed and ignored" : null;
     }
 }

@@ -191,13 +191,6 @@ public sealed class DamagedIntegerTests : IDisposable
     public void Verify_ScalesOfAnotherDType_CannotBeVerified(string dtype, string expected) =>
         AssertCannot(new HandGroups4 { Path = UpModule, Rows = 192, Columns = 128, DType = dtype }, expected);
 
-    [Theory]
-    [InlineData(8)]
-    [InlineData(16)]
-    public void Verify_GroupsOfAnotherSize_CannotBeVerified(int groupSize) =>
-        AssertCannot(
-            new HandGroups4 { Path = UpModule, Rows = 192, Columns = 128, GroupSize = groupSize }, $"its groups are of {groupSize} values, not 32, 64 or 128");
-
     private void AssertCannot(HandGroups4 packed, string expected)
     {
         Quantize("int4", _source, _folder["good"]);

@@ -30,7 +30,7 @@ public sealed class IntegerConfigTests : IDisposable
     [InlineData("\"symmetric\": false", "\"symmetric\": true", "no config group has group_size 64 and symmetric false, as tensors have")]
     [InlineData("\"quantization_status\": \"compressed\"", "\"quantization_status\": \"frozen\"", "quantization_status is frozen: loaders unpack only what is compressed")]
     [InlineData("\"quant_method\": \"compressed-tensors\"", "\"quant_method\": \"bitsandbytes\"", "quant_method is bitsandbytes, not compressed-tensors")]
-    [InlineData("\"Linear\"", "\"Embedding\"", "no config group targets the class Linear: loaders look for other modules")]
+    [InlineData("\"Linear\"", "\"Embedding\"", "4 quantized weights are the target of no config group")]
     [InlineData("\"ignore\": [", "\"ignore\": [ \"model.layers.0.mlp.up_proj\",", "ignore takes 1 quantized modules out for ")]
     [InlineData("\"ignore\": [", "\"ignore\": [ \"re:.*down_proj\",", "first model.layers.0.mlp.down_proj")]
     public void Verify_Int4ConfigThatSaysOtherThanTheTensors_IsNamed(string said, string instead, string expected) =>

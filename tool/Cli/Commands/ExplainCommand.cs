@@ -1,6 +1,8 @@
 using System.CommandLine;
 using Bnb.Cli.Options;
+using Bnb.Engine.Errors;
 using Bnb.Engine.Inspecting;
+using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Reports;
@@ -11,33 +13,24 @@ namespace Bnb.Cli.Commands;
 /// <summary><c>dotnet bnb explain PATH [GLOB]</c>: what becomes of each tensor and why, a line each.</summary>
 internal static class ExplainCommand
 {
-    private static readonly Dictionary<string, PolicyTarget> Targets = new()
-    {
-        ["nf4"] = PolicyTarget.Bnb4,
-        ["fp4"] = PolicyTarget.Bnb4,
-        ["int8"] = PolicyTarget.Bnb8,
-        ["int4"] = PolicyTarget.CompressedTensors,
-    };
-
     public static Command Create(CommandHost host)
     {
         var path = new Argument<string>("PATH") { Description = "Checkpoint folder or one file of weights", CustomParser = Choice.FilePath };
         var glob = new Argument<string?>("GLOB") { Description = "Tensors to tell about (default: all)", Arity = ArgumentArity.ZeroOrOne };
-        var type = new Option<PolicyTarget>("--type", "-t")
-        {
-            Description = "Data type the decisions are for: nf4, fp4, int8 or int4 (default: nf4)",
-            HelpName = "TYPE",
-            CustomParser = Choice.Parser(Targets),
-        };
-        var command = new Command("explain", "Say for each tensor whether it would be quantized, by which rule and why") { path, glob, type };
+        var recipe = new RecipeOptions();
+        var command = new Command("explain", "Say for each tensor whether it would be quantized, by which rule and why") { path, glob };
+        foreach (Option option in recipe.Deciding) command.Add(option);
+        command.Validators.Add(result => recipe.Validate(result, computeDType: null));
         host.Attach(command, (parsed, context) =>
-            Execute(parsed.GetRequiredValue(path), parsed.GetValue(glob), parsed.ValueOr(type, PolicyTarget.Bnb4), context));
+            Execute(parsed.GetRequiredValue(path), parsed.GetValue(glob), recipe.Recipe(parsed), context));
         return command;
     }
 
-    public static void Execute(string path, string? glob, PolicyTarget target, CommandContext context)
+    public static void Execute(string path, string? glob, QuantizeRecipe recipe, CommandContext context)
     {
-        Explanation explanation = ExplainRun.Execute(path, glob, target);
+        if (!recipe.Quantizes)
+            throw new UserErrorException(ExitCode.Usage, "USAGE", "with --type none nothing is decided") { Action = "name the type that the decisions are for" };
+        Explanation explanation = ExplainRun.Execute(path, glob, recipe.Target, recipe.Blocksize);
         if (context.Json)
         {
             context.Terminal.Out.Write(ExplainJson.Of(explanation));

@@ -20,17 +20,18 @@ internal static class ErrorReport
     public static string Text(UserErrorException error, string outcome, int screenWidth = ITerminal.Unlimited)
     {
         var text = new StringBuilder();
-        text.Append(DisplayWidth.Wrap($"error[{error.Code}]: {DisplayText.Escape(error.Summary)}", screenWidth, Indent)).Append('\n');
+        text.Append(DisplayWidth.Wrap($"error[{error.Code}]: {DisplayText.EscapeAgain(error.Summary)}", screenWidth, Indent)).Append('\n');
 
         var facts = new List<(string Label, string Value)>();
-        if (error.File is not null) facts.Add(("file", error.File));
-        if (error.Tensor is not null) facts.Add(("tensor", error.Tensor));
+        // Names are as they are, everything else was made of escaped ones.
+        if (error.File is not null) facts.Add(("file", DisplayText.Escape(error.File)));
+        if (error.Tensor is not null) facts.Add(("tensor", DisplayText.Escape(error.Tensor)));
         facts.AddRange(error.Facts.Where(fact => fact.Label is not "file" and not "tensor"));
         if ((error.Action ?? NextStep.For(error.Exit)) is { } action) facts.Add(("do", action));
 
         int width = facts.Count == 0 ? 0 : facts.Max(fact => Math.Min(fact.Label.Length, 40));
         foreach ((string label, string value) in facts.Take(MaxFactLines))
-            text.Append(DisplayWidth.Wrap($"  {DisplayText.Escape(label).PadRight(width)}  {DisplayText.Escape(value)}", screenWidth, width + (2 * Indent))).Append('\n');
+            text.Append(DisplayWidth.Wrap($"  {DisplayText.EscapeAgain(label).PadRight(width)}  {DisplayText.EscapeAgain(value)}", screenWidth, width + (2 * Indent))).Append('\n');
         if (facts.Count > MaxFactLines) text.Append("  ... and ").Append(facts.Count - MaxFactLines).Append(" more\n");
         text.Append(outcome).Append('\n');
         return text.ToString();

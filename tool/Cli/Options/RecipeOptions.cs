@@ -111,6 +111,9 @@ internal sealed class RecipeOptions
     /// <summary><c>--type</c> alone, for a command that leaves the others at their defaults.</summary>
     public Option<string> Type => _type;
 
+    /// <summary>Those on which it depends what is packed.</summary>
+    public IEnumerable<Option> Deciding => [_type, _blocksize, _groupSize];
+
     /// <summary>All of them, in the order in which help lists them.</summary>
     public IEnumerable<Option> All =>
         [_type, _blocksize, _doubleQuant, _quantStorage, _threshold, _groupSize, _symmetric, _scale, _importance, _scaleType];

@@ -16,6 +16,7 @@ internal static class WeightForm
             ("quant_type", weight.Type),
             ("blocksize", $"{blockwise.State.Blocksize}"),
             ("double_quant", Word(blockwise.IsNested)),
+            .. blockwise.IsNested ? [("nested_dtype", blockwise.State.NestedDType)] : Array.Empty<(string, string)>(),
             ("dtype", blockwise.State.DType),
             ("quant_storage", weight.Stored.DType.Name()),
         ],

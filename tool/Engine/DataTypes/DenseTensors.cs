@@ -32,7 +32,7 @@ internal static class DenseTensors
                     ("found", QuantizedSource.Find(source) ?? "a quantization_config"),
                     ("read", "none of its tensors as a weight of that kind"),
                 ],
-                Action = "start from the original weights",
+                Action = LeftoverConfig.Action(source) ?? "start from the original weights",
             };
         }
 
@@ -45,7 +45,7 @@ internal static class DenseTensors
             {
                 Input = DataTypeCatalog.InputOf(weight, source.Config, layout.WasConv1D(weight)),
             }),
-            .. packed.Plain.Select(tensor => new TensorPlan(tensor, Undecided(tensor), null)),
+            .. CacheScales.Without(packed).Select(tensor => new TensorPlan(tensor, Undecided(tensor), null)),
         ];
         Dictionary<CheckpointTensor, int> order = new(ReferenceEqualityComparer.Instance);
         foreach (CheckpointTensor tensor in source.Tensors) order[tensor] = order.Count;

@@ -8,7 +8,8 @@ namespace Bnb.Engine.DataTypes;
 
 /// <summary>
 /// Reads codes and absmax of a 4-bit weight in pieces: where formats meets quant on the way back. Double-quantized absmax is
-/// decoded as bitsandbytes decodes it at load: nested_quant_map[code] * nested_absmax, rounded, plus nested_offset, rounded.
+/// decoded as bitsandbytes decodes it at load: nested_quant_map[code] * nested_absmax, rounded, plus nested_offset, rounded;
+/// both to the quant_state's nested_dtype.
 /// </summary>
 internal sealed class PackedReader
 {
@@ -43,7 +44,9 @@ internal sealed class PackedReader
 
         Span<byte> codes = scratch[..absmax.Length];
         ReadNested(first, codes, out float[] nested);
-        NestedAbsmax.Dequantize(codes, _nestedMap, nested, _weight.State.NestedOffset!.Value, absmax);
+        float offset = _weight.State.NestedOffset!.Value;
+        if (_weight.State.IsNestedBFloat16) NestedAbsmax.DequantizeBFloat16(codes, _nestedMap, nested, offset, absmax);
+        else NestedAbsmax.Dequantize(codes, _nestedMap, nested, offset, absmax);
     }
 
     /// <summary>Reads the nested form: 8-bit codes from block <paramref name="first"/> on and their own absmax.</summary>

@@ -43,6 +43,7 @@ internal static class WeightText
                 json.WriteString("dtype", blockwise.State.DType);
                 json.WriteNumber("blocksize", blockwise.State.Blocksize);
                 json.WriteBoolean("double_quant", blockwise.IsNested);
+                if (blockwise.State.IsNestedBFloat16) json.WriteString("nested_dtype", blockwise.State.NestedDType);
                 break;
             case Int4Weight groups:
                 json.WriteString("dtype", groups.Scale.DType.Name());

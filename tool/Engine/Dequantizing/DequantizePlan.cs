@@ -45,7 +45,8 @@ internal sealed record DequantizePlan(
             throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "the source holds no quantized weight of a form that is read")
             {
                 File = source.Folder,
-                Facts = source.Config?.QuantMethod is { } method ? [("quant_method", method)] : [],
+                Facts = source.Config?.QuantMethod is { } method ? [("quant_method", DisplayText.Escape(method))] : [],
+                Action = LeftoverConfig.Action(source),
             };
         }
 
@@ -66,7 +67,7 @@ internal sealed record DequantizePlan(
         List<TensorPlan> tensors =
         [
             .. packed.Weights.Select(weight => Dense(weight, request.Type ?? DataTypeCatalog.DenseTypeOf(weight, source.Config), layout)),
-            .. packed.Plain.Select(tensor => new TensorPlan(tensor, Decision(tensor, "plain", "not quantized"), null)),
+            .. CacheScales.Without(packed).Select(tensor => new TensorPlan(tensor, Decision(tensor, "plain", "not quantized"), null)),
         ];
         // In the order of the source, so that reading goes forward.
         var places = new Dictionary<CheckpointTensor, int>(source.Tensors.Count, ReferenceEqualityComparer.Instance);

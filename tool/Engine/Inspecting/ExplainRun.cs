@@ -11,14 +11,13 @@ namespace Bnb.Engine.Inspecting;
 /// <summary>Says for each tensor of a checkpoint, quantized or not, what <c>quantize</c> would do with it and why.</summary>
 internal static class ExplainRun
 {
-    private const int Blocksize = 64;
-
     /// <param name="path">Folder or file.</param>
     /// <param name="glob">Tensors to tell about; null for all.</param>
     /// <param name="target">The form of the output that the decisions are for.</param>
+    /// <param name="blocksize">Values of a row that share a scale there.</param>
     /// <exception cref="PolicyException">No list of exceptions fits the names.</exception>
     /// <exception cref="UserErrorException">The pattern matches nothing.</exception>
-    public static Explanation Execute(string path, string? glob, PolicyTarget target)
+    public static Explanation Execute(string path, string? glob, PolicyTarget target, int blocksize)
     {
         Checkpoint checkpoint = Checkpoint.Open(path, requireConfig: false, followSymlinks: true);
         QuantizedCheckpoint weights = DataTypeCatalog.Read(checkpoint);
@@ -29,7 +28,7 @@ internal static class ExplainRun
             .. weights.Weights.Select(static weight => new PolicyTensor(weight.Name, [weight.Rows, weight.Columns], true, 0)),
         ];
         ModelFacts facts = ModelFactsReader.Read(checkpoint.Config);
-        PolicyResult result = QuantizationPolicy.Decide(tensors, facts, new PolicyOptions(Blocksize, false, false, [], target));
+        PolicyResult result = QuantizationPolicy.Decide(tensors, facts, new PolicyOptions(blocksize, false, false, [], target));
         var pattern = glob is null ? null : new Glob(glob);
         List<TensorDecision> chosen = [.. result.Decisions.Where(decision => pattern?.IsMatch(decision.Tensor.Name) != false)];
         if (chosen.Count == 0)

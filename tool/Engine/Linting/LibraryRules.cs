@@ -2,7 +2,6 @@ using Bnb.Engine.Architectures;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.IgnoreLists;
 using Bnb.Engine.Policy.Names;
-using Bnb.Engine.Policy.SkipLists;
 using Bnb.Formats.CompressedTensors;
 
 namespace Bnb.Engine.Linting;
@@ -13,6 +12,8 @@ namespace Bnb.Engine.Linting;
 /// </summary>
 internal sealed class LibraryRules(LintedCheckpoint checkpoint, Loader loader, LintCollector found)
 {
+    private readonly KeptInFloat32 _kept = new();
+
     private bool IsInt4 => checkpoint.IsInt4;
 
     public void Run()
@@ -90,14 +91,10 @@ internal sealed class LibraryRules(LintedCheckpoint checkpoint, Loader loader, L
     private bool Skipped(string module, LayerKind kind)
     {
         if (IsInt4) return checkpoint.Ignores.Ask(IgnoreReader.CompressedTensors, module) == IgnoreAnswer.Ignored;
-        if (KeptInFloat32(module)) return true;
+        if (checkpoint.Known.Whole is { } model && _kept.InEvery(model, loader, module)) return true;
         if (checkpoint.Skips is not { } list) return kind == LayerKind.Kept;
         return loader == Loader.Transformers5 ? list.MatchesV5(module) && list.MatchesV5Anchored(module) : list.MatchesV4(module);
     }
-
-    // The class's own list is added to every other.
-    private bool KeptInFloat32(string module) => checkpoint.Known.Whole?.KeptInFloat32.GetValueOrDefault(loader) is { Count: > 0 } kept
-        && new SkipList(kept) is var own && (loader == Loader.Transformers5 ? own.MatchesV5Anchored(module) : own.MatchesV4(module));
 
     private int Index(ModelClass model)
     {

@@ -1,3 +1,4 @@
+using Bnb.Engine.Architectures;
 using Bnb.Engine.Policy.IgnoreLists;
 using Bnb.Engine.Policy.Names;
 using Bnb.Formats.BitsAndBytes;
@@ -22,23 +23,26 @@ internal sealed class ServerRules(LintedCheckpoint checkpoint, bool isVllm, Lint
     {
         if (isVllm && checkpoint.Known.Vllm is { ReadsBitsAndBytes: false } model)
             found.AddWhole(LintRules.NoBitsAndBytes, LintLevel.Error, $"{model.Name} has no support for bitsandbytes there ({model.Problem ?? "no reason known"})");
-        foreach (LintedTensor tensor in checkpoint.Tensors)
+        IEnumerable<ServedTensor> tensors = checkpoint.Tensors.Select(static tensor =>
+            new ServedTensor(tensor.Name, tensor.Packed?.Type, tensor.Packed is not BnbWeight { Packed.DType: not DType.U8 }));
+        foreach ((ServerLimit limit, string? tensor) in ServerLimits.Of(tensors, checkpoint.Config?.TorchDType == "float32"))
         {
-            switch (tensor.Packed)
-            {
-                case BnbWeight { Packed.DType: not DType.U8 }: found.Add(LintRules.StorageType, LintLevel.Error, tensor.Name); break;
-                case Int8Weight when tensor.Name.Any(char.IsAsciiLetterUpper): found.Add(LintRules.Capitals, LintLevel.Error, tensor.Name); break;
-            }
-
-            bool isExpert = tensor.Name.Contains(".experts.", StringComparison.Ordinal);
-            if (isExpert && tensor.Packed is { Type: not "nf4" }) found.Add(LintRules.PackedExpertType, LintLevel.Error, tensor.Name);
-            if (isExpert && tensor.Packed is null) found.Add(LintRules.PlainExperts, LintLevel.Error, tensor.Name);
+            if (tensor is null) found.AddWhole(RuleOf(limit), LintLevel.Error, RuleOf(limit).Title);
+            else found.Add(RuleOf(limit), LintLevel.Error, tensor);
         }
 
-        if (checkpoint.Config?.TorchDType == "float32") found.AddWhole(LintRules.Float32, LintLevel.Error, LintRules.Float32.Title);
         if (checkpoint.Weights.Weights.Any(static weight => weight is BnbWeight { IsNested: true }))
             found.AddWhole(LintRules.OffsetRounded, LintLevel.Note, LintRules.OffsetRounded.Title);
     }
+
+    private static LintRule RuleOf(ServerLimit limit) => limit switch
+    {
+        ServerLimit.StorageType => LintRules.StorageType,
+        ServerLimit.Float32 => LintRules.Float32,
+        ServerLimit.PackedExpertType => LintRules.PackedExpertType,
+        ServerLimit.PlainExperts => LintRules.PlainExperts,
+        _ => LintRules.Capitals,
+    };
 
     /// <summary>A fused layer is packed whole or plain whole, and a plain one must be skipped by its fused name.</summary>
     private void Groups()

@@ -66,7 +66,7 @@ internal static class AtlasRules
 
         if (facts.Has(LayerKind.Kept))
         {
-            return IsKeptInFloat32(known)
+            return IsKeptInFloat32(known, context)
                 ? LinearRules.Excluded(RuleIds.KeepFloat32, "its loader keeps it in float32")
                 : LinearRules.Excluded(RuleIds.Head, $"{known.Class.Name} keeps it by default: an output head, tied or last", module.Leaf);
         }
@@ -80,19 +80,17 @@ internal static class AtlasRules
     // Loaders add these names to every list, so that a packed layer among them would meet a plain one.
     private static Verdict? KeptOnLoading(KnownTensor known, RuleContext context)
     {
-        bool kept = IsKeptInFloat32(known) && context.Options.Target != PolicyTarget.CompressedTensors;
+        bool kept = IsKeptInFloat32(known, context) && context.Options.Target != PolicyTarget.CompressedTensors;
         return kept ? LinearRules.Excluded(RuleIds.KeepFloat32, "its loader keeps it in float32") with { Forced = true } : null;
     }
 
-    private static bool IsKeptInFloat32(KnownTensor known)
+    private static bool IsKeptInFloat32(KnownTensor known, RuleContext context)
     {
         for (int i = 0; i < known.MemoryNames.Count; i++)
         {
-            Loader loader = known.Class.Loaders[i];
-            if (known.Facts.Kinds[i] == LayerKind.Absent || !known.Class.KeptInFloat32.TryGetValue(loader, out var kept) || kept.Count == 0) continue;
+            if (known.Facts.Kinds[i] == LayerKind.Absent) continue;
             string module = ModuleName.PathOfWeight(known.MemoryNames[i]) ?? known.MemoryNames[i];
-            var list = new SkipLists.SkipList(kept);
-            if (loader == Loader.Transformers5 ? list.MatchesV5(module) : list.MatchesV4(module)) return true;
+            if (context.KeptInFloat32.InSome(known.Class, known.Class.Loaders[i], module)) return true;
         }
 
         return false;

@@ -45,6 +45,9 @@ internal sealed class RuleContext
     /// <summary>What the atlas knows about the model.</summary>
     public KnownModel Known { get; }
 
+    /// <summary>What the classes keep in float32.</summary>
+    public KeptInFloat32 KeptInFloat32 { get; } = new();
+
     /// <summary>The user's choices.</summary>
     public PolicyOptions Options { get; }
 

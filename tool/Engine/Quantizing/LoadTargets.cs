@@ -78,20 +78,21 @@ internal static class LoadTargets
     private static (string, string)? Engine(string library, QuantizeRequest request, Checkpoint source, PolicyResult policy)
     {
         if (!IsBitsAndBytes(request)) return null;
-        if (request.Recipe is Blockwise4Recipe { QuantStorage: not DType.U8 })
-            return ($"{library} reads uint8 storage only", "use --quant-storage uint8");
-        if (source.Tensors.Where(static tensor => tensor.Shape.Dimensions.Count == 2).All(static tensor => tensor.DType == DType.F32))
-            return ($"{library}'s bitsandbytes layers run in float16 and bfloat16 only", "cast the source to bfloat16 first");
-        bool isExpert(TensorDecision decision) => decision.Tensor.Name.Contains(".experts.", StringComparison.Ordinal);
-        bool packed = policy.Decisions.Any(decision => decision.Action == TensorAction.Quantize && isExpert(decision));
-        if (packed && request.Recipe.Type != "nf4")
-            return ($"{library} has packed experts as nf4 and int4 only", "use -t nf4 or -t int4");
-        bool plain = !packed && policy.Decisions.Any(decision => isExpert(decision) && decision.Tensor.Shape.Count >= 2);
-        if (plain) return ($"{library} takes all experts of a bitsandbytes checkpoint for packed", "use --experts pack, or -t int4");
-        bool capitals = request.Recipe is Int8Recipe && policy.Decisions.Any(static decision =>
-            decision.Action == TensorAction.Quantize && decision.Tensor.Name.Any(char.IsAsciiLetterUpper));
-        return capitals ? ($"{library} finds no int8 scales of layers with capitals in their names", "use -t nf4 or -t int4") : null;
+        bool isBytes = request.Recipe is not Blockwise4Recipe { QuantStorage: not DType.U8 };
+        IEnumerable<ServedTensor> tensors = policy.Decisions.Where(static decision => decision.Tensor.Shape.Count >= 2).Select(decision =>
+            decision.Action == TensorAction.Quantize ? new ServedTensor(decision.Tensor.Name, request.Recipe.Type, isBytes) : new ServedTensor(decision.Tensor.Name, null));
+        bool runsInFloat32 = source.Tensors.Where(static tensor => tensor.Shape.Dimensions.Count == 2).All(static tensor => tensor.DType == DType.F32);
+        return ServerLimits.Of(tensors, runsInFloat32).Select(found => Refusal(library, found.Limit)).FirstOrDefault();
     }
+
+    private static (string, string)? Refusal(string library, ServerLimit limit) => limit switch
+    {
+        ServerLimit.StorageType => ($"{library} reads uint8 storage only", "use --quant-storage uint8"),
+        ServerLimit.Float32 => ($"{library}'s bitsandbytes layers run in float16 and bfloat16 only", "cast the source to bfloat16 first"),
+        ServerLimit.PackedExpertType => ($"{library} has packed experts as nf4 and int4 only", "use -t nf4 or -t int4"),
+        ServerLimit.PlainExperts => ($"{library} takes all experts of a bitsandbytes checkpoint for packed", "use --experts pack, or -t int4"),
+        _ => ($"{library} finds no int8 scales of layers with capitals in their names", "use -t nf4 or -t int4"),
+    };
 
     private static (string, string)? OnlyBitsAndBytes(string library, QuantizeRequest request) =>
         IsBitsAndBytes(request) ? null : ($"{library} reads bitsandbytes types only", "use -t nf4 or -t int8");

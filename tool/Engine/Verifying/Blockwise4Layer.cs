@@ -21,6 +21,9 @@ internal sealed class Blockwise4Layer(LayerPlan layer, BnbWeight weight, LayerCo
     // A mean of float32 values summed in any order of float32: some units in the last place.
     private const float OffsetTolerance = 4e-6f;
 
+    // A mean of scales in bfloat16, rounded to bfloat16.
+    private const float BFloat16OffsetTolerance = 1f / 128;
+
     private readonly Code4 _code = Code4Catalog.ByName(weight.State.QuantType);
     private readonly int _blocksize = weight.State.Blocksize;
     private readonly AbsmaxMean _mean = new();
@@ -41,7 +44,8 @@ internal sealed class Blockwise4Layer(LayerPlan layer, BnbWeight weight, LayerCo
             if (!weight.IsNested || weight.ValueCount == 0) return null;
             if (Searches) return weight.State.NestedOffset == 0 ? null : "nested_offset is not 0, as it is with searched scales";
             float own = _mean.Value, stored = weight.State.NestedOffset!.Value;
-            if (Math.Abs(own - stored) <= OffsetTolerance * Math.Max(Math.Abs(own), Math.Abs(stored))) return null;
+            float tolerance = weight.State.IsNestedBFloat16 ? BFloat16OffsetTolerance : OffsetTolerance;
+            if (Math.Abs(own - stored) <= tolerance * Math.Max(Math.Abs(own), Math.Abs(stored))) return null;
             return string.Create(CultureInfo.InvariantCulture, $"nested_offset is {stored:R}, the mean of absmax is {own:R}");
         }
     }
@@ -142,8 +146,10 @@ internal sealed class Blockwise4Layer(LayerPlan layer, BnbWeight weight, LayerCo
         _mean.Add(absmax);
         Span<byte> nestedCodes = buffers.Found.Raw.AsSpan(0, blocks);
         _reader!.ReadNested(firstBlock, nestedCodes, out float[] nested);
-        result.Absmax = AbsmaxComparison.CompareNested(
-            absmax, weight.State.NestedOffset!.Value, nestedCodes, nested, _reader.NestedMap, Context.Path);
+        float offset = weight.State.NestedOffset!.Value;
+        result.Absmax = weight.State.IsNestedBFloat16
+            ? AbsmaxComparison.CompareNestedBFloat16(absmax, offset, nestedCodes, foundAbsmax.Slice((int)(firstBlock - absmaxStart), blocks), Context.Path)
+            : AbsmaxComparison.CompareNested(absmax, offset, nestedCodes, nested, _reader.NestedMap, Context.Path);
     }
 
     /// <summary>The same for searched scales; and the first block's scale is compared with all others.</summary>

@@ -33,34 +33,30 @@ internal static class ConfigAudit
             yield break;
         }
 
-        bool isPacked = quantized.Weights.Any(weight => weight is Int4Weight or ScaledFloatWeight);
-        string method = isPacked ? "compressed-tensors" : "bitsandbytes";
-        if (config.QuantMethod != method)
-            yield return new Finding(Rule, $"quant_method is {DisplayText.Escape(config.QuantMethod ?? "missing")}, not {method}", Fails: true);
-        if (isPacked && quantized.Weights.Any(weight => weight is not (Int4Weight or ScaledFloatWeight)))
-            yield return new Finding(Rule, "there are weights of bitsandbytes and of compressed-tensors: no loader takes both", Fails: true);
-        IEnumerable<Finding> findings = isPacked
-            ? Int4ConfigAudit.Run(quantized, settings, facts)
-            : BitsAndBytes(quantized, config.Settings!.Value, settings).Concat(SkipListFindings(quantized, settings, facts));
-        foreach (Finding finding in findings) yield return finding;
+        IEnumerable<Finding> lists = IsPacked(quantized)
+            ? Int4ConfigAudit.List(quantized, settings, facts)
+            : SkipListFindings(quantized, settings, facts);
+        foreach (Finding finding in Members(quantized).Concat(lists)) yield return finding;
     }
 
     /// <summary>What the members say about the tensors, lists of modules aside.</summary>
     public static IEnumerable<Finding> Members(QuantizedCheckpoint quantized)
     {
         if (quantized.Source.Config is not { Quantization: { } settings } config) yield break;
-        bool isInt4 = quantized.Weights.Any(weight => weight is Int4Weight);
-        string method = isInt4 ? "compressed-tensors" : "bitsandbytes";
+        bool isPacked = IsPacked(quantized);
+        string method = isPacked ? "compressed-tensors" : "bitsandbytes";
         if (config.QuantMethod != method)
             yield return new Finding(Rule, $"quant_method is {DisplayText.Escape(config.QuantMethod ?? "missing")}, not {method}", Fails: true);
-        if (isInt4 && quantized.Weights.Any(weight => weight is not Int4Weight))
+        if (isPacked && quantized.Weights.Any(weight => weight is not (Int4Weight or ScaledFloatWeight)))
             yield return new Finding(Rule, "there are weights of bitsandbytes and of compressed-tensors: no loader takes both", Fails: true);
-        if (!config.Has("quantization_config")) yield break;
-        IEnumerable<Finding> findings = isInt4
+        IEnumerable<Finding> findings = isPacked
             ? Int4ConfigAudit.Members(quantized, settings)
-            : BitsAndBytes(quantized, config.Root.GetProperty("quantization_config"), settings);
+            : BitsAndBytes(quantized, config.Settings!.Value, settings);
         foreach (Finding finding in findings) yield return finding;
     }
+
+    /// <summary>Weights of compressed-tensors, not of bitsandbytes.</summary>
+    private static bool IsPacked(QuantizedCheckpoint quantized) => quantized.Weights.Any(static weight => weight is Int4Weight or ScaledFloatWeight);
 
     private static IEnumerable<Finding> BitsAndBytes(QuantizedCheckpoint quantized, JsonElement json, QuantizationSettings settings)
     {

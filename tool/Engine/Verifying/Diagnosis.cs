@@ -16,7 +16,7 @@ internal static class Diagnosis
     public static bool Is(Finding finding) => finding.Rule == "diagnosis";
 
     /// <summary>The error for a QUANTIZED without quantized weights: the wrong way round, or not quantized yet.</summary>
-    public static UserErrorException NotQuantized(VerifyRequest request, Checkpoint source)
+    public static UserErrorException NotQuantized(VerifyRequest request, Checkpoint quantized, Checkpoint source)
     {
         bool swapped = DataTypeCatalog.Read(source).Weights.Count > 0;
         return new UserErrorException(
@@ -29,7 +29,7 @@ internal static class Diagnosis
             File = request.QuantizedPath,
             Action = swapped
                 ? $"dotnet bnb verify {request.SourcePath} --source {request.QuantizedPath}"
-                : $"quantize it first: dotnet bnb quantize {request.QuantizedPath} --output DIR",
+                : LeftoverConfig.Action(quantized) ?? $"quantize it first: dotnet bnb quantize {request.QuantizedPath} --output DIR",
         };
     }
 

@@ -31,8 +31,5 @@ internal static class FieldNames
         return parts.Length >= 2 && parts[^1] is "weight" or "bias" && Heads.Contains(parts[^2]);
     }
 
-    /// <summary>The scale of a quantized key or value cache, which compressed-tensors stores beside the weights.</summary>
-    public static bool IsCacheScale(string name) => Leaf(name) is "k_scale" or "v_scale" or "q_scale" or "k_zero_point" or "v_zero_point";
-
     private static string Leaf(string name) => name[(name.LastIndexOf('.') + 1)..];
 }

@@ -5,6 +5,8 @@ using Bnb.Formats.Checkpoints;
 using Bnb.Formats.CompressedTensors;
 using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
+using Bnb.Formats.ScaledFloats;
+using Bnb.Formats.Tensors;
 
 namespace Bnb.Engine.Verifying;
 
@@ -22,28 +24,48 @@ internal static class Int4ConfigAudit
                 Rule, $"quantization_status is {DisplayText.Escape(settings.Status ?? "missing")}: loaders unpack only what is compressed", Fails: true);
         }
 
-        List<Int4Weight> weights = [.. quantized.Weights.OfType<Int4Weight>()];
-        foreach ((long groupSize, bool isSymmetric) in weights.Select(weight => (weight.GroupSize, weight.IsSymmetric)).Distinct())
+        var targets = new GroupTargets(settings.Groups);
+        HashSet<(long GroupSize, bool IsSymmetric)> unsaid = [];
+        List<string> untargeted = [];
+        foreach (QuantizedWeight weight in quantized.Weights.Where(static weight => weight is Int4Weight or ScaledFloatWeight))
         {
-            if (settings.Groups.Any(group => (group.GroupSize ?? groupSize) == groupSize && (group.IsSymmetric ?? true) == isSymmetric)) continue;
+            if (targets.Of(ModuleName.WithoutWeight(weight.Name)) is not { } group) untargeted.Add(weight.Name);
+            else if (weight is Int4Weight groups && !Says(group, groups)) unsaid.Add((groups.GroupSize, groups.IsSymmetric));
+        }
+
+        foreach ((long groupSize, bool isSymmetric) in unsaid)
+        {
             yield return new Finding(
                 Rule, $"no config group has group_size {groupSize} and symmetric {(isSymmetric ? "true" : "false")}, as tensors have", Fails: true);
         }
 
-        if (!settings.Groups.Any(group => group.Targets?.Contains("Linear") == true))
-            yield return new Finding(Rule, "no config group targets the class Linear: loaders look for other modules", Fails: true);
+        if (untargeted.Count > 0)
+        {
+            yield return new Finding(
+                Rule, $"{untargeted.Count} quantized weights are the target of no config group, first {DisplayText.Escape(untargeted[0])}: loaders take other modules", Fails: true);
+        }
     }
 
-    public static IEnumerable<Finding> Run(QuantizedCheckpoint quantized, QuantizationSettings settings, ModelFacts facts)
+    /// <summary>A group size that is -1, or absent with the strategy "channel", is one group a row.</summary>
+    private static bool Says(QuantizationGroup group, Int4Weight weight) => (group.IsSymmetric ?? true) == weight.IsSymmetric
+        && group.GroupSize switch
+        {
+            > 0 and { } size => weight.GroupSize == size,
+            null => group.Strategy != "channel" || weight.GroupCount == 1,
+            _ => weight.GroupCount == 1,
+        };
+
+    /// <summary>The ignore list, by every reader.</summary>
+    public static IEnumerable<Finding> List(QuantizedCheckpoint quantized, QuantizationSettings settings, ModelFacts facts)
     {
-        foreach (Finding finding in Members(quantized, settings)) yield return finding;
         List<Int4Weight> weights = [.. quantized.Weights.OfType<Int4Weight>()];
+        var targets = new GroupTargets(settings.Groups);
         int blocksize = (int)Math.Clamp(weights.Select(weight => weight.GroupSize).DefaultIfEmpty(1).Max(), 1, int.MaxValue);
         IReadOnlyList<IgnoreDisagreement> disagreements = IgnoreAudit.Run(
             settings.Ignore ?? [],
             FusedGroups.Usual,
             [.. weights.Select(weight => ModuleName.WithoutWeight(weight.Name))],
-            [.. ConfigAudit.PlainLinears(quantized, facts, PolicyTarget.Bnb4, blocksize)]);
+            [.. ConfigAudit.PlainLinears(quantized, facts, PolicyTarget.Bnb4, blocksize).Where(name => targets.Of(name) is not null)]);
         foreach (IgnoreDisagreement found in disagreements)
             yield return new Finding(Rule, Text(found), Fails: found.Problem is IgnoreProblem.IgnoresQuantized or IgnoreProblem.Refuses);
     }

@@ -12,6 +12,9 @@ namespace Bnb.Engine.Verifying;
 /// <summary>INT4 of compressed-tensors.</summary>
 internal sealed class Int4Layer(LayerPlan layer, Int4Weight weight, LayerContext context) : RowLayer(layer, context)
 {
+    // A guess at the cause must not read half a layer.
+    private const int LongestGuess = 1 << 16;
+
     private readonly int _groupSize = (int)weight.GroupSize;
     private readonly ElementType _type = layer.Source.Quantization!.ElementType;
     private readonly ElementType _scaleType = FloatTypes.Of(weight.Scale.DType) ?? layer.Source.Quantization!.ElementType;
@@ -22,6 +25,7 @@ internal sealed class Int4Layer(LayerPlan layer, Int4Weight weight, LayerContext
 
     public override bool LooksTransposed()
     {
+        if (_groupSize > LongestGuess) return false;
         int groups = Math.Max(1, 4096 / _groupSize), count = (int)Math.Min(groups * (long)_groupSize, weight.ValueCount);
         groups = count / _groupSize;
         var buffers = new WorkerBuffers(count * 8, count * 8, count / 2, groups);

@@ -41,7 +41,7 @@ internal sealed record VerifyPlan(
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: false, followSymlinks: true);
         if (quantized.Weights.Count == 0 && !quantized.Problems.Any(problem => problem.IsFatal))
         {
-            throw Diagnosis.NotQuantized(request, source);
+            throw Diagnosis.NotQuantized(request, quantized.Source, source);
         }
 
         ModelFacts facts = ModelFactsReader.Read(source.Config ?? quantized.Source.Config);
@@ -79,7 +79,7 @@ internal sealed record VerifyPlan(
                 plain.Add((tensor, original));
                 renamed.Add(name);
             }
-            else if (FieldNames.IsCacheScale(tensor.Name))
+            else if (CacheScales.IsName(tensor.Name))
             {
                 findings.Add(new Finding("structure", $"{DisplayText.Escape(tensor.Name)} is the scale of a quantized cache, not a weight: not in the source", Fails: false));
             }
@@ -162,10 +162,11 @@ internal sealed record VerifyPlan(
         return new LayerPlan(weight, original with { Decision = decision, Quantization = quantization });
     }
 
-    /// <summary>Its arithmetic depends on the weights' dtype, which the scales show, and is defined for three group sizes.</summary>
+    /// <summary>Its arithmetic depends on the weights' dtype, which the scales show; a search is made for three group sizes.</summary>
     private static string? Unverifiable(Int4Weight weight, Quantization quantization)
     {
-        if (!QuantizeGroups4.IsGroupSize((int)Math.Min(weight.GroupSize, int.MaxValue))) return $"its groups are of {weight.GroupSize} values, not 32, 64 or 128";
+        if (quantization.Scale == ScaleRule.Search && !QuantizeGroups4.IsGroupSize((int)weight.GroupSize))
+            return $"its groups are of {weight.GroupSize} values, and scales are searched for 32, 64 and 128";
         if (quantization.Scale == ScaleRule.Search) return weight.IsSymmetric ? null : "searched scales have no zero points";
         DType expected = FloatTypes.Stored(quantization.ElementType);
         return weight.Scale.DType == expected ? null : $"its scales are {weight.Scale.DType.Name()}, the source gives {expected.Name()} ones";

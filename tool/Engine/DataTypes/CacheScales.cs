@@ -1,0 +1,22 @@
+using Bnb.Formats.Checkpoints;
+using Bnb.Formats.Tensors;
+
+namespace Bnb.Engine.DataTypes;
+
+/// <summary>
+/// Scales of a quantized key and value cache, which compressed-tensors stores beside the weights: a server's setting that
+/// belongs to the <c>quantization_config</c> and goes with it.
+/// </summary>
+internal static class CacheScales
+{
+    private static readonly string[] Leaves = ["k_scale", "v_scale", "q_scale", "k_zero_point", "v_zero_point"];
+
+    /// <summary>Whether a tensor is called like one.</summary>
+    public static bool IsName(string tensor) => Leaves.Contains(tensor[(tensor.LastIndexOf('.') + 1)..]);
+
+    /// <summary>The plain tensors of a checkpoint without them, where its config has a <c>kv_cache_scheme</c>; else all.</summary>
+    public static IReadOnlyList<CheckpointTensor> Without(QuantizedCheckpoint checkpoint) =>
+        checkpoint.Source.Config?.Quantization is { HasCacheScheme: true }
+            ? [.. checkpoint.Plain.Where(static tensor => !IsName(tensor.Name))]
+            : checkpoint.Plain;
+}

@@ -1,0 +1,28 @@
+using Bnb.Engine.Architectures;
+using Bnb.Engine.Policy.SkipLists;
+
+namespace Bnb.Engine.Policy;
+
+/// <summary>
+/// Whether a class's own list (<c>_keep_in_fp32_modules</c>), which its loader adds to every other, holds a module. Not
+/// thread-safe, as its lists are not.
+/// </summary>
+internal sealed class KeptInFloat32
+{
+    private readonly Dictionary<(ModelClass Class, Loader Loader), SkipList?> _lists = [];
+
+    /// <summary>In some version of the loader: such a module must not be packed.</summary>
+    public bool InSome(ModelClass model, Loader loader, string module) => List(model, loader) is { } list
+        && (loader == Loader.Transformers5 ? list.MatchesV5(module) || list.MatchesV5Anchored(module) : list.MatchesV4(module));
+
+    /// <summary>In every version of the loader: such a module need not be in a list.</summary>
+    public bool InEvery(ModelClass model, Loader loader, string module) => List(model, loader) is { } list
+        && (loader == Loader.Transformers5 ? list.MatchesV5(module) && list.MatchesV5Anchored(module) : list.MatchesV4(module));
+
+    private SkipList? List(ModelClass model, Loader loader)
+    {
+        if (!_lists.TryGetValue((model, loader), out SkipList? list))
+            _lists[(model, loader)] = list = model.KeptInFloat32.GetValueOrDefault(loader) is { Count: > 0 } names ? new SkipList(names) : null;
+        return list;
+    }
+}
