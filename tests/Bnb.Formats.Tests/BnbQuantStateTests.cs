@@ -30,6 +30,16 @@ public sealed class BnbQuantStateTests
     }
 
     [Fact]
+    public void Parse_NestedBFloat16_IsKept()
+    {
+        BnbQuantState state = BnbQuantState.Parse(Encoding.UTF8.GetBytes(Nested.Replace("float32", "bfloat16", StringComparison.Ordinal)), "f", "t");
+
+        Assert.True(state.IsNestedBFloat16);
+        Assert.Equal(state, BnbQuantState.Parse(state.ToUtf8(), "f", "t"));
+        Assert.NotEqual(state, state with { NestedDType = "float32" });
+    }
+
+    [Fact]
     public void MaxUtf8Length_AnyOffset_IsEnough()
     {
         // All bit patterns cannot be tried; these are every exponent with the mantissas that print longest and shortest, and random ones.
@@ -71,6 +81,7 @@ public sealed class BnbQuantStateTests
     [InlineData("""{"quant_type": "nf4", "blocksize": 64, "dtype": "bfloat16", "shape": [1, 1], "nested_blocksize": 64, "nested_dtype": "float32", "nested_offset": 0.5}""")]
     [InlineData("""{"quant_type": "nf4", "blocksize": 64, "dtype": "bfloat16", "shape": [1, 1], "nested_blocksize": 256, "nested_dtype": "float32", "nested_offset": NaN}""")]
     [InlineData("""{"quant_type": "nf4", "blocksize": 64, "dtype": "bfloat16", "shape": [1, 1], "nested_blocksize": 256, "nested_dtype": "float32", "nested_offset": 1e39}""")]
+    [InlineData("""{"quant_type": "nf4", "blocksize": 64, "dtype": "bfloat16", "shape": [1, 1], "nested_blocksize": 256, "nested_dtype": "float16", "nested_offset": 0.5}""")]
     [InlineData("""{"quant_type": "\ud800", "blocksize": 64, "dtype": "bfloat16", "shape": [1, 1]}""")]
     public void Parse_AnythingElse_IsRefused(string json)
     {

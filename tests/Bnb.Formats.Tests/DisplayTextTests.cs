@@ -15,6 +15,16 @@ public sealed class DisplayTextTests
     [InlineData("日本 😀", "日本 😀")]
     public void Escape_Text_IsSafeToShow(string text, string shown) => Assert.Equal(shown, DisplayText.Escape(text));
 
+    [Theory]
+    [InlineData("a\u001b\\b", "a\\x1b\\b")]
+    [InlineData("a\\x1b", "a\\x1b")]
+    [InlineData("\u202e", "\\u202e")]
+    public void EscapeAgain_Text_IsSafeToShowAndStaysSo(string text, string shown)
+    {
+        Assert.Equal(shown, DisplayText.EscapeAgain(text));
+        Assert.Equal(shown, DisplayText.EscapeAgain(shown));
+    }
+
     [Fact]
     public void Escape_LoneSurrogate_IsEscaped() => Assert.Equal("a\\ud800", DisplayText.Escape("a\ud800"));
 

@@ -17,6 +17,10 @@ internal sealed class SimulatedLoaders(AtlasCheckpoint checkpoint, PolicyResult 
 
     private bool IsInt4 => target == PolicyTarget.CompressedTensors;
 
+    /// <summary>Experts are packed that transformers 5 fuses and bitsandbytes cannot: it does not load the file, by the user's choice.</summary>
+    public bool LeavesExpertsAside => !IsInt4 && checkpoint.Tensors.Exists(item =>
+        _packed.Contains(item.Tensor.Name) && item.Facts.Has(LayerKind.Expert));
+
     /// <summary>One line for each layer that a loader builds otherwise than the file is.</summary>
     public IEnumerable<string> Disagreements()
     {

@@ -23,7 +23,21 @@ public sealed class FieldCheckpointTests : IDisposable
 
         Refusal.AssertIs(run, ExitCode.InputMalformed, "TENSOR-EMPTY");
         Assert.Contains("model.embed_tokens.weight", run.Error, StringComparison.Ordinal);
+        Assert.Contains("gather", run.Error, StringComparison.Ordinal);
         Refusal.AssertNothingWritten(_folder["out"]);
+    }
+
+    [Theory]
+    [InlineData("model.layers.1.self_attn.o_proj.weight", true)]
+    [InlineData("model.extra_buffer", false)]
+    public void Quantize_OtherEmptyTensors_AreRefusedOnlyWhereALayerIsMissing(string name, bool isRefused)
+    {
+        string source = CheckpointBuilder.SingleFile(_folder["empty"], [TestTensor.Floats(Query, "BF16", 64, 64), new TestTensor(name, "BF16", [0], [])]);
+
+        ToolRun run = ToolRun.Of("quantize", source, "--output", _folder["out"]);
+
+        Assert.Equal(isRefused ? ExitCode.InputMalformed : ExitCode.Done, run.Exit);
+        Assert.Contains(isRefused ? "TENSOR-EMPTY" : "1 tensors have no elements, first model.extra_buffer", run.Error, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -45,10 +59,13 @@ public sealed class FieldCheckpointTests : IDisposable
     [Theory]
     [InlineData(Query + "._data", Query + "._scale", "quanto")]
     [InlineData("model.layers.0.self_attn.q_proj.W_q", "model.layers.0.self_attn.q_proj.meta.scale", "HQQ")]
-    public void Quantize_OtherQuantizers_AreRefusedByName(string codes, string scale, string name)
+    [InlineData(Query, "model.layers.0.self_attn.q_proj.scales", "MLX", "U32")]
+    [InlineData(Query, Query + "_scale", "I8 codes with a weight_scale")]
+    [InlineData(Query, Query + "_scale", "the scale of a quantized weight", "U8")]
+    public void Quantize_OtherQuantizers_AreRefusedByName(string codes, string scale, string name, string dtype = "I8")
     {
         string source = CheckpointBuilder.SingleFile(
-            _folder["other"], [TestTensor.Numbered(codes, "I8", 64, 64), TestTensor.Floats(scale, "BF16", 64, 1)]);
+            _folder["other"], [TestTensor.Numbered(codes, dtype, 64, 64), TestTensor.Floats(scale, "BF16", 64, 1)]);
 
         ToolRun run = ToolRun.Of("quantize", source, "--output", _folder["out"]);
 

@@ -40,7 +40,8 @@ internal static class WeightForm
     /// <summary>Whether codes and scales of the two belong to each other one by one.</summary>
     public static bool CodesCompare(QuantizedWeight a, QuantizedWeight b) => (a, b) switch
     {
-        (BnbWeight x, BnbWeight y) => x.Type == y.Type && x.State.Blocksize == y.State.Blocksize,
+        (BnbWeight x, BnbWeight y) => x.Type == y.Type && x.State.Blocksize == y.State.Blocksize
+            && (!x.IsNested || !y.IsNested || x.State.NestedDType == y.State.NestedDType),
         (Int8Weight, Int8Weight) => true,
         (Int4Weight x, Int4Weight y) => x.GroupSize == y.GroupSize && x.IsSymmetric == y.IsSymmetric,
         _ => false,

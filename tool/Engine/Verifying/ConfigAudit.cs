@@ -33,6 +33,8 @@ internal static class ConfigAudit
             yield break;
         }
 
+        // Of what could not be read a finding tells already.
+        if (quantized.Weights.Count == 0) yield break;
         IEnumerable<Finding> lists = IsPacked(quantized)
             ? Int4ConfigAudit.List(quantized, settings, facts)
             : SkipListFindings(quantized, settings, facts);
