@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Bnb.Engine.Errors;
 using Bnb.TestKit;
 using Bnb.Tool.Tests.Policy;
 using Xunit;
