@@ -26,7 +26,7 @@ internal static class AtlasRules
             ?? KeptOnLoading(known, context)
             ?? ByChoice(tensor, module, known, context)
             ?? LinearRules.Unaligned(tensor, transpose, context.Options)
-            ?? Quantize(known, transpose);
+            ?? Quantize(known, transpose, context);
         return verdict with
         {
             Unaligned = LinearRules.IsUnaligned(tensor, transpose, context.Options),
@@ -34,10 +34,10 @@ internal static class AtlasRules
         };
     }
 
-    private static Verdict Quantize(KnownTensor known, bool transpose)
+    private static Verdict Quantize(KnownTensor known, bool transpose, RuleContext context)
     {
         string layer = transpose ? "Conv1D layer, transposed" : known.Facts.IsExpert ? "an expert's linear layer" : "linear layer";
-        return new Verdict(TensorAction.Quantize, RuleIds.Linear, $"{layer} of {known.Class.Name}");
+        return new Verdict(TensorAction.Quantize, RuleIds.Linear, context.Reason(layer, known.Class));
     }
 
     private static Verdict NotLinear(ModuleName module, KnownTensor known, RuleContext context)
@@ -86,11 +86,13 @@ internal static class AtlasRules
 
     private static bool IsKeptInFloat32(KnownTensor known, RuleContext context)
     {
-        for (int i = 0; i < known.MemoryNames.Count; i++)
+        IReadOnlyList<string>? names = null;
+        for (int i = 0; i < known.Class.Loaders.Count; i++)
         {
-            if (known.Facts.Kinds[i] == LayerKind.Absent) continue;
-            string module = ModuleName.PathOfWeight(known.MemoryNames[i]) ?? known.MemoryNames[i];
-            if (context.KeptInFloat32.InSome(known.Class, known.Class.Loaders[i], module)) return true;
+            Loader loader = known.Class.Loaders[i];
+            if (known.Facts.Kinds[i] == LayerKind.Absent || !context.KeptInFloat32.HasAny(known.Class, loader)) continue;
+            string name = (names ??= known.MemoryNames())[i];
+            if (context.KeptInFloat32.InSome(known.Class, loader, ModuleName.PathOfWeight(name) ?? name)) return true;
         }
 
         return false;

@@ -11,6 +11,9 @@ internal sealed class KeptInFloat32
 {
     private readonly Dictionary<(ModelClass Class, Loader Loader), SkipList?> _lists = [];
 
+    /// <summary>Whether the loader keeps any module of the class.</summary>
+    public bool HasAny(ModelClass model, Loader loader) => List(model, loader) is not null;
+
     /// <summary>In some version of the loader: such a module must not be packed.</summary>
     public bool InSome(ModelClass model, Loader loader, string module) => List(model, loader) is { } list
         && (loader == Loader.Transformers5 ? list.MatchesV5(module) || list.MatchesV5Anchored(module) : list.MatchesV4(module));

@@ -12,6 +12,7 @@ internal sealed class RuleContext
     private readonly HashSet<string> _attentionParents = new(StringComparer.Ordinal);
     private readonly HashSet<string> _blocksWithExperts = new(StringComparer.Ordinal);
     private readonly HashSet<string> _weights = new(StringComparer.Ordinal);
+    private readonly Dictionary<(string Layer, ModelClass Class), string> _reasons = [];
     private readonly bool _innerProjOut;
 
     /// <summary>Scans the names once.</summary>
@@ -79,6 +80,13 @@ internal sealed class RuleContext
     public bool IsGateOfFeedForward(ModuleName module) =>
         (_weights.Contains(module.Parent + ".up.weight") || _weights.Contains(module.Parent + ".up_proj.weight"))
         && !_weights.Contains(module.Parent + ".gate_proj.weight") && !_blocksWithExperts.Contains(module.Parent);
+
+    /// <summary>Says what a layer is of which class; one text for all layers of which it is true.</summary>
+    public string Reason(string layer, ModelClass model)
+    {
+        if (!_reasons.TryGetValue((layer, model), out string? reason)) _reasons[(layer, model)] = reason = $"{layer} of {model.Name}";
+        return reason;
+    }
 
     /// <summary>Dimensions as text, for reasons.</summary>
     public static string Describe(IReadOnlyList<long> shape) =>
