@@ -39,19 +39,24 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
 
     /// <summary>Reports a mistake in the command line itself: one error, one hint, no page of help.</summary>
     /// <param name="args">The words as given; with --json among them the error is said as JSON too.</param>
-    public ExitCode Usage(ParseResult parsed, IReadOnlyList<string> args)
+    /// <param name="recipe">The recipe file that the mistake is in; null when it was typed.</param>
+    public ExitCode Usage(ParseResult parsed, IReadOnlyList<string> args, string? recipe)
     {
-        // A typo in a command's name also makes the name "missing": the word that was not understood says more.
-        string message = (parsed.Errors.FirstOrDefault(error => error.Message.StartsWith("Unrecognized", StringComparison.Ordinal))
-            ?? parsed.Errors[0]).Message.TrimEnd('.');
+        string message = Mistake(parsed).TrimEnd('.');
         string help = $"dotnet bnb {string.Join(' ', CommandPath(parsed.CommandResult))}--help";
         string? meant = SecondPath(parsed) ?? args.Select(word => Suggestion(word, parsed.CommandResult.Command)).FirstOrDefault(word => word is not null);
         var usage = new UserErrorException(ExitCode.Usage, "USAGE", message)
         {
-            Action = meant is null ? $"see {help}" : $"did you mean {meant}? See {help}",
+            File = recipe,
+            Action = recipe is not null ? "correct the recipe file" : meant is null ? $"see {help}" : $"did you mean {meant}? See {help}",
         };
         return Report(usage, args.Contains("--json"), "nothing was written");
     }
+
+    /// <summary>The one mistake of a command line that is reported.</summary>
+    // A typo in a command's name also makes the name "missing": the word that was not understood says more.
+    public static string Mistake(ParseResult parsed) =>
+        (parsed.Errors.FirstOrDefault(error => error.Message.StartsWith("Unrecognized", StringComparison.Ordinal)) ?? parsed.Errors[0]).Message;
 
     /// <summary>Reports what made it pointless to look at the command line any further.</summary>
     public ExitCode Refuse(UserErrorException error, IReadOnlyList<string> args) => Report(error, args.Contains("--json"), "nothing was written");
@@ -65,7 +70,7 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            var denied = new UserErrorException(ExitCode.OutputRefused, "LOG-FILE", "the log file cannot be written", failure) { File = logFile };
+            var denied = new UserErrorException(ExitCode.OutputRefused, "LOG-FILE", "the log file cannot be written", failure) { File = logFile, Action = "name another --log-file" };
             return Report(denied, json, "nothing was written");
         }
 

@@ -10,6 +10,9 @@ namespace Bnb.Cli.Options;
 /// </summary>
 internal static class Choice
 {
+    // No buffer, file or GPU is as small as this.
+    private const long SmallestWithoutUnit = 1024;
+
     /// <summary>One word of a fixed list, exactly as written there.</summary>
     public static Func<ArgumentResult, T> Parser<T>(IReadOnlyDictionary<string, T> choices) => result =>
     {
@@ -24,7 +27,13 @@ internal static class Choice
     public static long Size(ArgumentResult result)
     {
         string text = result.Tokens[^1].Value;
-        if (ByteSize.TryParse(text, out long bytes)) return bytes;
+        if (ByteSize.TryParse(text, out long bytes))
+        {
+            bool forgotUnit = bytes < SmallestWithoutUnit && char.IsAsciiDigit(text.Trim()[^1]);
+            if (forgotUnit) result.AddError($"{OptionName(result)} cannot take '{text}', which is {text.Trim()} bytes; did you mean {text.Trim()}GB, or {text.Trim()}GiB?");
+            return bytes;
+        }
+
         result.AddError($"{OptionName(result)} cannot read '{text}' as a size; {SizeHint(text)}");
         return 0;
     }
