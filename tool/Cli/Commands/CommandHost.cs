@@ -121,8 +121,10 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
     }
 
     /// <summary>The command or option nearest to a word that is neither, when it is near enough to be a typo.</summary>
-    private static string? Suggestion(string word, Command command)
+    private static string? Suggestion(string given, Command command)
     {
+        // --bits=4 is --bits with a value.
+        string word = given.StartsWith('-') ? given.Split('=', ':')[0] : given;
         List<string> known = [.. command.Subcommands.Select(sub => sub.Name), .. command.Options.Select(option => option.Name)];
         bool looksLikeOne = word.StartsWith('-') || command.Subcommands.Count > 0;
         if (!looksLikeOne || known.Contains(word) || command.Options.Any(option => option.Aliases.Contains(word))) return null;
@@ -131,12 +133,12 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
             ?? NearestNames.Within(word, known, MostTypos);
     }
 
-    /// <summary>Most tools take the output as a second path.</summary>
+    /// <summary>Most tools take the output, or what to compare with, as a second path.</summary>
     private static string? SecondPath(ParseResult parsed)
     {
-        Option? output = parsed.CommandResult.Command.Options.FirstOrDefault(option => option.Name == "--output");
-        bool isMissing = output is not null && parsed.GetResult(output) is null or { Tokens.Count: 0 };
-        return isMissing && parsed.UnmatchedTokens is [{ Length: > 0 } word] && word[0] != '-' ? $"--output {word}" : null;
+        Option? path = parsed.CommandResult.Command.Options.FirstOrDefault(option => option.Name is "--output" or "--source");
+        bool isMissing = path is not null && parsed.GetResult(path) is null or { Tokens.Count: 0 };
+        return isMissing && parsed.UnmatchedTokens is [{ Length: > 0 } word] && word[0] != '-' ? $"{path!.Name} {word}" : null;
     }
 
     private static IEnumerable<string> CommandPath(CommandResult result) =>

@@ -75,7 +75,7 @@ internal static class QuantizeCommand
         ]) command.Add(option);
         command.Validators.Add(result =>
         {
-            if (result.GetResult(output) is null && !result.GetValue(dryRun) && !result.GetValue(printConfig)) result.AddError("Option '--output' is required");
+            if (result.GetResult(output) is null && !result.GetValue(dryRun) && !result.GetValue(printConfig)) result.AddError("Option '--output' is required; --dry-run shows what would be done without one");
             recipe.Validate(result, computeDType);
             OverrideOptions.Validate(result, overrides);
             if (recipe.Searches(result) && result.GetResult(nonFinite) is { Implicit: false, Tokens: [.., { Value: "keep" }] })

@@ -28,7 +28,7 @@ internal static class VerifyCommand
             HelpName = "N",
             CustomParser = Choice.Number(0, MostTokens),
         };
-        var seed = new Option<ulong>("--seed") { Description = "Seed of the random activations (default: 20231027)", HelpName = "N" };
+        var seed = new Option<ulong>("--seed") { Description = "Seed of the random activations (default: 20231027)", HelpName = "N", CustomParser = Choice.Seed };
         var outliers = new Option<int>("--outlier-channels")
         {
             Description = "Activation channels that are 20 times as large as the others (default: 0)",

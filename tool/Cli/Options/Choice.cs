@@ -56,9 +56,19 @@ internal static class Choice
     {
         string text = result.Tokens[^1].Value;
         if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && value >= least && value <= most) return value;
-        result.AddError($"{OptionName(result)} cannot take '{text}'; it is a whole number from {least} to {most}");
+        bool isThousands = text.Length > 1 && text[^1] is 'k' or 'K' && int.TryParse(text[..^1], NumberStyles.None, CultureInfo.InvariantCulture, out value) && value < most / 1024;
+        result.AddError($"{OptionName(result)} cannot take '{text}'; {(isThousands ? $"write {value * 1000}, or {value * 1024}" : $"it is a whole number from {least} to {most}")}");
         return least;
     };
+
+    /// <summary>A whole number of 64 bits.</summary>
+    public static ulong Seed(ArgumentResult result)
+    {
+        string text = result.Tokens[^1].Value;
+        if (ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value)) return value;
+        result.AddError($"{OptionName(result)} cannot take '{text}'; it is a whole number from 0 to {ulong.MaxValue}");
+        return 0;
+    }
 
     /// <summary>Any finite number.</summary>
     public static double Number(ArgumentResult result)
