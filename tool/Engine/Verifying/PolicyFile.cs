@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Policy;
-using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Text;
 using Bnb.Formats.Primitives;
 
