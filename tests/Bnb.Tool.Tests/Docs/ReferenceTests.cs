@@ -132,7 +132,7 @@ public sealed partial class ReferenceTests
         ToolRun.Succeed("quantize", folder["llama"], "--output", folder["llama-fp4"], "--type", "fp4");
         ToolRun.Succeed("quantize", folder["llama"], "--output", folder["llama-other"], "--quant-storage", "float16");
         ToolRun.Succeed("quantize", folder["llama"], "--output", folder["llama-int4"], "--type", "int4", "--symmetric", "false");
-        IEnumerable<string> located = arguments.Select(word => word.StartsWith('l') ? folder[word] : word);
+        IEnumerable<string> located = arguments.Select(word => word.StartsWith("llama", StringComparison.Ordinal) ? folder[word] : word);
         ToolRun run = ToolRun.Of([.. located, "--json"]);
         Assert.True(run.Exit is ExitCode.Done or ExitCode.Differs, run.Error);
         string section = string.Join('\n', Cli.Section("## JSON lines"));

@@ -54,7 +54,7 @@ internal static class RecipeArguments
 
     /// <summary>The file, when a mistake is one that the words alone do not make.</summary>
     public static string? Culprit(string mistake, IReadOnlyList<string> typed, RootCommand root) =>
-        FileOf(typed) is { } path && root.Parse(typed).Errors.All(error => error.Message != mistake) ? path : null;
+        FileOf(typed) is { } path && root.Parse(typed, new ParserConfiguration { ResponseFileTokenReplacer = null }).Errors.All(error => error.Message != mistake) ? path : null;
 
     private static void AddWords(List<string> words, Option option, string value, string path, string key)
     {
