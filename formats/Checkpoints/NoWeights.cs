@@ -27,7 +27,9 @@ internal static class NoWeights
             $"{FileProbe.ShortName(folder)} holds no weights that are read",
             folder,
             facts: [("found", found)],
-            action: "give a folder with model.safetensors or pytorch_model.bin, or with an index and its files");
+            action: others.Length > 0 && others.All(static name => name.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))
+                ? "GGUF is not read: give the safetensors files that these were converted from"
+                : "give a folder with model.safetensors or pytorch_model.bin, or with an index and its files");
     }
 
     private static CheckpointFormatException Pipeline(string folder, IReadOnlyList<string> names)
@@ -38,7 +40,9 @@ internal static class NoWeights
             $"{FileProbe.ShortName(folder)} is a diffusers pipeline; its weights are in component folders",
             folder,
             facts: [("components", components.Length > 0 ? ItemList.Names(components) : "none with weights that are read")],
-            action: $"give one component folder, for example {(components.Contains("unet") ? "unet" : "transformer")}/");
+            action: components.Length == 0
+                ? "download the weights of the component that is to be quantized"
+                : $"give one component folder, for example {Path.Combine(folder, components.FirstOrDefault(static name => name is "unet" or "transformer") ?? components[0])}");
     }
 
     private static bool HoldsWeights(string path) =>

@@ -10,12 +10,14 @@ namespace Bnb.Tool.Tests.Architecture;
 /// </summary>
 public sealed partial class UsingTests
 {
+    private static readonly string[] Folders = ["formats", "quant", "tool", "tests"];
+
     [Fact]
     public void Usings_OfEveryFile_AreInOrder()
     {
         string[] wrong =
         [
-            .. new[] { "formats", "quant", "tool", "tests" }
+            .. Folders
                 .SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Golden.RepositoryRoot, folder), "*.cs", SearchOption.AllDirectories))
                 .Where(path => !path.Split('/').Any(part => part is "obj" or "bin"))
                 .Select(path => (Path: path, Problem: Problem(File.ReadAllText(path))))
@@ -35,7 +37,7 @@ public sealed partial class UsingTests
 
     private static string? Problem(string source)
     {
-        Match[] usings = Using().Matches(source).ToArray();
+        Match[] usings = [.. Using().Matches(source).Cast<Match>()];
         return usings.Zip(usings.Skip(1)).Where(pair => string.CompareOrdinal(Key(pair.First), Key(pair.Second)) > 0)
             .Select(pair => $"`{pair.Second.Value}` comes before `{pair.First.Value}`").FirstOrDefault();
     }

@@ -33,6 +33,29 @@ public sealed class SuggestionTests
     [InlineData("for 12 % write 0.12", "verify", "a", "--source", "b", "--max-rel-error", "12%")]
     [InlineData("for 12 % write 0.12", "verify", "a", "--source", "b", "--max-rel-error", "12 %")]
     [InlineData("for 0.5 % write 0.005", "verify", "a", "--source", "b", "--max-kernel-error", "0.5%")]
+    [InlineData("did you mean int8?", "quantize", "model", "--output", "x", "--type", "INT8")]
+    [InlineData("did you mean verify?", "help", "verfy")]
+    [InlineData("did you mean quantize?", "help", "quant")]
+    [InlineData("did you mean quantize?", "convert", "--help")]
+    [InlineData("24 bytes; did you mean 24GB, or 24GiB?", "inspect", "model", "--fits", "24")]
+    [InlineData("24.5 bytes; did you mean 24.5GB, or 24.5GiB?", "inspect", "model", "--fits", "24.5")]
+    [InlineData("write 24GB for powers of 1000 or 24GiB", "inspect", "model", "--fits", "24G")]
+    [InlineData("did you mean --type nf4 for 4 bits", "quantize", "model", "--output", "x", "--bits=4")]
+    [InlineData("did you mean nf4?", "quantize", "model", "--output", "x", "--type", "q4")]
+    [InlineData("did you mean --source b?", "verify", "a", "b")]
+    [InlineData("did you mean --source b?", "evaluate", "a", "b")]
+    [InlineData("did you mean vllm?", "lint", "a", "--for", "VLLM")]
+    [InlineData("did you mean transformers5?", "quantize", "model", "--output", "x", "--loads-in", "transformers")]
+    [InlineData("did you mean cuda?", "quantize", "model", "--output", "x", "--device", "gpu")]
+    [InlineData("did you mean --version?", "-v")]
+    [InlineData("for a share of 0.9 write 90%", "quantize", "model", "--output", "x", "--min-coverage", "0.9")]
+    [InlineData("write 8000, or 8192", "inspect", "model", "--fits", "24GB", "--context", "8k")]
+    [InlineData("--dry-run shows what would be done", "quantize", "model")]
+    [InlineData("a whole number from 0 to 18446744073709551615", "verify", "a", "--source", "b", "--seed", "-1")]
+    [InlineData("--context needs --fits", "inspect", "model", "--context", "4096")]
+    [InlineData("--fits needs --dry-run", "quantize", "model", "--output", "x", "--fits", "24GiB")]
+    [InlineData("not --target-bits and --max-error: keep the one", "plan", "model", "--target-bits", "5", "--max-error", "0.1")]
+    [InlineData("plan needs a goal: --target-size, --target-bits or --max-error", "plan", "model")]
     public void Run_NearMiss_SaysWhatWasMeant(string said, params string[] args)
     {
         ToolRun run = ToolRun.Of(args);
@@ -53,7 +76,14 @@ public sealed class SuggestionTests
     {
         Assert.Equal(ToolRun.Succeed("quantize", "--help").Out, ToolRun.Succeed("help", "quantize").Out);
         Assert.Equal(ToolRun.Succeed("--help").Out, ToolRun.Succeed("help").Out);
+        Assert.Equal(ToolRun.Succeed("--help").Out, ToolRun.Succeed("help", "help").Out);
     }
+
+    [Theory]
+    [InlineData("help", "nothing")]
+    [InlineData("nothing", "--help")]
+    [InlineData("nothing", "-h", "--json")]
+    public void Help_OfNoCommand_IsRefused(params string[] args) => Refusal.AssertIs(ToolRun.Of(args), ExitCode.Usage, "USAGE");
 
     [Fact]
     public void Help_OfEveryCommand_EndsWithExamplesThatParse()

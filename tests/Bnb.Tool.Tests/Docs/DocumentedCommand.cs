@@ -53,7 +53,7 @@ internal sealed record DocumentedCommand(
     }
 
     /// <summary>Splits as a shell does, as far as the documents need it: blanks, single and double quotes.</summary>
-    private static List<string> Words(string command)
+    internal static List<string> Words(string command)
     {
         var words = new List<string>();
         var word = new StringBuilder();

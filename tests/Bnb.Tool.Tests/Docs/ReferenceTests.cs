@@ -18,6 +18,8 @@ public sealed partial class ReferenceTests
     [InlineData("quantize")]
     [InlineData("plan")]
     [InlineData("init")]
+    [InlineData("finish")]
+    [InlineData("lint")]
     [InlineData("verify")]
     [InlineData("dequantize")]
     [InlineData("inspect")]
@@ -108,6 +110,10 @@ public sealed partial class ReferenceTests
     [InlineData("quantize", "llama", "--output", "llama-words", "--type", "int4")]
     [InlineData("inspect", "llama")]
     [InlineData("explain", "llama")]
+    [InlineData("lint", "llama-made")]
+    [InlineData("plan", "llama", "--target-bits", "7")]
+    [InlineData("finish", "llama-made")]
+    [InlineData("quantize", "llama", "--dry-run", "--fits", "1GiB")]
     [InlineData("inspect", "llama-made")]
     [InlineData("inspect", "llama-int4")]
     [InlineData("verify", "llama-made", "--source", "llama")]
@@ -126,7 +132,7 @@ public sealed partial class ReferenceTests
         ToolRun.Succeed("quantize", folder["llama"], "--output", folder["llama-fp4"], "--type", "fp4");
         ToolRun.Succeed("quantize", folder["llama"], "--output", folder["llama-other"], "--quant-storage", "float16");
         ToolRun.Succeed("quantize", folder["llama"], "--output", folder["llama-int4"], "--type", "int4", "--symmetric", "false");
-        IEnumerable<string> located = arguments.Select(word => word.StartsWith('l') ? folder[word] : word);
+        IEnumerable<string> located = arguments.Select(word => word.StartsWith("llama", StringComparison.Ordinal) ? folder[word] : word);
         ToolRun run = ToolRun.Of([.. located, "--json"]);
         Assert.True(run.Exit is ExitCode.Done or ExitCode.Differs, run.Error);
         string section = string.Join('\n', Cli.Section("## JSON lines"));

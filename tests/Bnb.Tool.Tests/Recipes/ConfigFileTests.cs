@@ -85,11 +85,15 @@ public sealed class ConfigFileTests : IDisposable
     }
 
     [Theory]
-    [InlineData("""{"blocksize": 64}""", "--block-size")]
+    [InlineData("""{"blocksize": 64}""", "did you mean blockSize?")]
     [InlineData("""{"block-size": 64}""", "'block-size'")]
-    [InlineData("""{"teip": "nf4"}""", "--type")]
+    [InlineData("""{"teip": "nf4"}""", "did you mean type?")]
     [InlineData("""{"config": "other.json"}""", "'config'")]
-    [InlineData("""{"output": "elsewhere"}""", "'output'")]
+    [InlineData("""{"output": "elsewhere"}""", "give --output on the command line")]
+    [InlineData("""{"dryRun": true}""", "'dryRun' cannot stand in a recipe")]
+    [InlineData("""{"bits": 4}""", "did you mean type?")]
+    [InlineData("""{"dtype": "nf4"}""", "did you mean type?")]
+    [InlineData("""{"skip": "lm_head"}""", "did you mean exclude?")]
     [InlineData("""{"type": "nf4", "type": "fp4"}""", "twice")]
     [InlineData("""{"type": ["nf4", "fp4"]}""", "one value")]
     [InlineData("""{"type": null}""", "'type'")]
@@ -112,12 +116,34 @@ public sealed class ConfigFileTests : IDisposable
     [InlineData("""{"type": "nf5"}""")]
     [InlineData("""{"type": "int8", "blockSize": 64}""")]
     [InlineData("""{"overrides": "up_proj"}""")]
-    public void Quantize_ValueInTheConfigThatCannotBe_IsCheckedAsATypedOne(string text) => Refusal.AssertIs(
-        ToolRun.Of("quantize", _folder["source"], "--output", _folder["out"], "--config", Config(text)), ExitCode.Usage, "USAGE");
+    public void Quantize_ValueInTheConfigThatCannotBe_IsCheckedAsATypedOneAndNamesTheFile(string text)
+    {
+        string config = Config(text);
+
+        ToolRun run = ToolRun.Of("quantize", _folder["source"], "--output", _folder["out"], "--config", config);
+
+        Refusal.AssertIs(run, ExitCode.Usage, "USAGE");
+        Assert.Contains($"  file  {config}\n  do    correct the recipe file\n", run.Error, StringComparison.Ordinal);
+    }
 
     [Fact]
-    public void Quantize_MissingConfig_IsRefused() => Refusal.AssertIs(
-        ToolRun.Of("quantize", _folder["source"], "--output", _folder["out"], "--config", _folder["none.json"]), ExitCode.Usage, "RECIPE");
+    public void Quantize_TypedMistakeBesideAConfig_DoesNotBlameTheFile()
+    {
+        ToolRun run = ToolRun.Of("quantize", _folder["source"], "--output", _folder["out"], "--config", Config("""{"type": "fp4"}"""), "--block-size", "63");
+
+        Refusal.AssertIs(run, ExitCode.Usage, "USAGE");
+        Assert.DoesNotContain("recipe.json", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Quantize_MissingConfig_IsRefusedWithTheWayToOne()
+    {
+        ToolRun run = ToolRun.Of("quantize", _folder["source"], "--output", _folder["out"], "--config", _folder["none.json"]);
+
+        Refusal.AssertIs(run, ExitCode.Usage, "RECIPE");
+        Assert.Contains("there is no recipe of this name", run.Error, StringComparison.Ordinal);
+        Assert.Contains("dotnet bnb init SOURCE", run.Error, StringComparison.Ordinal);
+    }
 
     private string Quantize(string name, params IReadOnlyList<string> options) => VerifyModel.Quantize(_folder["source"], _folder[name], options);
 

@@ -41,6 +41,10 @@ public sealed class InitTests : IDisposable
         Assert.Equal("mine", File.ReadAllText(_folder["recipe.json"]));
     }
 
+    [Fact]
+    public void Init_FolderThatIsNotThere_IsRefused() =>
+        Refusal.AssertIs(ToolRun.Of("init", _folder["source"], "--output", _folder["no", "recipe.json"]), ExitCode.OutputRefused, "REPORT-FILE");
+
     [Theory]
     [InlineData]
     [InlineData("--type", "fp4", "--block-size", "128", "--double-quant", "false", "--quant-storage", "float16")]

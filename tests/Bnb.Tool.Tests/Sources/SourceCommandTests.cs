@@ -54,4 +54,38 @@ public sealed class SourceCommandTests : IDisposable
         Refusal.AssertIs(run, ExitCode.InputUnsupported, "SOURCE-SHARD");
         Refusal.AssertNothingWritten(_temp["out"]);
     }
+
+    [Fact]
+    public void Quantize_FolderOfGgufFiles_SaysWhatToGive()
+    {
+        _temp.Write("m/config.json", "{}"u8);
+        _temp.Write("m/tiny-q8_0.gguf", "GGUF"u8);
+
+        ToolRun run = ToolRun.Of("quantize", _temp["m"], "--output", _temp["out"]);
+
+        Refusal.AssertIs(run, ExitCode.InputMissing, "FILE-MISSING");
+        Assert.Contains("GGUF is not read: give the safetensors files", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Output_GivenInSomeForm_IsNamedInThatForm()
+    {
+        string source = HubCache.SmallModel(_temp, "m");
+        string quantized = Path.Combine(_temp.Path, ".", "out"), back = Path.Combine(_temp.Path, ".", "back");
+
+        Assert.Contains(quantized, ToolRun.Succeed("quantize", source, "--output", quantized).Out, StringComparison.Ordinal);
+        Assert.Contains(quantized, ToolRun.Succeed("finish", quantized).Out, StringComparison.Ordinal);
+        Assert.Contains(back, ToolRun.Succeed("dequantize", quantized, "--output", back).Out, StringComparison.Ordinal);
+        Assert.Equal(back, JsonResult.Of(ToolRun.Succeed("dequantize", quantized, "--output", back, "--json")).GetProperty("output").GetString());
+    }
+
+    [Fact]
+    public void Explain_ModelById_IsFoundInTheCache()
+    {
+        new HubCache(_temp["hub"]).Add("acme/tiny", HubCache.Commit, "main", HubCache.SmallModel(_temp, "m"));
+
+        ToolRun run = ToolProcess.In(_temp.Path, [new("HF_HUB_CACHE", _temp["hub"])], "explain", "acme/tiny@main");
+
+        Assert.Contains("up_proj.weight: quantize", run.Out, StringComparison.Ordinal);
+    }
 }

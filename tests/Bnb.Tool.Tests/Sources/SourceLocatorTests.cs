@@ -110,6 +110,7 @@ public sealed class SourceLocatorTests : IDisposable
     [InlineData("model.zip", "unzip")]
     [InlineData("model.tar.gz", "tar -xf")]
     [InlineData("model.onnx", "exported from")]
+    [InlineData("model-q4_k_m.gguf", "give the safetensors files it was converted from")]
     [InlineData("tf_model.h5", "hf download")]
     [InlineData("tokenizer.json", "give the folder")]
     public void Locate_FileOfAnotherKind_SaysTheNextCommand(string name, string action)

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Bnb.Cli.Terminal;
 using Bnb.Engine.Events;
 using Bnb.Engine.Sampling;
@@ -18,6 +19,10 @@ public sealed class LineSchemaTests : IClassFixture<LineSchemaTests.Models>
     [InlineData("quantize", "llama", "--output", "out")]
     [InlineData("quantize", "llama", "--output", "out8", "--type", "int8")]
     [InlineData("quantize", "llama", "--dry-run", "--type", "int4")]
+    [InlineData("quantize", "llama", "--dry-run", "--fits", "1GiB", "--context", "4096")]
+    [InlineData("quantize", "llama", "--print-config")]
+    [InlineData("explain", "llama")]
+    [InlineData("finish", "nf4")]
     [InlineData("inspect", "llama")]
     [InlineData("inspect", "nf4", "--fits", "1GiB")]
     [InlineData("inspect", "int4", "--fits", "1MB", "--context", "100")]
@@ -56,6 +61,17 @@ public sealed class LineSchemaTests : IClassFixture<LineSchemaTests.Models>
         string line = terminal.OutText.Split('\n')[0];
         Assert.Empty(ReportSchema.Problems(line, SchemaOf("progress")));
         Assert.StartsWith("{\"type\":\"progress\",\"bytes_done\":400,\"bytes_total\":1000,\"tensors_begun\":2,\"current\":\"b.weight\",", line, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Types_ThatTheCodeWrites_HaveASchemaEach()
+    {
+        IEnumerable<string> types = Directory.EnumerateFiles(Path.Combine(Golden.RepositoryRoot, "tool"), "*Json*.cs", SearchOption.AllDirectories)
+            .Concat(Directory.EnumerateFiles(Path.Combine(Golden.RepositoryRoot, "tool", "Cli"), "*.cs", SearchOption.AllDirectories))
+            .SelectMany(path => Regex.Matches(File.ReadAllText(path), "WriteString\\(\"type\", (?:.* : )?\"([a-z]+)\"\\)")).Select(match => match.Groups[1].Value).Distinct();
+
+        Assert.InRange(types.Count(), 15, 40);
+        Assert.All(types, type => Assert.True(File.Exists(Path.Combine(Golden.RepositoryRoot, "docs", SchemaOf(type))), type));
     }
 
     [Fact]

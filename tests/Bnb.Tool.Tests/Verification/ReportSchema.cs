@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Bnb.TestKit;
 
 namespace Bnb.Tool.Tests.Verification;
@@ -67,9 +68,13 @@ internal sealed class ReportSchema(string name)
                     foreach (JsonProperty known in keyword.Value.EnumerateObject())
                         if (value.TryGetProperty(known.Name, out JsonElement member)) Check(member, known.Value, $"{path}.{known.Name}", problems);
                     break;
+                case "patternProperties":
+                    foreach (JsonProperty member in value.EnumerateObject().Where(member => FitsPattern(schema, member.Name)))
+                        Check(member.Value, keyword.Value.EnumerateObject().First(pattern => Regex.IsMatch(member.Name, pattern.Name)).Value, $"{path}.{member.Name}", problems);
+                    break;
                 case "additionalProperties" when keyword.Value.ValueKind == JsonValueKind.False:
                     problems.AddRange(value.EnumerateObject()
-                        .Where(member => !schema.GetProperty("properties").TryGetProperty(member.Name, out _))
+                        .Where(member => !schema.GetProperty("properties").TryGetProperty(member.Name, out _) && !FitsPattern(schema, member.Name))
                         .Select(member => $"{path}.{member.Name}: not in the schema"));
                     break;
                 default:
@@ -79,6 +84,9 @@ internal sealed class ReportSchema(string name)
             if (!fits) problems.Add($"{path}: {keyword.Name} {keyword.Value} does not fit {value}");
         }
     }
+
+    private static bool FitsPattern(JsonElement schema, string name) =>
+        schema.TryGetProperty("patternProperties", out JsonElement patterns) && patterns.EnumerateObject().Any(pattern => Regex.IsMatch(name, pattern.Name));
 
     private bool Fits(JsonElement value, JsonElement schema, string path)
     {

@@ -23,9 +23,10 @@ internal static class Application
             }
 
             // "help" and "help quantize" are what people try first.
-            if (args is ["help", ..]) args = [.. args.Skip(1), "--help"];
+            if (args is ["help", ..]) args = [.. args.SkipWhile(word => word == "help"), "--help"];
             var host = new CommandHost(terminal, signals);
             RootCommand root = CreateRoot(host, terminal);
+            IReadOnlyList<string> typed = args;
             try
             {
                 args = RecipeArguments.Expand(args, root);
@@ -35,7 +36,9 @@ internal static class Application
                 return host.Refuse(refused, args);
             }
 
-            ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+            // Behind a word that is no command nothing counts: --help would be answered as if the word were not there.
+            bool isNoCommand = args is [[not ('-' or '['), ..] word, ..] && root.Subcommands.All(command => command.Name != word);
+            ParseResult parsed = root.Parse(isNoCommand ? [args[0]] : args, new ParserConfiguration { ResponseFileTokenReplacer = null });
             if (args.Count == 0)
             {
                 parsed = CreateRoot(host, terminal).Parse(["--help"]);
@@ -43,7 +46,7 @@ internal static class Application
                 return ExitCode.Usage;
             }
 
-            if (parsed.Errors.Count > 0) return host.Usage(parsed, args);
+            if (parsed.Errors.Count > 0) return host.Usage(parsed, args, RecipeArguments.Culprit(CommandHost.Mistake(parsed), typed, root));
             return (ExitCode)parsed.Invoke(new InvocationConfiguration
             {
                 Output = terminal.Out,

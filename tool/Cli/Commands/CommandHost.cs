@@ -39,19 +39,24 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
 
     /// <summary>Reports a mistake in the command line itself: one error, one hint, no page of help.</summary>
     /// <param name="args">The words as given; with --json among them the error is said as JSON too.</param>
-    public ExitCode Usage(ParseResult parsed, IReadOnlyList<string> args)
+    /// <param name="recipe">The recipe file that the mistake is in; null when it was typed.</param>
+    public ExitCode Usage(ParseResult parsed, IReadOnlyList<string> args, string? recipe)
     {
-        // A typo in a command's name also makes the name "missing": the word that was not understood says more.
-        string message = (parsed.Errors.FirstOrDefault(error => error.Message.StartsWith("Unrecognized", StringComparison.Ordinal))
-            ?? parsed.Errors[0]).Message.TrimEnd('.');
+        string message = Mistake(parsed).TrimEnd('.');
         string help = $"dotnet bnb {string.Join(' ', CommandPath(parsed.CommandResult))}--help";
         string? meant = SecondPath(parsed) ?? args.Select(word => Suggestion(word, parsed.CommandResult.Command)).FirstOrDefault(word => word is not null);
         var usage = new UserErrorException(ExitCode.Usage, "USAGE", message)
         {
-            Action = meant is null ? $"see {help}" : $"did you mean {meant}? See {help}",
+            File = recipe,
+            Action = recipe is not null ? "correct the recipe file" : meant is null ? $"see {help}" : $"did you mean {meant}? See {help}",
         };
         return Report(usage, args.Contains("--json"), "nothing was written");
     }
+
+    /// <summary>The one mistake of a command line that is reported.</summary>
+    // A typo in a command's name also makes the name "missing": the word that was not understood says more.
+    public static string Mistake(ParseResult parsed) =>
+        (parsed.Errors.FirstOrDefault(error => error.Message.StartsWith("Unrecognized", StringComparison.Ordinal)) ?? parsed.Errors[0]).Message;
 
     /// <summary>Reports what made it pointless to look at the command line any further.</summary>
     public ExitCode Refuse(UserErrorException error, IReadOnlyList<string> args) => Report(error, args.Contains("--json"), "nothing was written");
@@ -65,7 +70,7 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            var denied = new UserErrorException(ExitCode.OutputRefused, "LOG-FILE", "the log file cannot be written", failure) { File = logFile };
+            var denied = new UserErrorException(ExitCode.OutputRefused, "LOG-FILE", "the log file cannot be written", failure) { File = logFile, Action = "name another --log-file" };
             return Report(denied, json, "nothing was written");
         }
 
@@ -116,8 +121,10 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
     }
 
     /// <summary>The command or option nearest to a word that is neither, when it is near enough to be a typo.</summary>
-    private static string? Suggestion(string word, Command command)
+    private static string? Suggestion(string given, Command command)
     {
+        // --bits=4 is --bits with a value.
+        string word = given.StartsWith('-') ? given.Split('=', ':')[0] : given;
         List<string> known = [.. command.Subcommands.Select(sub => sub.Name), .. command.Options.Select(option => option.Name)];
         bool looksLikeOne = word.StartsWith('-') || command.Subcommands.Count > 0;
         if (!looksLikeOne || known.Contains(word) || command.Options.Any(option => option.Aliases.Contains(word))) return null;
@@ -126,12 +133,12 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
             ?? NearestNames.Within(word, known, MostTypos);
     }
 
-    /// <summary>Most tools take the output as a second path.</summary>
+    /// <summary>Most tools take the output, or what to compare with, as a second path.</summary>
     private static string? SecondPath(ParseResult parsed)
     {
-        Option? output = parsed.CommandResult.Command.Options.FirstOrDefault(option => option.Name == "--output");
-        bool isMissing = output is not null && parsed.GetResult(output) is null or { Tokens.Count: 0 };
-        return isMissing && parsed.UnmatchedTokens is [{ Length: > 0 } word] && word[0] != '-' ? $"--output {word}" : null;
+        Option? path = parsed.CommandResult.Command.Options.FirstOrDefault(option => option.Name is "--output" or "--source");
+        bool isMissing = path is not null && parsed.GetResult(path) is null or { Tokens.Count: 0 };
+        return isMissing && parsed.UnmatchedTokens is [{ Length: > 0 } word] && word[0] != '-' ? $"{path!.Name} {word}" : null;
     }
 
     private static IEnumerable<string> CommandPath(CommandResult result) =>

@@ -14,18 +14,8 @@ internal static class DiffCommand
     {
         var a = new Argument<string>("A") { Description = "Checkpoint folder or .safetensors file; errors are relative to it", CustomParser = Choice.FilePath };
         var b = new Argument<string>("B") { Description = "Checkpoint folder or .safetensors file to compare with it", CustomParser = Choice.FilePath };
-        var include = new Option<string[]>("--include")
-        {
-            Description = "Compare only tensors whose name matches this glob; repeatable, the last matching --include or --exclude wins (default: all)",
-            HelpName = "GLOB",
-            Arity = ArgumentArity.OneOrMore,
-        };
-        var exclude = new Option<string[]>("--exclude")
-        {
-            Description = "Do not compare tensors whose name matches this glob; repeatable, the last match wins (default: none)",
-            HelpName = "GLOB",
-            Arity = ArgumentArity.OneOrMore,
-        };
+        Option<string[]> include = CommonOptions.Pattern("--include", "Compare only tensors whose name matches this glob, or after re: this regular expression; repeatable, the last matching --include or --exclude wins (default: all)");
+        Option<string[]> exclude = CommonOptions.Pattern("--exclude", "Do not compare tensors whose name matches this glob, or after re: this regular expression; repeatable, the last match wins (default: none)");
         var all = new Option<bool>("--all") { Description = "List equal tensors too (default: off)" };
         var threads = new Option<int>("--threads")
         {

@@ -5,6 +5,7 @@ using Bnb.Cli.Screens;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Evaluating;
 using Bnb.Engine.Events;
+using Bnb.Engine.Manifests;
 using Bnb.Engine.Reports.Evaluation;
 using Bnb.Engine.Text;
 using Bnb.Quant.Numerics;
@@ -49,10 +50,11 @@ internal static class EvaluateCommand
             HelpName = "FILE",
             Arity = ArgumentArity.OneOrMore,
         };
+        Option<bool> updateCard = CommonOptions.UpdateCard();
         Option<int> threads = CommonOptions.Threads();
         var command = new Command("evaluate", "Measure what quantization cost: both models on the same text, layer by layer")
         {
-            quantized, source, text, ids, tokens, context, computeDType, maxKl, maxRatio, importance, report, threads,
+            quantized, source, text, ids, tokens, context, computeDType, maxKl, maxRatio, importance, report, updateCard, threads,
         };
         command.Validators.Add(result => ForbidBoth(result, ids, text));
         command.Validators.Add(result => ForbidBoth(result, ids, context));
@@ -73,6 +75,7 @@ internal static class EvaluateCommand
                 new EvaluationLimits(parsed.GetValue(maxKl), parsed.GetValue(maxRatio)),
                 parsed.GetValue(importance),
                 parsed.GetValue(report) ?? [],
+                parsed.GetValue(updateCard),
                 run);
         });
         return command;
@@ -88,10 +91,11 @@ internal static class EvaluateCommand
     }
 
     private static ExitCode Execute(
-        EvaluationRequest request, EvaluationLimits limits, string? importancePath, IReadOnlyList<string> reportPaths, CommandContext context)
+        EvaluationRequest request, EvaluationLimits limits, string? importancePath, IReadOnlyList<string> reportPaths, bool updateCard, CommandContext context)
     {
         // What can be wrong with the options is said before the work, not after.
         var files = new EvaluationFiles(reportPaths);
+        CardUpdate? card = updateCard ? new CardUpdate(request.QuantizedPath) : null;
         if (importancePath is not null)
         {
             ImportanceFile.CheckEnding(importancePath);
@@ -110,6 +114,8 @@ internal static class EvaluateCommand
         if (importancePath is not null)
             ReportFile.Write(importancePath, ImportanceFile.Of(importancePath, result, request.IdsPath ?? request.TextPath ?? "sample text"));
         files.Write(report);
+        if (report.Passed) card?.Write(EvaluationCard.Name, EvaluationCard.Of(report, Path.GetFileName(request.IdsPath ?? request.TextPath) ?? "the sample text"));
+        else if (updateCard) context.Events.Warning("the model card stays as it was: there is nothing good to say");
         List<string> written = [.. reportPaths, .. importancePath is null ? [] : new[] { importancePath }];
         if (written.Count > 0) context.Outcome = "written: " + string.Join(", ", written);
         if (context.Json) context.Terminal.Out.Write(EvaluationJson.Of(report));

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Bnb.Cli.Options;
+using Bnb.Cli.Terminal;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Inspecting;
 using Bnb.Engine.Plans;
@@ -10,27 +11,27 @@ using Bnb.Formats.Primitives;
 
 namespace Bnb.Cli.Commands;
 
-/// <summary><c>dotnet bnb explain PATH [GLOB]</c>: what becomes of each tensor and why, a line each.</summary>
+/// <summary><c>dotnet bnb explain PATH [PATTERN]</c>: what becomes of each tensor and why, a line each.</summary>
 internal static class ExplainCommand
 {
     public static Command Create(CommandHost host)
     {
-        var path = new Argument<string>("PATH") { Description = "Checkpoint folder or one file of weights", CustomParser = Choice.FilePath };
-        var glob = new Argument<string?>("GLOB") { Description = "Tensors to tell about (default: all)", Arity = ArgumentArity.ZeroOrOne };
+        var path = new Argument<string>("PATH") { Description = "Checkpoint folder, one file of weights, or the id of a model in the local Hugging Face cache", CustomParser = Choice.FilePath };
+        var pattern = new Argument<string?>("PATTERN") { Description = "Tensors to tell about: a glob, or re: and a regular expression (default: all)", Arity = ArgumentArity.ZeroOrOne };
         var recipe = new RecipeOptions();
-        var command = new Command("explain", "Say for each tensor whether it would be quantized, by which rule and why") { path, glob };
+        var command = new Command("explain", "Say for each tensor whether it would be quantized, by which rule and why") { path, pattern };
         foreach (Option option in recipe.Deciding) command.Add(option);
         command.Validators.Add(result => recipe.Validate(result, computeDType: null));
         host.Attach(command, (parsed, context) =>
-            Execute(parsed.GetRequiredValue(path), parsed.GetValue(glob), recipe.Recipe(parsed), context));
+            Execute(context.Locate(parsed.GetRequiredValue(path)), parsed.GetValue(pattern), recipe.Recipe(parsed), context));
         return command;
     }
 
-    public static void Execute(string path, string? glob, QuantizeRecipe recipe, CommandContext context)
+    public static void Execute(string path, string? pattern, QuantizeRecipe recipe, CommandContext context)
     {
         if (!recipe.Quantizes)
             throw new UserErrorException(ExitCode.Usage, "USAGE", "with --type none nothing is decided") { Action = "name the type that the decisions are for" };
-        Explanation explanation = ExplainRun.Execute(path, glob, recipe.Target, recipe.Blocksize);
+        Explanation explanation = ExplainRun.Execute(path, pattern, recipe.Target, recipe.Blocksize);
         if (context.Json)
         {
             context.Terminal.Out.Write(ExplainJson.Of(explanation));
@@ -38,12 +39,13 @@ internal static class ExplainCommand
         }
 
         string known = explanation.KnownTo.Count > 0 ? string.Join(", ", explanation.KnownTo) : "no library of the atlas: names decide";
-        context.Terminal.Out.WriteLine($"known to {known}");
+        Say($"known to {known}");
         foreach (TensorDecision decision in explanation.Decisions)
         {
             string action = decision.Action == TensorAction.Quantize ? "quantize" : "copy";
-            context.Terminal.Out.WriteLine(
-                $"{DisplayText.Escape(decision.Tensor.Name)}: {action} [{decision.Rule}, by {(decision.Known is null ? "name" : "atlas")}] {DisplayText.Escape(decision.Reason)}");
+            Say($"{DisplayText.Escape(decision.Tensor.Name)}: {action} [{decision.Rule}, by {(decision.Known is null ? "name" : "atlas")}] {DisplayText.Escape(decision.Reason)}");
         }
+
+        void Say(string line) => context.Terminal.Out.WriteLine(DisplayWidth.Wrap(line, context.Terminal.Width, 2));
     }
 }

@@ -32,8 +32,8 @@ internal static class FinishCommand
         else if (context.Verbosity != Verbosity.Quiet)
         {
             context.Terminal.Out.WriteLine(summary.NothingToDo
-                ? $"nothing to do: {DisplayText.Escape(summary.Place.Path)} is complete"
-                : $"the output is complete: {DisplayText.Escape(summary.Place.Path)}, {TableConsole.Number(summary.Plan!.Shards.Count)} weight files");
+                ? $"nothing to do: {DisplayText.Escape(summary.Output)} is complete"
+                : $"the output is complete: {DisplayText.Escape(summary.Output)}, {TableConsole.Number(summary.Plan!.Shards.Count)} weight files");
         }
     }
 }

@@ -39,15 +39,19 @@ internal static class InitCommand
 
     private static void Create(string path, string text)
     {
+        ReportFile.CheckPlace(path);
         try
         {
             using var file = new FileStream(path, FileMode.CreateNew);
             file.Write(Encoding.UTF8.GetBytes(text));
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (IOException error) when (File.Exists(path))
         {
-            string action = File.Exists(path) ? "move it away, or choose another path with --output" : "choose another path with --output";
-            throw new UserErrorException(ExitCode.OutputRefused, "OUTPUT", "the recipe cannot be written", error) { File = path, Action = action };
+            throw new UserErrorException(ExitCode.OutputRefused, "OUTPUT", "there is a file of this name, and no recipe is replaced", error)
+            {
+                File = path,
+                Action = "move it away, or choose another path with --output",
+            };
         }
     }
 }

@@ -21,16 +21,17 @@ internal static class PlanCommand
         var plot = new Option<string?>("--plot") { Description = "SVG file to write with error against size, beside the recipe without overrides (default: none)", HelpName = "FILE", CustomParser = Choice.FilePath };
         var recipe = new RecipeOptions();
         Option<string[]> overrides = OverrideOptions.Create();
-        Option<string[]> include = CommonOptions.Glob("--include", "As in quantize; repeatable (default: none)");
-        Option<string[]> exclude = CommonOptions.Glob("--exclude", "As in quantize; repeatable (default: none)");
+        Option<string[]> include = CommonOptions.Pattern("--include", "As in quantize; repeatable (default: none)");
+        Option<string[]> exclude = CommonOptions.Pattern("--exclude", "As in quantize; repeatable (default: none)");
         Option<int> threads = CommonOptions.Threads();
         var command = new Command("plan", "Choose a form for every tensor: the least error for a size, or the smallest size for an error") { source, output, targetSize, targetBits, maxError, plot };
         foreach (Option option in recipe.All) command.Add(option);
         foreach (Option option in (Option[])[overrides, include, exclude, threads]) command.Add(option);
         command.Validators.Add(result =>
         {
-            int goals = ((Option[])[targetSize, targetBits, maxError]).Count(option => result.GetResult(option) is { Implicit: false });
-            if (goals != 1) result.AddError("plan needs one of --target-size, --target-bits and --max-error");
+            List<string> goals = [.. ((Option[])[targetSize, targetBits, maxError]).Where(option => result.GetResult(option) is { Implicit: false }).Select(option => option.Name)];
+            if (goals.Count == 0) result.AddError("plan needs a goal: --target-size, --target-bits or --max-error");
+            if (goals.Count > 1) result.AddError($"plan takes one goal, not {string.Join(" and ", goals)}: keep the one that must hold");
             recipe.Validate(result, null);
             OverrideOptions.Validate(result, overrides);
         });

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Bnb.Cli.Options;
 using Bnb.Cli.Screens;
+using Bnb.Engine.Inspecting;
 using Bnb.Engine.Quantizing;
 using Bnb.Engine.Reports;
 
@@ -32,8 +33,8 @@ internal static class QuantizeCommand
             CustomParser = Choice.Parser(ComputeDTypes.ToDictionary(name => name, name => (string?)name)),
         };
         var sources = new SourceOptions();
-        Option<string[]> include = CommonOptions.Glob("--include", "Quantize tensors whose name matches this glob, over the built-in rules; repeatable, the last matching --include or --exclude wins (default: none)");
-        Option<string[]> exclude = CommonOptions.Glob("--exclude", "Leave tensors whose name matches this glob as they are; repeatable, the last match wins (default: none)");
+        Option<string[]> include = CommonOptions.Pattern("--include", "Quantize tensors whose name matches this glob, or after re: this regular expression, over the built-in rules; repeatable, the last matching --include or --exclude wins (default: none)");
+        Option<string[]> exclude = CommonOptions.Pattern("--exclude", "Leave tensors whose name matches this glob, or after re: this regular expression as they are; repeatable, the last match wins (default: none)");
         Option<string[]> overrides = OverrideOptions.Create();
         Option<string?> config = RecipeArguments.Option();
         var printConfig = new Option<bool>("--print-config") { Description = "Print what these options come to as a file for --config, and write nothing (default: off)" };
@@ -64,22 +65,24 @@ internal static class QuantizeCommand
             CustomParser = Choice.Parser(new Dictionary<string, string> { ["error"] = "error", ["keep"] = "keep" }),
         };
 
+        var fit = new FitOptions("--dry-run");
         var command = new Command("quantize", "Turn a checkpoint into a 4-bit or 8-bit one") { source, output };
         foreach (Option option in recipe.All) command.Add(option);
         foreach (Option option in (Option[])[
             computeDType, include, exclude, overrides, config, printConfig, excludeUnaligned, quantizeVision, load.Experts, load.LoadsIn, sources.MergeLora, sources.MinCoverage,
             maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, dryRun, overwrite, restart,
-            worker.Worker, worker.Workers, hashSource, followSymlinks, nonFinite,
+            worker.Worker, worker.Workers, hashSource, followSymlinks, nonFinite, fit.Fits, fit.Context,
         ]) command.Add(option);
         command.Validators.Add(result =>
         {
-            if (result.GetResult(output) is null && !result.GetValue(dryRun) && !result.GetValue(printConfig)) result.AddError("Option '--output' is required");
+            if (result.GetResult(output) is null && !result.GetValue(dryRun) && !result.GetValue(printConfig)) result.AddError("Option '--output' is required; --dry-run shows what would be done without one");
             recipe.Validate(result, computeDType);
             OverrideOptions.Validate(result, overrides);
             if (recipe.Searches(result) && result.GetResult(nonFinite) is { Implicit: false, Tokens: [.., { Value: "keep" }] })
                 result.AddError("--scale search cannot --non-finite keep: no scale is best for values that are not finite");
             device.Validate(result);
             worker.Validate(result, dryRun, restart);
+            fit.Validate(result);
         });
         host.Attach(command, (parsed, context) =>
         {
@@ -114,16 +117,19 @@ internal static class QuantizeCommand
                 FollowSymlinks = parsed.GetValue(followSymlinks),
                 KeepNonFinite = parsed.GetValue(nonFinite) == "keep",
             };
-            if (parsed.GetValue(printConfig)) context.Terminal.Out.Write(RequestOptions.Text(request));
-            else Execute(request, context);
+            if (parsed.GetValue(printConfig)) context.Terminal.Out.Write(context.Json ? RecipeJson.Of(request) : RequestOptions.Text(request));
+            else Execute(request, context, fit.Memory(parsed), fit.Tokens(parsed));
         });
         return command;
     }
 
-    public static void Execute(QuantizeRequest request, CommandContext context)
+    /// <param name="memory">Bytes of a GPU to fit; null when not asked.</param>
+    /// <param name="tokens">Tokens in its KV cache.</param>
+    public static void Execute(QuantizeRequest request, CommandContext context, long? memory = null, int tokens = 1)
     {
         QuantizeSummary summary = QuantizeRun.Execute(request, context.Events, context.Cancellation);
-        if (context.Json) context.Terminal.Out.Write(QuantizeJson.Of(summary));
-        else if (context.Verbosity != Verbosity.Quiet || request.DryRun) QuantizeScreen.Write(summary, context.Terminal, context.Verbosity);
+        MemoryFit? fit = memory is { } bytes ? MemoryFit.Of(summary.Plan.Source.Config, summary.OutputTensorBytes, bytes, tokens) : null;
+        if (context.Json) context.Terminal.Out.Write(QuantizeJson.Of(summary, fit));
+        else if (context.Verbosity != Verbosity.Quiet || request.DryRun) QuantizeScreen.Write(summary, fit, context.Terminal, context.Verbosity);
     }
 }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Bnb.Cli.Options;
 using Bnb.Cli.Screens;
 using Bnb.Engine.Errors;
+using Bnb.Engine.Events;
 using Bnb.Engine.Manifests;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Reports;
@@ -27,7 +28,7 @@ internal static class VerifyCommand
             HelpName = "N",
             CustomParser = Choice.Number(0, MostTokens),
         };
-        var seed = new Option<ulong>("--seed") { Description = "Seed of the random activations (default: 20231027)", HelpName = "N" };
+        var seed = new Option<ulong>("--seed") { Description = "Seed of the random activations (default: 20231027)", HelpName = "N", CustomParser = Choice.Seed };
         var outliers = new Option<int>("--outlier-channels")
         {
             Description = "Activation channels that are 20 times as large as the others (default: 0)",
@@ -50,7 +51,7 @@ internal static class VerifyCommand
             HelpName = "N",
             CustomParser = result => Choice.Number(0, int.MaxValue)(result),
         };
-        var policy = new Option<string?>("--policy") { Description = "JSON file with limits per layer glob; limits on the command line go before it (default: none)", HelpName = "FILE", CustomParser = Choice.FilePath };
+        var policy = new Option<string?>("--policy") { Description = "JSON file with limits per layer pattern; limits on the command line go before it (default: none)", HelpName = "FILE", CustomParser = Choice.FilePath };
         var scale = new Option<ScaleRule?>("--scale")
         {
             Description = "How scales were found: absmax or search (default: that of bnb-manifest.json; without one, search where the nested offset is 0, else absmax)",
@@ -59,8 +60,8 @@ internal static class VerifyCommand
         };
         var importance = new Option<string?>("--importance") { Description = "The file that quantize --importance was given (default: none)", HelpName = "FILE", CustomParser = Choice.FilePath };
         var sample = new Option<string?>("--sample") { Description = "Verify only this many layers, or this share such as 5%, evenly spread (default: all)", HelpName = "N|P%" };
-        Option<string[]> include = CommonOptions.Glob("--include", "Verify layers whose name matches this glob; repeatable, the last matching --include or --exclude wins (default: all)");
-        Option<string[]> exclude = CommonOptions.Glob("--exclude", "Leave out layers whose name matches this glob; repeatable, the last match wins (default: none)");
+        Option<string[]> include = CommonOptions.Pattern("--include", "Verify layers whose name matches this glob, or after re: this regular expression; repeatable, the last matching --include or --exclude wins (default: all)");
+        Option<string[]> exclude = CommonOptions.Pattern("--exclude", "Leave out layers whose name matches this glob, or after re: this regular expression; repeatable, the last match wins (default: none)");
         var report = new Option<string[]>("--report")
         {
             Description = "Also write a report, its form by the ending: .json, .xml (JUnit), .md or .html; repeatable (default: none)",
@@ -68,13 +69,14 @@ internal static class VerifyCommand
             Arity = ArgumentArity.OneOrMore,
         };
         var baseline = new Option<string?>("--baseline") { Description = "An earlier .json report: fail where anything got worse (default: none)", HelpName = "FILE", CustomParser = Choice.FilePath };
+        Option<bool> updateCard = CommonOptions.UpdateCard();
         var device = new DeviceOptions();
         Option<int> threads = CommonOptions.Threads();
         Option<long> maxMemory = CommonOptions.MaxMemory();
         var command = new Command("verify", "Prove that a quantized checkpoint is what its source makes, and measure what it cost")
         {
             quantized, source, manifest, tokens, seed, outliers, activations, computeDType, maxError, minSnr, maxKernel, maxDiffs, policy, scale, importance, sample, include, exclude,
-            report, baseline, device.Choice, device.MaxMemory, threads, maxMemory,
+            report, baseline, updateCard, device.Choice, device.MaxMemory, threads, maxMemory,
         };
         command.Validators.Add(device.Validate);
         command.Validators.Add(result =>
@@ -91,7 +93,7 @@ internal static class VerifyCommand
         });
         host.Attach(command, (parsed, context) =>
         {
-            if (parsed.GetValue(manifest)) return CheckManifest(parsed.GetRequiredValue(quantized), parsed.ValueOr(threads, Environment.ProcessorCount), context);
+            if (parsed.GetValue(manifest)) return CheckManifest(context.Locate(parsed.GetRequiredValue(quantized)), parsed.ValueOr(threads, Environment.ProcessorCount), context);
             var defaults = new VerifyRequest { QuantizedPath = context.Locate(parsed.GetRequiredValue(quantized)), SourcePath = context.Locate(parsed.GetRequiredValue(source)!) };
             return Execute(
                 defaults with
@@ -116,6 +118,7 @@ internal static class VerifyCommand
                     MaxMemoryBytes = parsed.ValueOr(maxMemory, defaults.MaxMemoryBytes),
                 },
                 parsed.GetValue(report) ?? [],
+                parsed.GetValue(updateCard),
                 context);
         });
         return command;
@@ -132,11 +135,14 @@ internal static class VerifyCommand
         return report.Passed ? ExitCode.Done : ExitCode.VerificationFailed;
     }
 
-    private static ExitCode Execute(VerifyRequest request, string[] reportPaths, CommandContext context)
+    private static ExitCode Execute(VerifyRequest request, string[] reportPaths, bool updateCard, CommandContext context)
     {
+        CardUpdate? card = updateCard ? new CardUpdate(request.QuantizedPath) : null;
         var files = new ReportFiles(reportPaths);
         VerificationReport report = VerifyRun.Execute(request, context.Events, context.Cancellation);
         files.Write(report);
+        if (report.Passed && report.Layers.Count > 0) card?.Write(VerificationCard.Name, VerificationCard.Of(report));
+        else if (updateCard) context.Events.Warning("the model card stays as it was: there is nothing good to say");
         if (reportPaths.Length > 0) context.Outcome = "written: " + string.Join(", ", reportPaths);
         if (context.Json) context.Terminal.Out.Write(VerificationReportJsonLine.Of(report));
         else if (context.Verbosity != Verbosity.Quiet) VerificationScreen.Write(report, context.Terminal, context.Verbosity);

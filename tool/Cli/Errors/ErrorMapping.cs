@@ -35,7 +35,7 @@ internal static class ErrorMapping
             Action = "lower --max-memory or --threads, or raise the limit of the process",
         },
         UnauthorizedAccessException => new UserErrorException(ExitCode.OutputRefused, "DENIED", exception.Message, exception),
-        OutputLostException lost => new UserErrorException(ExitCode.IoError, "STDOUT", lost.Message, lost),
+        OutputLostException lost => new UserErrorException(ExitCode.IoError, "STDOUT", lost.Message, lost) { Action = "keep the program that reads the output open, or write to a file" },
         IOException io => FromIo(io),
         // What the runtime makes of EFBIG from a write, without an errno.
         ArgumentOutOfRangeException { ParamName: "value", Source: "System.Private.CoreLib" } => TooLarge(exception),

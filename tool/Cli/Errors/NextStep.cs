@@ -19,6 +19,11 @@ internal static class NextStep
         ExitCode.IoError => "check the disk, then run the same command again",
         ExitCode.MemoryLimit => "lower --max-memory or --threads, or raise the limit of the process",
         ExitCode.InputChanged => "run the same command again when nothing writes to the input",
+        ExitCode.DataCheckFailed => "get these weights again, from where they were made",
+        ExitCode.Locked => "wait until the other run has ended, then run the same command again",
+        ExitCode.VerificationFailed => "quantize the source again, and verify that",
+        ExitCode.CannotResume => "run the same command with --restart",
+        ExitCode.DeviceFailed => "see dotnet bnb devices, or use --device cpu",
         ExitCode.Interrupted or ExitCode.Terminated or ExitCode.Hangup => "run the same command again",
         _ => null,
     };

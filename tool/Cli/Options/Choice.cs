@@ -10,6 +10,9 @@ namespace Bnb.Cli.Options;
 /// </summary>
 internal static class Choice
 {
+    // No buffer, file or GPU is as small as this.
+    private const long SmallestWithoutUnit = 1024;
+
     /// <summary>One word of a fixed list, exactly as written there.</summary>
     public static Func<ArgumentResult, T> Parser<T>(IReadOnlyDictionary<string, T> choices) => result =>
     {
@@ -24,7 +27,13 @@ internal static class Choice
     public static long Size(ArgumentResult result)
     {
         string text = result.Tokens[^1].Value;
-        if (ByteSize.TryParse(text, out long bytes)) return bytes;
+        if (ByteSize.TryParse(text, out long bytes))
+        {
+            bool forgotUnit = bytes < SmallestWithoutUnit && char.IsAsciiDigit(text.Trim()[^1]);
+            if (forgotUnit) result.AddError($"{OptionName(result)} cannot take '{text}', which is {text.Trim()} bytes; did you mean {text.Trim()}GB, or {text.Trim()}GiB?");
+            return bytes;
+        }
+
         result.AddError($"{OptionName(result)} cannot read '{text}' as a size; {SizeHint(text)}");
         return 0;
     }
@@ -47,9 +56,19 @@ internal static class Choice
     {
         string text = result.Tokens[^1].Value;
         if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && value >= least && value <= most) return value;
-        result.AddError($"{OptionName(result)} cannot take '{text}'; it is a whole number from {least} to {most}");
+        bool isThousands = text.Length > 1 && text[^1] is 'k' or 'K' && int.TryParse(text[..^1], NumberStyles.None, CultureInfo.InvariantCulture, out value) && value < most / 1024;
+        result.AddError($"{OptionName(result)} cannot take '{text}'; {(isThousands ? $"write {value * 1000}, or {value * 1024}" : $"it is a whole number from {least} to {most}")}");
         return least;
     };
+
+    /// <summary>A whole number of 64 bits.</summary>
+    public static ulong Seed(ArgumentResult result)
+    {
+        string text = result.Tokens[^1].Value;
+        if (ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value)) return value;
+        result.AddError($"{OptionName(result)} cannot take '{text}'; it is a whole number from 0 to {ulong.MaxValue}");
+        return 0;
+    }
 
     /// <summary>Any finite number.</summary>
     public static double Number(ArgumentResult result)

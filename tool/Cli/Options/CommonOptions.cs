@@ -59,6 +59,11 @@ internal static class CommonOptions
     public static T ValueOr<T>(this ParseResult parsed, Option<T> option, T fallback) =>
         parsed.GetResult(option) is { Implicit: false } ? parsed.GetRequiredValue(option) : fallback;
 
+    public static Option<bool> UpdateCard() => new("--update-card")
+    {
+        Description = "Also write the figures into the README.md of QUANTIZED, and its new hash into bnb-manifest.json; nothing when the run fails (default: off)",
+    };
+
     public static Option<string?> LogFile() => new("--log-file")
     {
         Description = "Also write a full log with time stamps to this file (default: none)",
@@ -66,8 +71,9 @@ internal static class CommonOptions
         CustomParser = Choice.FilePath,
     };
 
-    public static Option<string[]> Glob(string name, string description) =>
-        new(name) { Description = description, HelpName = "GLOB", Arity = ArgumentArity.OneOrMore };
+    /// <summary>A glob, or <c>re:</c> and a regular expression.</summary>
+    public static Option<string[]> Pattern(string name, string description) =>
+        new(name) { Description = description, HelpName = "PATTERN", Arity = ArgumentArity.OneOrMore };
 
     /// <summary>The command as a shell takes it again, with what a recipe file said in place.</summary>
     public static string CommandLine(ParseResult parsed) =>

@@ -9,6 +9,8 @@ namespace Bnb.Cli.Options;
 /// <summary>The options of commands that can run on a GPU.</summary>
 internal sealed class DeviceOptions
 {
+    private static readonly string[] Kinds = ["auto", "cpu", "cuda", "opencl"];
+
     public Option<DeviceChoice> Choice { get; } = new("--device")
     {
         Description = "What runs the kernels: cpu, cuda or opencl (all of the kind), cuda:0 (one of them), or auto, which measures; the bytes are the same (default: cpu)",
@@ -44,7 +46,8 @@ internal sealed class DeviceOptions
     {
         string text = result.Tokens[^1].Value;
         if (DeviceChoice.Parse(text) is { } choice) return choice;
-        result.AddError($"--device does not know '{text}'; it takes auto, cpu, cuda, cuda:N, opencl, opencl:N");
+        string? meant = Synonyms.Value(text, Kinds);
+        result.AddError($"--device does not know '{text}'; it takes auto, cpu, cuda, cuda:N, opencl, opencl:N{(meant is null ? "" : $"; did you mean {meant}?")}");
         return DeviceChoice.Cpu;
     }
 }

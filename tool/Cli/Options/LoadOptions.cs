@@ -42,7 +42,11 @@ internal sealed class LoadOptions
         foreach (string word in result.Tokens[^1].Value.Split(','))
         {
             if (Words.TryGetValue(word.Trim(), out LoadTarget target)) targets.Add(target);
-            else result.AddError($"{(result.Parent as OptionResult)?.IdentifierToken?.Value} does not know '{word.Trim()}'; it takes {string.Join(", ", Words.Keys)}, with commas between");
+            else
+            {
+                string? meant = Synonyms.Value(word, Words.Keys);
+                result.AddError($"{(result.Parent as OptionResult)?.IdentifierToken?.Value} does not know '{word.Trim()}'; it takes {string.Join(", ", Words.Keys)}, with commas between{(meant is null ? "" : $"; did you mean {meant}?")}");
+            }
         }
 
         return [.. targets.Distinct()];

@@ -15,7 +15,8 @@ internal static class RecipeArguments
     /// <summary>The option that names the file.</summary>
     public const string Name = "--config";
 
-    private static readonly string[] NotInFiles = [Name, "--help", "--output", "--dry-run", "--print-config"];
+    // What is asked of one run, and says nothing of how a model is made.
+    private static readonly string[] NotInFiles = [Name, "--help", "--output", "--dry-run", "--print-config", "--fits", "--context"];
 
     /// <summary>The option itself; what it does is done before the command line is parsed.</summary>
     public static Option<string?> Option() => new(Name)
@@ -24,6 +25,10 @@ internal static class RecipeArguments
         HelpName = "FILE",
         CustomParser = Choice.FilePath,
     };
+
+    /// <summary>The keys that a recipe for the command may have.</summary>
+    public static IReadOnlyList<string> Keys(Command command) =>
+        [.. command.Options.Where(option => !NotInFiles.Contains(option.Name)).Select(option => Recipe.KeyOf(option.Name))];
 
     /// <summary>The words with those of the file after the command's name.</summary>
     /// <param name="args">The words as given, the command's name first.</param>
@@ -36,7 +41,8 @@ internal static class RecipeArguments
         foreach ((string key, IReadOnlyList<string> values) in Recipe.Read(path).Options)
         {
             Option? option = command.Options.FirstOrDefault(option => option.Name == Recipe.OptionOf(key));
-            if (option is null || NotInFiles.Contains(option.Name)) throw Unknown(path, key, command);
+            if (option is null) throw Unknown(path, key, command);
+            if (NotInFiles.Contains(option.Name)) throw Error(path, $"'{key}' cannot stand in a recipe", $"give {option.Name} on the command line");
             bool repeats = option.Arity.MaximumNumberOfValues > 1;
             if (values.Count != 1 && !repeats) throw Error(path, $"'{key}' takes one value");
             if (!repeats && IsGiven(args, option)) continue;
@@ -45,6 +51,10 @@ internal static class RecipeArguments
 
         return [args[0], .. words, .. args.Skip(1)];
     }
+
+    /// <summary>The file, when a mistake is one that the words alone do not make.</summary>
+    public static string? Culprit(string mistake, IReadOnlyList<string> typed, RootCommand root) =>
+        FileOf(typed) is { } path && root.Parse(typed, new ParserConfiguration { ResponseFileTokenReplacer = null }).Errors.All(error => error.Message != mistake) ? path : null;
 
     private static void AddWords(List<string> words, Option option, string value, string path, string key)
     {
@@ -77,9 +87,10 @@ internal static class RecipeArguments
 
     private static UserErrorException Unknown(string path, string key, Command command)
     {
-        string option = Recipe.OptionOf(key);
-        string? meant = NearestNames.Within(option, [.. command.Options.Select(known => known.Name)], 3);
-        return Error(path, $"'{DisplayText.Escape(key)}' is no option of {command.Name}", meant is null ? null : $"did you mean the key of {meant}?");
+        IReadOnlyList<string> keys = Keys(command);
+        string? elsewhere = Synonyms.Option(Recipe.OptionOf(key))?.Split(' ')[0];
+        string? meant = keys.FirstOrDefault(known => Recipe.OptionOf(known) == elsewhere) ?? NearestNames.Within(key, keys, 3);
+        return Error(path, $"'{DisplayText.Escape(key)}' is no option of {command.Name}", meant is null ? null : $"did you mean {meant}?");
     }
 
     private static UserErrorException Error(string path, string what, string? action = null) => new(ExitCode.Usage, "RECIPE", what)

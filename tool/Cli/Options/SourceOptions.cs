@@ -31,7 +31,13 @@ internal sealed class SourceOptions
     {
         string word = result.Tokens[^1].Value, number = word.EndsWith('%') ? word[..^1] : word;
         if (double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double percent) && percent is >= 0 and <= 100)
+        {
+            // Who writes 0.9 means nine tenths, and 0.9 % would let everything pass.
+            if (percent is > 0 and < 1 && number == word)
+                result.AddError(string.Create(CultureInfo.InvariantCulture, $"--min-coverage cannot take '{word}', which is {word} %; for a share of {word} write {percent * 100:0.####}%"));
             return percent / 100;
+        }
+
         result.AddError($"--min-coverage takes a percentage from 0 to 100, as 90%, not '{word}'");
         return 0;
     }

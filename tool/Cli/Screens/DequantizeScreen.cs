@@ -16,7 +16,7 @@ internal static class DequantizeScreen
 {
     public static void Write(DequantizeSummary summary, ITerminal terminal, Verbosity verbosity)
     {
-        if (summary.Result.State == OutputState.NothingToDo) terminal.Out.WriteLine(OutputText.NothingToDo(summary.Place.Path));
+        if (summary.Result.State == OutputState.NothingToDo) terminal.Out.WriteLine(OutputText.NothingToDo(summary.Output));
         else WriteTable(summary, terminal, verbosity);
     }
 
@@ -51,6 +51,6 @@ internal static class DequantizeScreen
             ("time", $"{TableConsole.Number(summary.Elapsed.TotalSeconds, 2)} s, {ByteSize.Format((long)(summary.OutputFileBytes / summary.Elapsed.TotalSeconds))}/s written"),
             .. device,
             .. OutputText.Reused(summary.Result, summary.Plan.Shards.Count),
-            ("written to", summary.Place.Path)]);
+            ("written to", summary.Output)]);
     });
 }

@@ -2,7 +2,6 @@ using Bnb.Cli.Options;
 using Bnb.Cli.Terminal;
 using Bnb.Engine.Inspecting;
 using Bnb.Engine.Reports;
-using Bnb.Engine.Text;
 using Bnb.Formats.Primitives;
 using Spectre.Console;
 
@@ -42,24 +41,6 @@ internal static class InspectScreen
             ("tensor bytes", TableConsole.Number(summary.TensorBytes)),
             ("known to", summary.KnownTo.Count > 0 ? string.Join(", ", summary.KnownTo) : "no library of the atlas"),
             ("files", string.Join(", ", summary.Checkpoint.Files.Select(file => $"{file.Name} ({TableConsole.Number(file.Identity.Length)} bytes)"))), .. made]);
-        if (fit is not null) WriteFit(fit, console);
+        if (fit is not null) FitText.Write(fit, console);
     });
-
-    private static void WriteFit(MemoryFit fit, IAnsiConsole console)
-    {
-        console.WriteLine();
-        string cache = fit.CacheBytes is { } bytes
-            ? $"{ByteSize.Format(bytes)} for {TableConsole.Number(fit.Context)} tokens in 16 bit"
-            : "unknown: config.json does not say layers and heads";
-        List<(string, string)> facts =
-        [
-            ("GPU memory", ByteSize.Format(fit.Available)),
-            ("weights", ByteSize.Format(fit.WeightBytes)),
-            ("KV cache", cache),
-            ("held back", $"{ByteSize.Format(fit.AllowanceBytes)} for activations and the runtime"),
-            ("fits", fit.Fits ? $"yes, {ByteSize.Format(fit.LeftBytes)} to spare" : $"no, {ByteSize.Format(-fit.LeftBytes)} too much"),
-        ];
-        if (fit.MostTokens is { } tokens) facts.Add(("room for", $"{TableConsole.Number(tokens)} tokens"));
-        TableConsole.WriteFacts(console, [.. facts]);
-    }
 }

@@ -9,7 +9,6 @@ internal static class ManifestScreen
 {
     public static void Write(ManifestReport report, ITerminal terminal)
     {
-        TextWriter text = terminal.Out;
         foreach (ManifestProblem problem in report.Problems)
         {
             string what = problem.Problem switch
@@ -18,12 +17,14 @@ internal static class ManifestScreen
                 "unreadable" => $"cannot be read: {problem.Found}",
                 _ => $"{problem.Problem} is {problem.Found}, the manifest says {problem.Expected}",
             };
-            text.WriteLine(DisplayText.Escape($"failed  {problem.Name}  {what}"));
+            Say(DisplayText.Escape($"failed  {problem.Name}  {what}"));
         }
 
-        foreach (string name in report.Unlisted) text.WriteLine($"not in the manifest  {DisplayText.Escape(name)}");
-        text.WriteLine($"made by  {DisplayText.Escape(report.Manifest.Tool)}, {DisplayText.Escape(report.Manifest.Command)}, plan {DisplayText.Escape(report.Manifest.Plan)}");
+        foreach (string name in report.Unlisted) Say($"not in the manifest  {DisplayText.Escape(name)}");
+        Say($"made by  {DisplayText.Escape(report.Manifest.Tool)}, {DisplayText.Escape(report.Manifest.Command)}, plan {DisplayText.Escape(report.Manifest.Plan)}");
         int files = report.Manifest.Files.Count;
-        text.WriteLine(report.Passed ? $"verified: {files} files are what the manifest says" : $"FAILED: {report.Problems.Count} of {files} files are not what the manifest says");
+        Say(report.Passed ? $"verified: {files} files are what the manifest says" : $"FAILED: {report.Problems.Count} of {files} files are not what the manifest says");
+
+        void Say(string line) => terminal.Out.WriteLine(DisplayWidth.Wrap(line, terminal.Width, 2));
     }
 }

@@ -1,6 +1,7 @@
 using Bnb.Cli.Options;
 using Bnb.Cli.Terminal;
 using Bnb.Engine.DataTypes;
+using Bnb.Engine.Inspecting;
 using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Quantizing;
@@ -17,13 +18,13 @@ internal static class QuantizeScreen
     /// <summary>
     /// A dry run and --verbosity detailed list every tensor; otherwise layers that differ only in their number share a row.
     /// </summary>
-    public static void Write(QuantizeSummary summary, ITerminal terminal, Verbosity verbosity)
+    public static void Write(QuantizeSummary summary, MemoryFit? fit, ITerminal terminal, Verbosity verbosity)
     {
         if (summary.Result.State == OutputState.NothingToDo) terminal.Out.WriteLine(OutputText.NothingToDo(summary.Request.OutputPath!));
-        else WriteTable(summary, terminal, verbosity);
+        else WriteTable(summary, fit, terminal, verbosity);
     }
 
-    private static void WriteTable(QuantizeSummary summary, ITerminal terminal, Verbosity verbosity) => TableConsole.Print(terminal, console =>
+    private static void WriteTable(QuantizeSummary summary, MemoryFit? fit, ITerminal terminal, Verbosity verbosity) => TableConsole.Print(terminal, console =>
     {
         bool everyTensor = summary.Request.DryRun || verbosity >= Verbosity.Detailed;
         Table table = TableConsole.NewTable(("tensor", false), ("action", false), ("shape", false), ("bytes", true), ("becomes", true));
@@ -45,6 +46,7 @@ internal static class QuantizeScreen
 
         console.Write(TableFit.Of(console, table, "bytes", "shape"));
         WriteTotals(summary, console);
+        if (fit is not null) FitText.Write(fit, console);
     });
 
     private static void WriteTotals(QuantizeSummary summary, IAnsiConsole console)

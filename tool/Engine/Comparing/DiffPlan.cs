@@ -1,9 +1,6 @@
 using Bnb.Engine.DataTypes;
-using Bnb.Engine.Errors;
 using Bnb.Engine.Output;
 using Bnb.Engine.Policy;
-using Bnb.Engine.Policy.Names;
-using Bnb.Engine.Text;
 using Bnb.Engine.Work;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
@@ -17,7 +14,7 @@ internal sealed record DiffPlan(
     Checkpoint A, Checkpoint B, IReadOnlyList<DiffPair> Pairs, IReadOnlyList<WeightDiff> Single, TextDiff Config, TextDiff Metadata)
 {
     /// <exception cref="CheckpointFormatException">A file breaks a rule of its format.</exception>
-    /// <exception cref="UserErrorException">A pattern matches nothing.</exception>
+    /// <exception cref="Policy.Names.PolicyException">A pattern matches nothing, or is none.</exception>
     public static DiffPlan Make(DiffRequest request)
     {
         UnfinishedOutput.Refuse(request.PathA);
@@ -61,27 +58,14 @@ internal sealed record DiffPlan(
     /// <summary>Names after --include and --exclude: with an --include first nothing else is wanted, else everything is.</summary>
     private static IEnumerable<string> Chosen(IReadOnlyList<string> names, IReadOnlyList<PatternRule> patterns)
     {
-        var rules = patterns.Select(pattern => (pattern.Include, Glob: new Glob(pattern.Glob))).ToList();
+        var rules = patterns.Select(pattern => (pattern.Include, Pattern: pattern.Compile())).ToList();
         for (int i = 0; i < rules.Count; i++)
         {
-            if (!names.Any(name => Matches(rules[i].Glob, name))) throw Unmatched(patterns[i], names);
+            if (!names.Any(name => rules[i].Pattern.IsMatchOfTensor(name)))
+                throw UnmatchedPattern.Error(patterns[i].Option, patterns[i].Glob, "a pattern matches no tensor of either checkpoint", names);
         }
 
         bool wanted = rules.Count == 0 || !rules[0].Include;
-        return names.Where(name => rules.Aggregate(wanted, (keep, rule) => Matches(rule.Glob, name) ? rule.Include : keep));
+        return names.Where(name => rules.Aggregate(wanted, (keep, rule) => rule.Pattern.IsMatchOfTensor(name) ? rule.Include : keep));
     }
-
-    private static bool Matches(Glob glob, string name) =>
-        glob.IsMatch(name) || (ModuleName.PathOfWeight(name) is { } module && glob.IsMatch(module));
-
-    private static UserErrorException Unmatched(PatternRule pattern, IReadOnlyList<string> names) =>
-        new(ExitCode.Usage, PolicyException.PatternUnmatched, "a pattern matches no tensor of either checkpoint")
-        {
-            Facts =
-            [
-                (pattern.Include ? "--include" : "--exclude", PolicyException.Shorten(pattern.Glob)),
-                .. NearestNames.Find(pattern.Glob, names, 3).Select(name => ("nearest", name)),
-            ],
-            Action = "correct the pattern; it must fit the whole tensor or module name, * stands for any run of characters",
-        };
 }

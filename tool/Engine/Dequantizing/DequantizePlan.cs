@@ -42,11 +42,15 @@ internal sealed record DequantizePlan(
         packed.ThrowIfBroken();
         if (packed.Weights.Count == 0)
         {
-            throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "the source holds no quantized weight of a form that is read")
+            string? method = source.Config?.QuantMethod;
+            throw new UserErrorException(
+                ExitCode.InputUnsupported,
+                "NOT-QUANTIZED",
+                method is null ? "this checkpoint is not quantized: there is nothing to turn back" : "the source holds no quantized weight of a form that is read")
             {
                 File = source.Folder,
-                Facts = source.Config?.QuantMethod is { } method ? [("quant_method", DisplayText.Escape(method))] : [],
-                Action = LeftoverConfig.Action(source),
+                Facts = method is null ? [] : [("quant_method", DisplayText.Escape(method))],
+                Action = method is null ? "use it as it is" : LeftoverConfig.Action(source) ?? "start from the original weights",
             };
         }
 

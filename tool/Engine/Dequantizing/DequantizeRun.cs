@@ -24,7 +24,7 @@ internal static class DequantizeRun
         PlanRecord record = PlanRecord.Of(plan);
         var mode = new WriteMode(request.Overwrite, request.Restart);
         if (!OutputRun.CheckPlace(plan, record, place, request.SourcePath, mode))
-            return new DequantizeSummary(plan, place, null, FinishedOutput.Result(place, plan.Shards), watch.Elapsed);
+            return new DequantizeSummary(plan, request.OutputPath, null, FinishedOutput.Result(place, plan.Shards), watch.Elapsed);
         long work = plan.Tensors.Sum(tensor => tensor.Dequantization?.OutputBytes ?? 0);
         using ComputeEngine engine = DeviceSelector.Open(
             new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads), kernelPath, events);
@@ -33,6 +33,6 @@ internal static class DequantizeRun
 
         var options = new OutputOptions(budget, engine, KeepNonFinite: true);
         OutputResult result = OutputRun.Write(plan, record, options, place, mode, events, cancellation);
-        return new DequantizeSummary(plan, place, engine, result, watch.Elapsed);
+        return new DequantizeSummary(plan, request.OutputPath, engine, result, watch.Elapsed);
     }
 }

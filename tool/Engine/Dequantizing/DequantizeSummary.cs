@@ -5,9 +5,10 @@ using Bnb.Engine.Work;
 namespace Bnb.Engine.Dequantizing;
 
 /// <summary>What a dequantization did.</summary>
+/// <param name="Output">The folder, as it was asked for.</param>
 /// <param name="Engine">What ran the kernels; null when there was nothing to do.</param>
 internal sealed record DequantizeSummary(
-    DequantizePlan Plan, OutputPlace Place, ComputeEngine? Engine, OutputResult Result, TimeSpan Elapsed)
+    DequantizePlan Plan, string Output, ComputeEngine? Engine, OutputResult Result, TimeSpan Elapsed)
 {
     public IReadOnlyList<ShardResult> Shards => Result.Shards;
 

@@ -21,7 +21,7 @@ internal static class FinishRun
         OutputPlace place = OutputPlace.Of(outputPath);
         StagingFolder.FinishInterrupted(place);
         string folder = StagingNames.FolderFor(place);
-        if (!JournalFolder.IsIn(folder)) return AlreadyThere(place, folder);
+        if (!JournalFolder.IsIn(folder)) return AlreadyThere(outputPath, place, folder);
         if (StagingCheck.PlanIn(folder) is not { } plan || JournalFolder.Read(folder).Begun is not [(_, string state, _), ..]) throw StagingErrors.OtherJournal(folder);
         using StagingFolder staging = StagingFolder.Open(place, plan, state, new WriteMode(overwrite), events);
         try
@@ -32,7 +32,7 @@ internal static class FinishRun
             if (missing.Count == 0) missing = Damaged(staging, journals, threads, cancellation);
             if (missing.Count > 0) throw Incomplete(staging, missing);
             OutputCommit.Run(staging, journals);
-            return new FinishSummary(place, plan, NothingToDo: false);
+            return new FinishSummary(outputPath, plan, NothingToDo: false);
         }
         finally
         {
@@ -40,10 +40,10 @@ internal static class FinishRun
         }
     }
 
-    private static FinishSummary AlreadyThere(OutputPlace place, string folder)
+    private static FinishSummary AlreadyThere(string outputPath, OutputPlace place, string folder)
     {
         if (OutputManifest.Find(place.Path) is { } manifest && manifest.Files.All(file => file.HasLengthAt(Path.Combine(place.Path, file.Name))))
-            return new FinishSummary(place, null, NothingToDo: true);
+            return new FinishSummary(outputPath, null, NothingToDo: true);
         throw new UserErrorException(ExitCode.CannotResume, "NO-STAGING", "there is nothing to finish: no worker has begun this output")
         {
             File = folder,

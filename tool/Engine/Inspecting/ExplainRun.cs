@@ -1,6 +1,5 @@
 using Bnb.Engine.Architectures;
 using Bnb.Engine.DataTypes;
-using Bnb.Engine.Errors;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
 using Bnb.Formats.Checkpoints;
@@ -11,13 +10,14 @@ namespace Bnb.Engine.Inspecting;
 /// <summary>Says for each tensor of a checkpoint, quantized or not, what <c>quantize</c> would do with it and why.</summary>
 internal static class ExplainRun
 {
+    private const string PatternName = "PATTERN";
+
     /// <param name="path">Folder or file.</param>
-    /// <param name="glob">Tensors to tell about; null for all.</param>
+    /// <param name="wanted">Tensors to tell about, a pattern; null for all.</param>
     /// <param name="target">The form of the output that the decisions are for.</param>
     /// <param name="blocksize">Values of a row that share a scale there.</param>
-    /// <exception cref="PolicyException">No list of exceptions fits the names.</exception>
-    /// <exception cref="UserErrorException">The pattern matches nothing.</exception>
-    public static Explanation Execute(string path, string? glob, PolicyTarget target, int blocksize)
+    /// <exception cref="PolicyException">No list of exceptions fits the names; the pattern matches nothing, or is none.</exception>
+    public static Explanation Execute(string path, string? wanted, PolicyTarget target, int blocksize)
     {
         Checkpoint checkpoint = Checkpoint.Open(path, requireConfig: false, followSymlinks: true);
         QuantizedCheckpoint weights = DataTypeCatalog.Read(checkpoint);
@@ -29,16 +29,10 @@ internal static class ExplainRun
         ];
         ModelFacts facts = ModelFactsReader.Read(checkpoint.Config);
         PolicyResult result = QuantizationPolicy.Decide(tensors, facts, new PolicyOptions(blocksize, false, false, [], target));
-        var pattern = glob is null ? null : new Glob(glob);
-        List<TensorDecision> chosen = [.. result.Decisions.Where(decision => pattern?.IsMatch(decision.Tensor.Name) != false)];
-        if (chosen.Count == 0)
-        {
-            throw new UserErrorException(ExitCode.Usage, PolicyException.PatternUnmatched, "the pattern matches no tensor of the checkpoint")
-            {
-                File = checkpoint.Folder,
-                Action = "correct the pattern; it must fit the whole tensor name, * stands for any run of characters",
-            };
-        }
+        NamePattern? pattern = wanted is null ? null : NamePattern.Of(wanted, PatternName);
+        List<TensorDecision> chosen = [.. result.Decisions.Where(decision => pattern?.IsMatchOfTensor(decision.Tensor.Name) != false)];
+        if (chosen.Count == 0 && wanted is not null)
+            throw UnmatchedPattern.Error(PatternName, wanted, "the pattern matches no tensor of the checkpoint", tensors.Select(static tensor => tensor.Name));
 
         return new Explanation(chosen, result.SkipModules, KnownTo(result.Known));
     }

@@ -36,9 +36,10 @@ internal sealed record MemoryFit(long Available, long Context, long WeightBytes,
     /// <summary>Tokens for which there is room beside the weights; null when the cache is unknown.</summary>
     public long? MostTokens => CacheBytesPerToken is > 0 and { } each ? Math.Max(0, Available - AllowanceBytes - WeightBytes) / each : null;
 
-    /// <summary>The estimate for a checkpoint.</summary>
-    public static MemoryFit Of(InspectSummary summary, long available, long context) =>
-        new(available, context, summary.TensorBytes, summary.Checkpoint.Config is { } config ? PerToken(config) : null);
+    /// <summary>The estimate for weights of so many bytes.</summary>
+    /// <param name="config">Says layers and heads; null when there is none.</param>
+    public static MemoryFit Of(ModelConfig? config, long weightBytes, long available, long context) =>
+        new(available, context, weightBytes, config is null ? null : PerToken(config));
 
     /// <summary>
     /// Layers x (keys + values) x 2 bytes. Latent attention (DeepSeek) keeps one compressed vector and a rotary key per layer;

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Bnb.Engine.Policy.Names;
 
 namespace Bnb.Engine.Policy;
 
@@ -33,6 +34,27 @@ internal sealed class NamePattern
         }
     }
 
+    /// <summary>Compiles what a user gave as <paramref name="option"/>.</summary>
+    /// <exception cref="PolicyException">PATTERN-INVALID.</exception>
+    public static NamePattern Of(string pattern, string option)
+    {
+        try
+        {
+            return new NamePattern(pattern);
+        }
+        catch (ArgumentException error)
+        {
+            throw new PolicyException(
+                PolicyException.PatternInvalid,
+                "a pattern is no regular expression, or one with look-around or back references",
+                [KeyValuePair.Create(option, PolicyException.Shorten(pattern)), KeyValuePair.Create("reason", error.Message)],
+                "correct what follows re:, or give a glob without it");
+        }
+    }
+
     /// <summary>Whether the whole of <paramref name="name"/> fits.</summary>
     public bool IsMatch(string name) => _glob?.IsMatch(name) ?? _expression!.IsMatch(name);
+
+    /// <summary>Whether the whole name of a tensor fits, or that of the module whose weight it is.</summary>
+    public bool IsMatchOfTensor(string name) => IsMatch(name) || (ModuleName.PathOfWeight(name) is { } module && IsMatch(module));
 }

@@ -1,5 +1,4 @@
 using Bnb.Engine.Policy.Names;
-using Bnb.Engine.Text;
 
 namespace Bnb.Engine.Policy;
 
@@ -18,7 +17,7 @@ internal static class UserPatterns
         for (int p = 0; p < patterns.Count; p++)
         {
             PatternRule pattern = patterns[p];
-            NamePattern glob = Compile(pattern);
+            NamePattern glob = pattern.Compile();
             int matched = 0;
             int able = 0;
             int example = -1;
@@ -31,24 +30,8 @@ internal static class UserPatterns
                 verdicts[i] = pattern.Include ? Include(verdicts[i], pattern) : Exclude(verdicts[i], pattern);
             }
 
-            if (matched == 0) ThrowUnmatched(pattern, tensors);
+            if (matched == 0) throw UnmatchedPattern.Error(pattern.Option, pattern.Glob, "a pattern matches no tensor of the checkpoint", tensors.Select(static tensor => tensor.Name));
             if (pattern.Include && able == 0) ThrowImpossible(pattern, tensors[example], verdicts[example]);
-        }
-    }
-
-    private static NamePattern Compile(PatternRule pattern)
-    {
-        try
-        {
-            return new NamePattern(pattern.Glob);
-        }
-        catch (ArgumentException error)
-        {
-            throw new PolicyException(
-                PolicyException.PatternInvalid,
-                "a pattern is no regular expression, or one with look-around or back references",
-                [Option(pattern), KeyValuePair.Create("reason", error.Message)],
-                "correct what follows re:, or give a glob without it");
         }
     }
 
@@ -70,18 +53,6 @@ internal static class UserPatterns
             : verdict.CopyInstead(RuleIds.UserExclude, "excluded by " + PolicyException.Shorten(pattern.Glob));
     }
 
-    private static void ThrowUnmatched(PatternRule pattern, IReadOnlyList<PolicyTensor> tensors)
-    {
-        IEnumerable<string> names = tensors.Select(static tensor => ModuleName.PathOfWeight(tensor.Name) ?? tensor.Name);
-        List<KeyValuePair<string, string>> facts = [Option(pattern)];
-        facts.AddRange(NearestNames.Find(pattern.Glob, names, 3).Select(static name => KeyValuePair.Create("nearest", name)));
-        throw new PolicyException(
-            PolicyException.PatternUnmatched,
-            "a pattern matches no tensor of the checkpoint",
-            facts,
-            "correct the pattern; it must fit the whole tensor or module name, * stands for any run of characters");
-    }
-
     private static void ThrowImpossible(PatternRule pattern, PolicyTensor tensor, Verdict verdict) =>
         throw new PolicyException(
             PolicyException.PatternImpossible,
@@ -95,5 +66,5 @@ internal static class UserPatterns
             "include the two-dimensional .weight of a linear layer, or drop the pattern");
 
     private static KeyValuePair<string, string> Option(PatternRule pattern) =>
-        KeyValuePair.Create(pattern.Include ? "--include" : "--exclude", PolicyException.Shorten(pattern.Glob));
+        KeyValuePair.Create(pattern.Option, PolicyException.Shorten(pattern.Glob));
 }

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Recipes;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
 using static System.FormattableString;
@@ -25,6 +26,7 @@ internal static class RecipeTemplate
         Comment(text, Invariant($"{plan.Tensors.Count(tensor => tensor.Quantization is not null)} of {plan.Tensors.Count} tensors are quantized, {share:F1} % of the parameters."));
         Comment(text, "Options on the command line go before those here.");
         text.Append('\n');
+        Option(text, "$schema", Recipe.SchemaId);
         Comment(text, "nf4 and fp4 (bitsandbytes, 4 bit), int8 (LLM.int8()), int4 and fp8 (compressed-tensors). Other keys below belong to the type.");
         Option(text, "type", plan.Recipe.Type);
         foreach ((string[] comment, string key, object value) in OptionsOf(plan.Recipe))

@@ -17,10 +17,13 @@ namespace Bnb.Engine.Quantizing;
 internal static class RequestOptions
 {
     /// <summary>The text of a recipe file for a request, checked against its source as quantizing would.</summary>
-    public static string Text(QuantizeRequest request)
+    public static string Text(QuantizeRequest request) => Recipe.Write(Of(request), null);
+
+    /// <summary>The same as keys and values.</summary>
+    public static IEnumerable<KeyValuePair<string, JsonNode?>> Of(QuantizeRequest request)
     {
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
-        return Recipe.Write(Of(QuantizePlan.Make(request, source)), null);
+        return Of(QuantizePlan.Make(request, source));
     }
 
     /// <summary>Keys and values; <c>quantize --config</c> of them makes the same output.</summary>

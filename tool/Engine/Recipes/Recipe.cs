@@ -16,6 +16,9 @@ internal sealed record Recipe(IReadOnlyList<KeyValuePair<string, IReadOnlyList<s
     /// <summary>The key of overrides, whose option is <c>--override</c>.</summary>
     public const string OverridesKey = "overrides";
 
+    /// <summary>The name of the schema of such files, docs/schemas/recipe-file.schema.json.</summary>
+    public const string SchemaId = "urn:dotnet-bnb:schema:recipe-file:1";
+
     private const int LongestFile = 16 << 20;
 
     private static readonly JsonDocumentOptions Lenient = new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true, MaxDepth = 8 };
@@ -37,6 +40,11 @@ internal sealed record Recipe(IReadOnlyList<KeyValuePair<string, IReadOnlyList<s
         return name.ToString();
     }
 
+    /// <summary>The key that stands for an option: the way back.</summary>
+    public static string KeyOf(string option) => option == "--override"
+        ? OverridesKey
+        : string.Concat(option[2..].Split('-').Select((word, i) => i == 0 ? word : char.ToUpperInvariant(word[0]) + word[1..]));
+
     /// <summary>Reads a file. Whether its keys are options is the caller's question.</summary>
     /// <exception cref="UserErrorException">RECIPE: it cannot be read, is no JSON object, or a value is of no kind an option has.</exception>
     public static Recipe Read(string path)
@@ -49,7 +57,12 @@ internal sealed record Recipe(IReadOnlyList<KeyValuePair<string, IReadOnlyList<s
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw Error(path, "the recipe cannot be read", error);
+            bool isMissing = error is FileNotFoundException or DirectoryNotFoundException;
+            throw new UserErrorException(ExitCode.Usage, "RECIPE", isMissing ? "there is no recipe of this name" : "the recipe cannot be read", error)
+            {
+                File = path,
+                Action = isMissing ? "correct the path, or write a recipe with: dotnet bnb init SOURCE" : "make the file readable, or name another",
+            };
         }
 
         try
@@ -80,7 +93,7 @@ internal sealed record Recipe(IReadOnlyList<KeyValuePair<string, IReadOnlyList<s
     /// <param name="expected">What the recipe is expected to give, for readers; under a key of its own.</param>
     public static string Write(IEnumerable<KeyValuePair<string, JsonNode?>> options, JsonObject? expected)
     {
-        var root = new JsonObject(options);
+        var root = new JsonObject(options.Prepend(new("$schema", SchemaId)));
         if (expected is not null) root["_expected"] = expected;
         return root.ToJsonString(Indented) + "\n";
     }

@@ -13,7 +13,7 @@ internal static class DequantizeJson
     {
         json.WriteString("type", "dequantized");
         json.WriteString("source", summary.Plan.Source.Folder);
-        json.WriteString("output", summary.Place.Path);
+        json.WriteString("output", summary.Output);
         json.WriteString("kernels", summary.Engine?.Name);
         json.WriteString("device_note", summary.Engine?.Note);
         json.WriteStartArray("tensors");

@@ -9,7 +9,7 @@ internal static class FinishJson
     public static string Of(FinishSummary summary) => JsonLine.Of(json =>
     {
         json.WriteString("type", "finished");
-        json.WriteString("output", summary.Place.Path);
+        json.WriteString("output", summary.Output);
         json.WriteBoolean("nothing_to_do", summary.NothingToDo);
         json.WriteString("plan", summary.Plan?.Hash);
     });

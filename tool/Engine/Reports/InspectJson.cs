@@ -22,7 +22,7 @@ internal static class InspectJson
         json.WriteNumber("parameters", summary.ParameterCount);
         json.WriteNumber("bytes", summary.TensorBytes);
         json.WriteNumber("bits_per_parameter", Math.Round(summary.BitsPerParameter, 4));
-        if (fit is not null) WriteFit(fit, json);
+        if (fit is not null) FitJson.Write(fit, json);
         if (summary.Manifest is not { } manifest) return;
         json.WriteStartObject("manifest");
         json.WriteString("tool", manifest.Tool);
@@ -32,26 +32,6 @@ internal static class InspectJson
         manifest.Options.WriteTo(json);
         json.WriteEndObject();
     });
-
-    private static void WriteFit(MemoryFit fit, Utf8JsonWriter json)
-    {
-        json.WriteStartObject("fit");
-        json.WriteBoolean("fits", fit.Fits);
-        json.WriteNumber("memory_bytes", fit.Available);
-        json.WriteNumber("context", fit.Context);
-        json.WriteNumber("weight_bytes", fit.WeightBytes);
-        Nullable("cache_bytes", fit.CacheBytes);
-        json.WriteNumber("allowance_bytes", fit.AllowanceBytes);
-        json.WriteNumber("left_bytes", fit.LeftBytes);
-        Nullable("most_tokens", fit.MostTokens);
-        json.WriteEndObject();
-
-        void Nullable(string name, long? value)
-        {
-            if (value is { } number) json.WriteNumber(name, number);
-            else json.WriteNull(name);
-        }
-    }
 
     private static void WriteTensor(InspectedTensor tensor, Utf8JsonWriter json)
     {

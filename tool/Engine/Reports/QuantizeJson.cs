@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Bnb.Engine.DataTypes;
+using Bnb.Engine.Inspecting;
 using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Quantizing;
@@ -11,7 +12,7 @@ namespace Bnb.Engine.Reports;
 /// <summary>The result of <c>quantize</c>, or of its dry run, as one JSON line.</summary>
 internal static class QuantizeJson
 {
-    public static string Of(QuantizeSummary summary) => JsonLine.Of(json =>
+    public static string Of(QuantizeSummary summary, MemoryFit? fit = null) => JsonLine.Of(json =>
     {
         json.WriteString("type", summary.Request.DryRun ? "plan" : "quantized");
         json.WriteString("tool", ToolVersion.Name);
@@ -47,6 +48,7 @@ internal static class QuantizeJson
         json.WriteNumber("bytes_before", summary.Plan.SourceFileBytes);
         json.WriteNumber("bytes_after", summary.OutputFileBytes);
         json.WriteNumber("bits_per_parameter", Math.Round(summary.BitsPerParameter, 4));
+        if (fit is not null) FitJson.Write(fit, json);
         json.WriteNumber("seconds", Math.Round(summary.Elapsed.TotalSeconds, 3));
     });
 

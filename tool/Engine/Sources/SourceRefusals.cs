@@ -88,6 +88,8 @@ internal static class SourceRefusals
         {
             ".zip" => ("a zip archive", $"unpack it: unzip {Quoted(path)} -d {Quoted(folder)}, then give {Quoted(folder)}"),
             ".tar" or ".tgz" => ("a packed archive", $"unpack it: tar -xf {Quoted(path)}, then give the folder"),
+            ".gguf" => ("a GGUF file of llama.cpp, whose weights are in forms of its own",
+                "give the safetensors files it was converted from: hf download ORG/NAME --include '*.safetensors' '*.json'"),
             ".onnx" => ("an ONNX graph, whose weights are no checkpoint", "give the checkpoint that it was exported from"),
             ".h5" or ".msgpack" or ".ot" or ".tflite" or ".mlmodel" or ".nemo" =>
                 ("weights of another framework", "download the safetensors files of the same model: hf download ORG/NAME --include '*.safetensors' '*.json'"),

@@ -14,7 +14,7 @@ internal static class ReportFile
         string full = Path.GetFullPath(path);
         string? reason = Directory.Exists(full) ? "there is a folder of this name" : Directory.Exists(Path.GetDirectoryName(full)) ? null : "its folder does not exist";
         if (reason is null) return;
-        throw new UserErrorException(ExitCode.OutputRefused, "REPORT-FILE", $"the report cannot be written: {reason}")
+        throw new UserErrorException(ExitCode.OutputRefused, "REPORT-FILE", $"the file cannot be written: {reason}")
         {
             File = path,
             Action = "create the folder, or name another file",

@@ -88,6 +88,7 @@ internal sealed class Activations
                 File = tensor.File.Path,
                 Tensor = tensor.Name,
                 Facts = [("found", $"{tensor.DType.Name()} {tensor.Shape}"), ("expected", $"F32, F16 or BF16 [tokens, {width}]")],
+                Action = "record what goes into this layer, or leave it out of the file: other layers get random activations",
             };
         }
 

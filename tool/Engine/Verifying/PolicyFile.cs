@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Policy;
-using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Text;
 using Bnb.Formats.Primitives;
 
@@ -26,7 +25,7 @@ internal sealed class PolicyFile
 
     private readonly JsonInput _input;
     private readonly Thresholds _default = Thresholds.FromTheory;
-    private readonly List<(string Pattern, Glob Glob, Thresholds Limits)> _rules = [];
+    private readonly List<(string Text, NamePattern Pattern, Thresholds Limits)> _rules = [];
 
     private PolicyFile(JsonInput input, JsonElement root)
     {
@@ -53,7 +52,7 @@ internal sealed class PolicyFile
     {
         for (int i = _rules.Count - 1; i >= 0; i--)
         {
-            if (Fits(_rules[i].Glob, tensorName)) return _rules[i].Limits.Or(_default);
+            if (_rules[i].Pattern.IsMatchOfTensor(tensorName)) return _rules[i].Limits.Or(_default);
         }
 
         return _default;
@@ -63,13 +62,10 @@ internal sealed class PolicyFile
     public IReadOnlyList<string> Unmatched(IEnumerable<string> names)
     {
         List<string> all = [.. names];
-        return [.. _rules.Where(rule => !all.Any(name => Fits(rule.Glob, name))).Select(static rule => rule.Pattern)];
+        return [.. _rules.Where(rule => !all.Any(name => rule.Pattern.IsMatchOfTensor(name))).Select(static rule => rule.Text)];
     }
 
-    private static bool Fits(Glob glob, string name) =>
-        glob.IsMatch(name) || (ModuleName.PathOfWeight(name) is { } module && glob.IsMatch(module));
-
-    private (string Pattern, Glob Glob, Thresholds Limits) ReadRule(JsonElement element, string place)
+    private (string Text, NamePattern Pattern, Thresholds Limits) ReadRule(JsonElement element, string place)
     {
         if (_rules.Count == MostRules) throw _input.RefuseMember("rules", $"more than {MostRules} rules", "fewer, wider patterns");
         Dictionary<string, JsonElement> members = Known(element, place, RuleMembers);
@@ -81,7 +77,19 @@ internal sealed class PolicyFile
         Thresholds limits = ReadLimits(members, place);
         if (limits == Thresholds.FromTheory)
             throw _input.RefuseMember(place, "no limit", "one of " + string.Join(", ", LimitMembers));
-        return (pattern, new Glob(pattern), limits);
+        return (pattern, Compiled(pattern, at), limits);
+    }
+
+    private NamePattern Compiled(string pattern, string at)
+    {
+        try
+        {
+            return new NamePattern(pattern);
+        }
+        catch (ArgumentException error)
+        {
+            throw _input.RefuseMember(at, DisplayText.Escape(error.Message), "a glob, or re: and a regular expression without look-around and back references");
+        }
     }
 
     private Thresholds ReadLimits(Dictionary<string, JsonElement> members, string place)

@@ -36,7 +36,7 @@ internal static class EvaluationText
     public static string Number(double value) => value.ToString("G5", CultureInfo.InvariantCulture);
 
     /// <summary>A share in percent.</summary>
-    public static string Percent(double share) => (share * 100).ToString("0.##", CultureInfo.InvariantCulture) + " %";
+    public static string Percent(double share) => (share * 100).ToString("0.##;-0.##;0", CultureInfo.InvariantCulture) + " %";
 
     private static string Change(double ratio) => ((ratio - 1) * 100).ToString("+0.##;-0.##;0", CultureInfo.InvariantCulture) + " %";
 }
