@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Cli.Options;
 
@@ -22,6 +23,19 @@ internal sealed class SourceOptions
         Description = "Fail (14) when less than this share of the parameters would be quantized, for example 90% (default: any share will do)",
         HelpName = "PERCENT",
         CustomParser = ParsePercent,
+    };
+
+    /// <summary><c>--dtype</c>.</summary>
+    public Option<ElementType?> DType { get; } = new("--dtype")
+    {
+        Description = "Cast floating-point tensors to bfloat16, float16 or float32 before anything else, as a loader does that is given this dtype; what loaders keep in float32 stays (default: the source's dtypes)",
+        HelpName = "DTYPE",
+        CustomParser = Choice.Parser(new Dictionary<string, ElementType?>
+        {
+            ["bfloat16"] = ElementType.BF16,
+            ["float16"] = ElementType.F16,
+            ["float32"] = ElementType.F32,
+        }),
     };
 
     /// <summary>The share as a number from 0 to 1; null when not given.</summary>

@@ -6,6 +6,7 @@ using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Quantizing;
 
@@ -80,8 +81,9 @@ internal static class LoadTargets
         if (!IsBitsAndBytes(request)) return null;
         if (request.Recipe is Blockwise4Recipe { QuantStorage: not DType.U8 })
             return ($"{library} reads uint8 storage only", "use --quant-storage uint8");
-        if (source.Tensors.Where(static tensor => tensor.Shape.Dimensions.Count == 2).All(static tensor => tensor.DType == DType.F32))
-            return ($"{library}'s bitsandbytes layers run in float16 and bfloat16 only", "cast the source to bfloat16 first");
+        bool isWide = request.CastTo is ElementType.F32
+            || (request.CastTo is null && source.Tensors.Where(static tensor => tensor.Shape.Dimensions.Count == 2).All(static tensor => tensor.DType == DType.F32));
+        if (isWide) return ($"{library}'s bitsandbytes layers run in float16 and bfloat16 only", "use --dtype bfloat16");
         bool isExpert(TensorDecision decision) => decision.Tensor.Name.Contains(".experts.", StringComparison.Ordinal);
         bool packed = policy.Decisions.Any(decision => decision.Action == TensorAction.Quantize && isExpert(decision));
         if (packed && request.Recipe.Type != "nf4")

@@ -21,6 +21,7 @@ internal static class PlanOptions
         json.WriteString("type", plan.Recipe.Type);
         plan.Recipe.WriteOptions(json);
         if (plan.Recipe is Blockwise4Recipe) json.WriteString("compute_dtype", plan.ComputeDType);
+        if (request.CastTo is { } dtype) json.WriteString("dtype", FloatTypes.Name(dtype));
         json.WriteStartArray("patterns");
         foreach (PatternRule pattern in request.Patterns) json.WriteStringValue($"{(pattern.Include ? "include" : "exclude")} {pattern.Glob}");
         json.WriteEndArray();

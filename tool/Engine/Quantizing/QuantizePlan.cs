@@ -67,6 +67,7 @@ internal sealed record QuantizePlan(
                 Experts = LoadTargets.Experts(request),
             });
         GatherCheck.RefuseUngathered(source, policy);
+        if (request.CastTo is { } dtype) dense = LoaderCast.Apply(dtype, dense, policy);
         LoadTargets.Check(request, source, policy);
 
         // With nothing to quantize the policy decides nothing; it is asked all the same, so that patterns are checked.
@@ -85,9 +86,14 @@ internal sealed record QuantizePlan(
         string computeDType = request.ComputeDType ?? SourceDType(tensors);
         // Loaders would look for packed weights by a quantization_config, and nothing is packed.
         bool packsNothing = recipe.Quantizes && tensors.TrueForAll(static tensor => tensor.Quantization is null);
-        byte[]? config = source.Config is not { } own ? null
-            : packsNothing ? WithoutQuantization(own, source).Utf8.ToArray()
-            : recipe.WriteConfig(WithoutQuantization(own, source), computeDType, policy.SkipModules);
+        byte[]? config = null;
+        if (source.Config is { } own)
+        {
+            ModelConfig plain = WithoutQuantization(own, source);
+            if (request.CastTo is { } type) plain = ModelConfig.Parse(plain.WithDType(FloatTypes.Name(type)), source.ConfigPath!);
+            config = packsNothing ? plain.Utf8.ToArray() : recipe.WriteConfig(plain, computeDType, policy.SkipModules);
+        }
+
         return new QuantizePlan(source, recipe, policy, tensors, shards, config) { Request = request, ComputeDType = computeDType };
     }
 

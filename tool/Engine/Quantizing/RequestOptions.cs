@@ -75,6 +75,7 @@ internal static class RequestOptions
 
     private static IEnumerable<KeyValuePair<string, JsonNode?>> OfOutput(QuantizeRequest request)
     {
+        if (request.CastTo is { } dtype) yield return new("dtype", FloatTypes.Name(dtype));
         if (request.ComputeDType is { } computeDType) yield return new("computeDtype", computeDType);
         if (request.ExcludeUnaligned) yield return new("excludeUnaligned", true);
         if (request.QuantizeVision) yield return new("quantizeVision", true);

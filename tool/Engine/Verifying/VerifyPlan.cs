@@ -11,6 +11,7 @@ using Bnb.Formats.Primitives;
 using Bnb.Formats.ScaledFloats;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Int4;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Verifying;
 
@@ -54,7 +55,9 @@ internal sealed record VerifyPlan(
         findings.AddRange(quantized.Problems.Select(problem =>
             new Finding(problem.Rule, $"{DisplayText.Escape(problem.Tensor)}: {problem.Text}", problem.IsFatal)));
 
-        ScaleRule? rule = request.Scale ?? OutputManifest.Find(quantized.Source.Folder)?.Scale;
+        OutputManifest? manifest = OutputManifest.Find(quantized.Source.Folder);
+        ScaleRule? rule = request.Scale ?? manifest?.Scale;
+        ElementType? cast = manifest?.CastTo;
         Importance? importance = request.ImportancePath is { } path ? Importance.Open(path) : null;
         var layers = new List<LayerPlan>();
         foreach (QuantizedWeight weight in quantized.Weights)
@@ -66,7 +69,7 @@ internal sealed record VerifyPlan(
                 continue;
             }
 
-            if (Match(weight, originals, layout, findings, rule, importance) is { } layer) layers.Add(layer);
+            if (Match(weight, originals, layout, findings, rule, importance, cast) is { } layer) layers.Add(layer);
         }
 
         var plain = new List<(CheckpointTensor, TensorPlan)>();
@@ -76,7 +79,8 @@ internal sealed record VerifyPlan(
             string name = FieldNames.InSource(tensor.Name, originals.ContainsKey);
             if (originals.TryGetValue(name, out TensorPlan? original))
             {
-                plain.Add((tensor, original));
+                // What a loader keeps in float32 was not cast.
+                plain.Add((tensor, cast is { } type && tensor.DType == FloatTypes.Stored(type) ? Cast.To(type, original) : original));
                 renamed.Add(name);
             }
             else if (FieldNames.IsCacheScale(tensor.Name))
@@ -107,7 +111,8 @@ internal sealed record VerifyPlan(
     }
 
     private static LayerPlan? Match(
-        QuantizedWeight weight, Dictionary<string, TensorPlan> originals, WeightLayout layout, List<Finding> findings, ScaleRule? rule, Importance? importance)
+        QuantizedWeight weight, Dictionary<string, TensorPlan> originals, WeightLayout layout, List<Finding> findings, ScaleRule? rule, Importance? importance,
+        ElementType? cast)
     {
         string name = DisplayText.Escape(weight.Name);
         if (!originals.TryGetValue(weight.Name, out TensorPlan? original))
@@ -145,6 +150,8 @@ internal sealed record VerifyPlan(
             if (weight is Int4Weight or ScaledFloatWeight) return null;
         }
 
+        if (cast is { } type) original = Cast.To(type, original);
+        if (original.Input is MergedInput rounded) original = original with { Input = rounded with { Transpose = transposed } };
         Quantization quantization = DataTypeCatalog.RecipeOf(weight).For(original.DType, weight.Rows, weight.Columns, transposed) with
         {
             // The mean of absmax is 0 for nothing but zeros, and a search needs no other offset.
