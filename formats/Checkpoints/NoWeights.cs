@@ -41,7 +41,8 @@ internal static class NoWeights
             action: $"give one component folder, for example {(components.Contains("unet") ? "unet" : "transformer")}/");
     }
 
-    private static bool HoldsWeights(string path) =>
+    /// <summary>Whether a path is a folder with weights of a format that is read.</summary>
+    public static bool HoldsWeights(string path) =>
         FileStatus.TryGet(path, followLinks: true, out FileStatus status, out _)
         && status.Kind == FileKind.Folder
         && FolderListing.Names(path).Any(name => WeightForm.Safetensors.Is(name) || WeightForm.IsTorchWeights(name));

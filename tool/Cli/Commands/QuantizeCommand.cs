@@ -15,7 +15,7 @@ internal static class QuantizeCommand
     {
         var source = new Argument<string>("SOURCE")
         {
-            Description = "Checkpoint folder, one .safetensors file, or the id of a model in the local Hugging Face cache (org/name, org/name@revision)",
+            Description = "Checkpoint folder, pipeline folder of diffusers, one .safetensors file, or the id of a model in the local Hugging Face cache (org/name, org/name@revision)",
             CustomParser = Choice.FilePath,
         };
         var output = new Option<string?>("--output", "-o")
@@ -67,7 +67,7 @@ internal static class QuantizeCommand
         var command = new Command("quantize", "Turn a checkpoint into a 4-bit or 8-bit one") { source, output };
         foreach (Option option in recipe.All) command.Add(option);
         foreach (Option option in (Option[])[
-            computeDType, include, exclude, overrides, config, printConfig, excludeUnaligned, quantizeVision, load.Experts, load.LoadsIn, sources.DType, sources.MergeLora, sources.MinCoverage,
+            computeDType, include, exclude, overrides, config, printConfig, excludeUnaligned, quantizeVision, load.Experts, load.LoadsIn, sources.Components, sources.Variant, sources.DType, sources.MergeLora, sources.MinCoverage,
             maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, dryRun, overwrite, restart,
             worker.Worker, worker.Workers, hashSource, followSymlinks, nonFinite,
         ]) command.Add(option);
@@ -92,6 +92,8 @@ internal static class QuantizeCommand
             {
                 Recipe = recipe.Recipe(parsed),
                 ComputeDType = parsed.GetValue(computeDType),
+                Components = parsed.GetValue(sources.Components) ?? [],
+                Variant = parsed.GetValue(sources.Variant),
                 CastTo = parsed.GetValue(sources.DType),
                 ImportancePath = recipe.ImportancePath(parsed),
                 Overrides = OverrideOptions.Of(parsed, overrides),
@@ -123,8 +125,14 @@ internal static class QuantizeCommand
 
     public static void Execute(QuantizeRequest request, CommandContext context)
     {
-        QuantizeSummary summary = QuantizeRun.Execute(request, context.Events, context.Cancellation);
-        if (context.Json) context.Terminal.Out.Write(QuantizeJson.Of(summary));
-        else if (context.Verbosity != Verbosity.Quiet || request.DryRun) QuantizeScreen.Write(summary, context.Terminal, context.Verbosity);
+        IReadOnlyList<QuantizeSummary> models = QuantizeRun.ExecuteAll(request, context.Events, context.Cancellation);
+        if (context.Json)
+        {
+            foreach (QuantizeSummary summary in models) context.Terminal.Out.Write(QuantizeJson.Of(summary));
+        }
+        else if (context.Verbosity != Verbosity.Quiet || request.DryRun)
+        {
+            QuantizeScreen.Write(models, context.Terminal, context.Verbosity);
+        }
     }
 }

@@ -132,12 +132,27 @@ internal static class VerifyCommand
 
     private static ExitCode Execute(VerifyRequest request, string[] reportPaths, CommandContext context)
     {
-        var files = new ReportFiles(reportPaths);
-        VerificationReport report = VerifyRun.Execute(request, context.Events, context.Cancellation);
-        files.Write(report);
-        if (reportPaths.Length > 0) context.Outcome = "written: " + string.Join(", ", reportPaths);
-        if (context.Json) context.Terminal.Out.Write(VerificationReportJsonLine.Of(report));
-        else if (context.Verbosity != Verbosity.Quiet) VerificationScreen.Write(report, context.Terminal, context.Verbosity);
-        return report.Passed ? ExitCode.Done : ExitCode.VerificationFailed;
+        bool passed = true;
+        List<string> written = [];
+        IReadOnlyList<(string? Component, VerifyRequest Request)> models = PipelineVerification.Of(request);
+        IReadOnlyList<ReportFiles> files = [.. models.Select(model => new ReportFiles(PathsFor(model.Component)))];
+        for (int i = 0; i < models.Count; i++)
+        {
+            (string? component, VerifyRequest model) = models[i];
+            VerificationReport report = VerifyRun.Execute(model, context.Events, context.Cancellation);
+            passed &= report.Passed;
+            files[i].Write(report);
+            written.AddRange(PathsFor(component));
+            if (context.Json) context.Terminal.Out.Write(VerificationReportJsonLine.Of(report));
+            else if (context.Verbosity != Verbosity.Quiet) VerificationScreen.Write(report, context.Terminal, context.Verbosity);
+        }
+
+        if (written.Count > 0) context.Outcome = "written: " + string.Join(", ", written);
+        return passed ? ExitCode.Done : ExitCode.VerificationFailed;
+
+        // A report for each component: report.json is report.transformer.json.
+        string[] PathsFor(string? component) => component is null
+            ? reportPaths
+            : [.. reportPaths.Select(path => Path.ChangeExtension(path, component + Path.GetExtension(path)))];
     }
 }

@@ -34,6 +34,18 @@ internal sealed record OutputManifest(
     public ElementType? CastTo => Command == "quantize" && Options.TryGetProperty("dtype", out JsonElement dtype) && dtype.ValueKind == JsonValueKind.String
         ? FloatTypes.Named(dtype.GetString()) : null;
 
+    /// <summary>The variant of the source's weights that was read; null for the plain files.</summary>
+    public string? Variant => Options.TryGetProperty("variant", out JsonElement variant) && variant.ValueKind == JsonValueKind.String ? variant.GetString() : null;
+
+    /// <summary>The manifest of a folder, or of the pipeline that it is a component of; null when there is none.</summary>
+    /// <exception cref="UserErrorException">MANIFEST: as <see cref="Find"/>.</exception>
+    public static OutputManifest? FindAround(string folder)
+    {
+        if (Find(folder) is { } own) return own;
+        string? parent = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
+        return parent is not null && File.Exists(Path.Combine(parent, "model_index.json")) ? Find(parent) : null;
+    }
+
     /// <summary>The manifest of a folder, null when it has none.</summary>
     /// <exception cref="UserErrorException">MANIFEST: what is there is not one, or names a file outside of the folder.</exception>
     public static OutputManifest? Find(string folder)

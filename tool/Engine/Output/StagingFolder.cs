@@ -185,7 +185,7 @@ internal sealed class StagingFolder : IDisposable
         foreach (string folder in Directory.EnumerateDirectories(Path, "*", SearchOption.AllDirectories)) Posix.FsyncDirectory(folder);
         Posix.FsyncDirectory(Path);
         string? replaced = null;
-        if (_place.IsMountPoint) OutputMove.IntoMountPoint(_place, Path, _journal!);
+        if (_place.IsMountPoint) OutputMove.IntoMountPoint(_place, Path, Plan.EntryName, _journal!);
         else replaced = OutputMove.Folder(_place, Path, _mode.Overwrite, _journal!);
         Committed = true;
         Posix.FsyncDirectory(_place.IsMountPoint ? _place.Path : _place.Parent!);

@@ -22,9 +22,16 @@ internal sealed record QuantizePlan(
     PolicyResult Policy,
     IReadOnlyList<TensorPlan> Tensors,
     IReadOnlyList<ShardPlan> Shards,
-    byte[]? ConfigBytes) : OutputPlan(Source, Tensors, Shards, ConfigBytes)
+    byte[]? ConfigBytes) : OutputPlan(Tensors, Shards)
 {
-    public override byte[]? CardBytes => ModelCard.Of(this);
+    public override byte[]? CardBytes => ModelCard.Of([this], SideFiles, Source.Folder);
+
+    public override IReadOnlyList<OutputPart> Parts => [new OutputPart(Component is null ? "" : Component + "/", Source, Shards, ConfigBytes)];
+
+    public override SideFileList SideFiles => Source.SideFiles;
+
+    /// <summary>The component of a pipeline that it makes; null for a model by itself.</summary>
+    public string? Component { get; private init; }
 
     public override string Command => "quantize";
 
@@ -97,7 +104,11 @@ internal sealed record QuantizePlan(
         return new QuantizePlan(source, recipe, policy, tensors, shards, config) { Request = request, ComputeDType = computeDType };
     }
 
-    public override void WriteOptions(Utf8JsonWriter json) => PlanOptions.Write(this, json);
+    public override void WriteOptions(Utf8JsonWriter json) => PlanOptions.Write(Request, ComputeDType, json);
+
+    /// <summary>The same as a component of a pipeline, whose files are in a folder of its name.</summary>
+    public QuantizePlan As(string component) =>
+        this with { Component = component, Shards = [.. Shards.Select(shard => shard with { FileName = $"{component}/{shard.FileName}" })] };
 
     /// <summary>The same plan for some of its shards, as what one worker did is reported.</summary>
     public QuantizePlan Only(IReadOnlyList<int> shards)

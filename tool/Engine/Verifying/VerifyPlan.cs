@@ -39,7 +39,9 @@ internal sealed record VerifyPlan(
         UnfinishedOutput.Refuse(request.QuantizedPath);
         UnfinishedOutput.Refuse(request.SourcePath);
         QuantizedCheckpoint quantized = DataTypeCatalog.Read(Checkpoint.Open(request.QuantizedPath, requireConfig: false, followSymlinks: true));
-        Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: false, followSymlinks: true);
+        OutputManifest? manifest = OutputManifest.FindAround(quantized.Source.Folder);
+        string? variant = manifest?.Variant is { } read && Checkpoint.HasVariant(request.SourcePath, read) ? read : null;
+        Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: false, followSymlinks: true, variant);
         if (quantized.Weights.Count == 0 && !quantized.Problems.Any(problem => problem.IsFatal))
         {
             throw Diagnosis.NotQuantized(request, source);
@@ -55,7 +57,6 @@ internal sealed record VerifyPlan(
         findings.AddRange(quantized.Problems.Select(problem =>
             new Finding(problem.Rule, $"{DisplayText.Escape(problem.Tensor)}: {problem.Text}", problem.IsFatal)));
 
-        OutputManifest? manifest = OutputManifest.Find(quantized.Source.Folder);
         ScaleRule? rule = request.Scale ?? manifest?.Scale;
         ElementType? cast = manifest?.CastTo;
         Importance? importance = request.ImportancePath is { } path ? Importance.Open(path) : null;
