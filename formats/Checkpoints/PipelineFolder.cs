@@ -2,7 +2,6 @@ using System.Text.Json;
 using Bnb.Formats.HuggingFace;
 using Bnb.Formats.IO;
 using Bnb.Formats.Primitives;
-using Bnb.Formats.Tensors;
 
 namespace Bnb.Formats.Checkpoints;
 

@@ -90,6 +90,23 @@ public sealed class PipelineTests : IDisposable
     }
 
     [Fact]
+    public void Quantize_PipelineThatWasBegun_GoesOn()
+    {
+        string[] command = ["quantize", _source, "--output", _folder["out"], "--components", "transformer,text_encoder_2", "--max-shard-size", "12kB"];
+        ToolRun.Succeed([.. command, "--worker", "2/2"]);
+
+        Refusal.AssertIs(ToolRun.Of("finish", _folder["out"]), ExitCode.CannotResume, "UNFINISHED");
+        Assert.False(Path.Exists(_folder["out"]));
+        // Without it nobody takes the staging folder for a pipeline.
+        Assert.False(File.Exists(Path.Combine(StagingNames.FolderFor(OutputPlace.Of(_folder["out"])), "model_index.json")));
+        JsonElement line = JsonResult.Lines(ToolRun.Succeed([.. command, "--json"])).First(line => line.GetProperty("type").GetString() == "quantized");
+
+        Assert.True(line.GetProperty("files_reused").GetInt32() > 0);
+        ToolRun.Succeed("verify", _folder["out"], "--manifest");
+        ToolRun.Succeed("verify", _folder["out"], "--source", _source);
+    }
+
+    [Fact]
     public void Quantize_PipelineThatFails_LeavesNothing()
     {
         byte[] bytes = File.ReadAllBytes(Path.Combine(_source, "text_encoder_2", "model.safetensors"));
@@ -195,11 +212,21 @@ public sealed class PipelineTests : IDisposable
         Assert.Contains(SmallPipeline.Query, ToolRun.Succeed("inspect", _source).Out, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Explain_Pipeline_TellsOfEveryComponent()
+    {
+        ToolRun all = ToolRun.Succeed("explain", _source), some = ToolRun.Succeed("explain", _source, "*.to_k.weight");
+
+        Assert.Contains("transformer: known to diffusers\n", all.Out, StringComparison.Ordinal);
+        Assert.Contains($"{SmallPipeline.EncoderQuery}: quantize", all.Out, StringComparison.Ordinal);
+        Assert.Equal(2, some.Out.TrimEnd('\n').Split('\n').Length);
+        Assert.Equal(ExitCode.Usage, ToolRun.Of("explain", _source, "*.nowhere").Exit);
+    }
+
     [Theory]
     [InlineData("dequantize", "--output", "back")]
     [InlineData("init")]
     [InlineData("plan", "--target-bits", "5")]
-    [InlineData("explain")]
     public void OtherCommands_OnAPipeline_NameItsComponents(string command, params string[] options)
     {
         ToolRun run = ToolRun.Of([command, _source, .. options.Select(word => word == "back" ? _folder["back"] : word)]);

@@ -21,7 +21,7 @@ internal static class ExplainCommand
 
     public static Command Create(CommandHost host)
     {
-        var path = new Argument<string>("PATH") { Description = "Checkpoint folder or one file of weights", CustomParser = Choice.FilePath };
+        var path = new Argument<string>("PATH") { Description = "Checkpoint folder, pipeline folder or one file of weights", CustomParser = Choice.FilePath };
         var glob = new Argument<string?>("GLOB") { Description = "Tensors to tell about (default: all)", Arity = ArgumentArity.ZeroOrOne };
         var type = new Option<PolicyTarget>("--type", "-t")
         {
@@ -37,7 +37,11 @@ internal static class ExplainCommand
 
     public static void Execute(string path, string? glob, PolicyTarget target, CommandContext context)
     {
-        Explanation explanation = ExplainRun.Execute(path, glob, target);
+        foreach (Explanation explanation in ExplainRun.Execute(path, glob, target)) Write(explanation, context);
+    }
+
+    private static void Write(Explanation explanation, CommandContext context)
+    {
         if (context.Json)
         {
             context.Terminal.Out.Write(ExplainJson.Of(explanation));
@@ -45,7 +49,7 @@ internal static class ExplainCommand
         }
 
         string known = explanation.KnownTo.Count > 0 ? string.Join(", ", explanation.KnownTo) : "no library of the atlas: names decide";
-        context.Terminal.Out.WriteLine($"known to {known}");
+        context.Terminal.Out.WriteLine($"{(explanation.Component is { } component ? $"{DisplayText.Escape(component)}: " : "")}known to {known}");
         foreach (TensorDecision decision in explanation.Decisions)
         {
             string action = decision.Action == TensorAction.Quantize ? "quantize" : "copy";

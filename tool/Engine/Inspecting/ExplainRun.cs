@@ -13,12 +13,29 @@ internal static class ExplainRun
 {
     private const int Blocksize = 64;
 
-    /// <param name="path">Folder or file.</param>
+    /// <param name="path">Folder or file of a model, or the folder of a pipeline.</param>
     /// <param name="glob">Tensors to tell about; null for all.</param>
     /// <param name="target">The form of the output that the decisions are for.</param>
+    /// <returns>One for the model, or for each component that has tensors to tell about.</returns>
     /// <exception cref="PolicyException">No list of exceptions fits the names.</exception>
     /// <exception cref="UserErrorException">The pattern matches nothing.</exception>
-    public static Explanation Execute(string path, string? glob, PolicyTarget target)
+    public static IReadOnlyList<Explanation> Execute(string path, string? glob, PolicyTarget target)
+    {
+        IReadOnlyList<string> models = InspectRun.ModelsIn(path);
+        List<Explanation> found =
+        [
+            .. models.Select(model => Explain(model, glob, target) with { Component = model == path ? null : Path.GetFileName(model) })
+                .Where(static explanation => explanation.Decisions.Count > 0),
+        ];
+        if (found.Count > 0) return found;
+        throw new UserErrorException(ExitCode.Usage, PolicyException.PatternUnmatched, "the pattern matches no tensor of the checkpoint")
+        {
+            File = path,
+            Action = "correct the pattern; it must fit the whole tensor name, * stands for any run of characters",
+        };
+    }
+
+    private static Explanation Explain(string path, string? glob, PolicyTarget target)
     {
         Checkpoint checkpoint = Checkpoint.Open(path, requireConfig: false, followSymlinks: true);
         QuantizedCheckpoint weights = DataTypeCatalog.Read(checkpoint);
@@ -32,15 +49,6 @@ internal static class ExplainRun
         PolicyResult result = QuantizationPolicy.Decide(tensors, facts, new PolicyOptions(Blocksize, false, false, [], target));
         var pattern = glob is null ? null : new Glob(glob);
         List<TensorDecision> chosen = [.. result.Decisions.Where(decision => pattern?.IsMatch(decision.Tensor.Name) != false)];
-        if (chosen.Count == 0)
-        {
-            throw new UserErrorException(ExitCode.Usage, PolicyException.PatternUnmatched, "the pattern matches no tensor of the checkpoint")
-            {
-                File = checkpoint.Folder,
-                Action = "correct the pattern; it must fit the whole tensor name, * stands for any run of characters",
-            };
-        }
-
         return new Explanation(chosen, result.SkipModules, KnownTo(result.Known));
     }
 

@@ -15,7 +15,9 @@ internal static class InspectRun
     {
         if (!PipelineFolder.IsAt(path)) return [path];
         UnfinishedOutput.Refuse(path);
-        return [.. PipelineFolder.Open(path, followSymlinks: true, variant: null).Components.Select(component => Path.Combine(path, component.Name))];
+        string[] components = [.. PipelineFolder.Open(path, followSymlinks: true, variant: null).Components.Select(component => Path.Combine(path, component.Name))];
+        // Opening it as a model says what is wrong.
+        return components.Length == 0 ? [path] : components;
     }
 
     /// <exception cref="UserErrorException">INCOMPLETE: the folder is one that a run is writing.</exception>

@@ -66,7 +66,7 @@ internal static class OutputRun
         {
             IReadOnlyList<int> share = ShareOf(plan, mode.Share);
             IReadOnlyDictionary<int, ShardResult> reused = StagedShards.Check(staging, plan.Shards, share, options.Budget.Workers, events, cancellation);
-            StageSmallFiles(plan, staging);
+            StageSmallFiles(plan, staging, cancellation);
             List<int> left = [.. share.Where(index => !reused.ContainsKey(index))];
             int scratchFiles = 0;
             PipelineResult made = Pipeline(
@@ -117,12 +117,12 @@ internal static class OutputRun
     }
 
     /// <summary>Side files and configs, so that whoever commits needs nothing but the staging folder.</summary>
-    private static void StageSmallFiles(OutputPlan plan, StagingFolder staging)
+    private static void StageSmallFiles(OutputPlan plan, StagingFolder staging, CancellationToken cancellation)
     {
         Dictionary<string, FileRecord> records = staging.Plan.SmallFiles.ToDictionary(file => file.Name, StringComparer.Ordinal);
         foreach (SideFile file in plan.CopiedFiles)
         {
-            if (Absent(file.RelativeName) is { } name) staging.CopyFile(file.Path, name);
+            if (Absent(file.RelativeName) is { } name) staging.CopyFile(file.Path, name, cancellation);
         }
 
         foreach ((string name, byte[] content) in plan.MadeFiles)

@@ -12,6 +12,8 @@ namespace Bnb.Engine.Output;
 /// </summary>
 internal sealed class StagingFolder : IDisposable
 {
+    private const int CopiedPiece = 1 << 20;
+
     private readonly OutputPlace _place;
     private readonly WriteMode _mode;
     private readonly bool _madeParent;
@@ -147,13 +149,20 @@ internal sealed class StagingFolder : IDisposable
     }
 
     /// <summary>Copies a side file durably, byte for byte.</summary>
-    public void CopyFile(string sourcePath, string relativeName)
+    public void CopyFile(string sourcePath, string relativeName, CancellationToken cancellation)
     {
         string temp = TempPath(0);
         using (var source = new FileStream(sourcePath, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete))
         using (var copy = new FileStream(temp, FileMode.CreateNew, FileAccess.Write, FileShare.Read))
         {
-            source.CopyTo(copy);
+            // A component of a pipeline that is copied is gigabytes.
+            byte[] piece = new byte[CopiedPiece];
+            for (int length; (length = source.Read(piece)) > 0;)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                copy.Write(piece, 0, length);
+            }
+
             copy.Flush();
             Posix.Fsync(copy.SafeFileHandle);
         }

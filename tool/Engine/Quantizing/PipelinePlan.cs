@@ -7,7 +7,6 @@ using Bnb.Engine.Policy.Names;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
-using Bnb.Formats.Tensors;
 
 namespace Bnb.Engine.Quantizing;
 
