@@ -131,7 +131,7 @@ internal static class OutputRun
         }
 
         // The name to write it under, unless an earlier run has.
-        string? Absent(string name) => OutputCommit.StagedName(staging.Plan, name) is var staged && records[name].IsAt(Path.Combine(staging.Path, staged)) ? null : staged;
+        string? Absent(string name) => OutputCommit.StagedName(staging.Plan, name) is var staged && records[name].IsAt(Path.Combine(staging.Path, staged), cancellation) ? null : staged;
     }
 
     /// <summary>Reads source files whole, those of the run's share that no run has read yet.</summary>
