@@ -2,7 +2,6 @@ using Bnb.Formats.Checkpoints;
 using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
 using Bnb.TestKit;
-using Xunit;
 
 namespace Bnb.Formats.Tests;
 
