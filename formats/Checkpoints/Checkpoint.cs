@@ -57,6 +57,12 @@ public sealed class Checkpoint
     /// <summary>What is odd but no error, one sentence each; texts from files are escaped.</summary>
     public IReadOnlyList<string> Notes { get; }
 
+    /// <summary>Whether a folder has weights of a variant; false for a file.</summary>
+    /// <param name="path">Folder or file.</param>
+    /// <param name="variant">Its name, such as <c>fp16</c>.</param>
+    public static bool HasVariant(string path, string variant) =>
+        Directory.Exists(path) && CheckpointLayout.HasVariant(FolderListing.Names(path), variant);
+
     /// <summary>What travels with the weights; empty when one file was opened.</summary>
     public SideFileList SideFiles { get; private init; } = SideFileList.Empty;
 
@@ -68,15 +74,16 @@ public sealed class Checkpoint
     /// <param name="path">The folder or file.</param>
     /// <param name="requireConfig">True when a missing config.json is an error.</param>
     /// <param name="followSymlinks">True to take side files that are links out of the folder.</param>
+    /// <param name="variant">Of a folder, the variant of the weights that is wanted, such as <c>fp16</c>; null for the plain ones.</param>
     /// <exception cref="CheckpointFormatException">Something breaks a rule.</exception>
     /// <exception cref="IOException">The device reported an error.</exception>
-    public static Checkpoint Open(string path, bool requireConfig, bool followSymlinks = false)
+    public static Checkpoint Open(string path, bool requireConfig, bool followSymlinks = false, string? variant = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (!FileStatus.TryGet(path, followLinks: true, out FileStatus status, out int errno))
             throw FileProbe.StatFailed(path, errno);
         return status.Kind == FileKind.Folder
-            ? OpenFolder(path, requireConfig, followSymlinks)
+            ? OpenFolder(path, requireConfig, followSymlinks, variant)
             : OpenFile(path, status, requireConfig);
     }
 
@@ -91,9 +98,9 @@ public sealed class Checkpoint
         return new Checkpoint(folder, layout, [file]) { ConfigPath = configPath, Config = ReadConfig(configPath) };
     }
 
-    private static Checkpoint OpenFolder(string folder, bool requireConfig, bool followSymlinks)
+    private static Checkpoint OpenFolder(string folder, bool requireConfig, bool followSymlinks, string? variant)
     {
-        CheckpointLayout layout = CheckpointLayout.Find(folder);
+        CheckpointLayout layout = CheckpointLayout.Find(folder, variant);
         IReadOnlyList<CheckpointFile> files = WeightFiles.Open(folder, layout.FileNames);
         string? configPath = FindConfig(folder, requireConfig);
         HashSet<string> own = [.. layout.FileNames, "config.json"];

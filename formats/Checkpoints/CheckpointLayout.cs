@@ -20,10 +20,13 @@ internal sealed partial record CheckpointLayout(
     /// Finds the checkpoint in a folder, in the order the Hugging Face loaders look: safetensors before PyTorch files, the
     /// usual names before others, one file before several.
     /// </summary>
+    /// <param name="variant">The variant whose files are wanted, such as <c>fp16</c>; null for the plain ones, or the only variant
+    /// there is.</param>
     /// <exception cref="CheckpointFormatException">There is none, or its index is bad.</exception>
-    public static CheckpointLayout Find(string folder)
+    public static CheckpointLayout Find(string folder, string? variant)
     {
         IReadOnlyList<string> names = FolderListing.Names(folder);
+        if (variant is not null) return OfVariant(folder, names, variant);
         foreach (WeightForm form in (WeightForm[])[WeightForm.Safetensors, WeightForm.Torch])
         {
             foreach ((string stored, string written) in form.BaseNames)
@@ -40,7 +43,7 @@ internal sealed partial record CheckpointLayout(
             }
         }
 
-        if (Variant(folder, names) is { } variant) return variant;
+        if (OnlyVariant(folder, names) is { } only) return only;
 
         // A pipeline often has a single-file export of one component in its root; which one, only its publisher knows.
         if (names.Contains("model_index.json")) throw NoWeights.Error(folder, names);
@@ -49,31 +52,9 @@ internal sealed partial record CheckpointLayout(
             ?? throw NoWeights.Error(folder, names);
     }
 
-    /// <summary>
-    /// Weights of which the folder has a variant only: <c>model.fp16.safetensors</c>, or an index whose name has it before the
-    /// ending. They are written under the plain name, which loaders look for.
-    /// </summary>
-    private static CheckpointLayout? Variant(string folder, IReadOnlyList<string> names)
-    {
-        foreach ((string stored, string written) in WeightForm.Safetensors.BaseNames)
-        {
-            List<(string Variant, string Name)> found = [];
-            foreach (string name in names)
-            {
-                Match match = VariantName().Match(name);
-                if (match.Success && match.Groups[1].Value == stored) found.Add((match.Groups[2].Value + match.Groups[3].Value, name));
-            }
-
-            if (found.Count > 1) throw Ambiguous(folder, [.. found.Select(static one => one.Name)]);
-            if (found is not [var (variant, file)]) continue;
-            CheckpointLayout layout = file.EndsWith(".json", StringComparison.Ordinal)
-                ? FromIndex(folder, file, written, names)
-                : Single(file, written, null, names);
-            return layout with { Notes = [$"the variant {DisplayText.Escape(variant)} is read; output has the plain names", .. layout.Notes] };
-        }
-
-        return null;
-    }
+    /// <summary>Whether weights of the usual names are among those of a folder.</summary>
+    public static bool HasUsualNames(IReadOnlyList<string> names) => ((WeightForm[])[WeightForm.Safetensors, WeightForm.Torch]).Any(form =>
+        form.BaseNames.Any(name => names.Contains(name.Stored + form.Ending) || names.Contains($"{name.Stored}{form.Ending}.index.json")));
 
     /// <summary>A file of another name, if it is the only one of its format.</summary>
     private static CheckpointLayout? Other(string folder, IReadOnlyList<string> names, string[] files) => files switch
@@ -156,7 +137,4 @@ internal sealed partial record CheckpointLayout(
         string.Create(CultureInfo.InvariantCulture, $"{baseName}-{number:00000}-of-{count:00000}{ending}");
 
     private static int Integer(Group digits) => int.Parse(digits.ValueSpan, CultureInfo.InvariantCulture);
-
-    [GeneratedRegex(@"\A(model|diffusion_pytorch_model)(?:\.([A-Za-z0-9_]+)\.safetensors|\.safetensors\.index\.([A-Za-z0-9_]+)\.json)\z", RegexOptions.CultureInvariant)]
-    private static partial Regex VariantName();
 }

@@ -45,7 +45,8 @@ internal static class NoWeights
                 : $"give one component folder, for example {Path.Combine(folder, components.FirstOrDefault(static name => name is "unet" or "transformer") ?? components[0])}");
     }
 
-    private static bool HoldsWeights(string path) =>
+    /// <summary>Whether a path is a folder with weights of a format that is read.</summary>
+    public static bool HoldsWeights(string path) =>
         FileStatus.TryGet(path, followLinks: true, out FileStatus status, out _)
         && status.Kind == FileKind.Folder
         && FolderListing.Names(path).Any(name => WeightForm.Safetensors.Is(name) || WeightForm.IsTorchWeights(name));

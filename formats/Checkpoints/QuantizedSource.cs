@@ -50,10 +50,19 @@ public static class QuantizedSource
         if (Ends(name, ".weight_scale") || Ends(name, ".weight_scale_inv")) return "the scale of a quantized weight";
         if (Ends(name, "_blocks") && names.Contains(name[..^7] + "_scales")) return "MXFP4 weights";
         if (Ends(name, ".weight") && dtype == DType.U32 && names.Contains(name[..^7] + ".scales")) return "MLX weights";
-        if (Ends(name, "._data") && names.Contains(name[..^"._data".Length] + "._scale")) return "quanto weights";
+        if (IsQuanto(name, names)) return "quanto weights";
         if (Ends(name, ".W_q")) return "HQQ weights";
         bool isNarrow = dtype is DType.F8E4M3 or DType.F8E5M2 or DType.F8E4M3Fnuz or DType.F8E5M2Fnuz or DType.F4;
         return isNarrow && Ends(name, ".weight") ? $"a weight stored as {dtype.Name()}" : null;
+    }
+
+    // Its packed tensors are data of data.
+    private static bool IsQuanto(string name, HashSet<string> names)
+    {
+        const string Data = "._data";
+        string weight = name;
+        while (Ends(weight, Data)) weight = weight[..^Data.Length];
+        return weight.Length < name.Length && names.Contains(weight + "._scale");
     }
 
     private static bool Ends(string name, string suffix) => name.EndsWith(suffix, StringComparison.Ordinal);

@@ -11,8 +11,6 @@ namespace Bnb.Formats.HuggingFace;
 /// </summary>
 internal sealed class ConfigText
 {
-    private const string Inserted = "quantization_config";
-
     private readonly byte[] _text;
     private readonly string _wanted;
     private int _objectStart = -1;
@@ -39,15 +37,16 @@ internal sealed class ConfigText
     /// </summary>
     /// <param name="text">The original bytes of an object.</param>
     /// <param name="readable">The same with Python's bare words replaced; same positions.</param>
-    /// <param name="config">The member's value.</param>
-    public static byte[] Insert(byte[] text, byte[] readable, QuantizationConfig config)
+    /// <param name="name">The member's name.</param>
+    /// <param name="valueIn">The member's value, as JSON in the layout of the text.</param>
+    public static byte[] Insert(byte[] text, byte[] readable, string name, Func<JsonLayout, string> valueIn)
     {
-        ConfigText place = new(text, readable, Inserted);
+        ConfigText place = new(text, readable, name);
         JsonLayout layout = place.Layout();
-        string value = config.ToJson(layout);
+        string value = valueIn(layout);
         if (place._nullValue is { } found) return place.Splice(found.Start, found.Length, value);
 
-        string member = PythonJson.Text(Inserted) + layout.Colon + value;
+        string member = PythonJson.Text(name) + layout.Colon + value;
         if (place._lastValueEnd >= 0) return place.Splice(place._lastValueEnd, 0, layout.Comma + layout.LineBreak(1) + member);
         // An empty object: what was between its brackets goes.
         int start = place._objectStart + 1;

@@ -127,12 +127,25 @@ public sealed class ModelConfig
         ArgumentNullException.ThrowIfNull(config);
         if (QuantMethod is { } method)
             throw QuantizedRefusal.Error(_file, $"config.json has a quantization_config ({DisplayText.Escape(method)})");
-        byte[] edited = ConfigText.Insert(_original, _readable, config);
+        byte[] edited = ConfigText.Insert(_original, _readable, "quantization_config", config.ToJson);
         ModelConfig check = Parse(edited, _file);
         int added = Has("quantization_config") ? 0 : 1;
         if (check.QuantMethod == config.Method && check.Root.GetPropertyCount() == Root.GetPropertyCount() + added)
             return edited;
         throw new InvalidOperationException("the edited config.json does not read back as intended");
+    }
+
+    /// <summary>
+    /// The original text with another dtype wherever the model or a part of it names one, and as a last member where none is
+    /// named; everything else byte for byte. The config of a diffusers component names none and gets none.
+    /// </summary>
+    /// <param name="torchName">bfloat16, float16 or float32.</param>
+    public byte[] WithDType(string torchName)
+    {
+        ModelConfig renamed = Parse(ConfigDType.Replace(_original, _readable, torchName, SettingsMembers), _file);
+        if (IsDiffusers || renamed.TorchDType is not null) return renamed._original;
+        string member = Has(ConfigDType.New) ? ConfigDType.New : ConfigDType.Old;
+        return Parse(ConfigText.Insert(renamed._original, renamed._readable, member, _ => PythonJson.Text(torchName)), _file)._original;
     }
 
     /// <summary><c>bnb_4bit_compute_dtype</c> of the quantization_config, or null.</summary>

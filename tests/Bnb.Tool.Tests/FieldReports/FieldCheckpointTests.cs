@@ -13,16 +13,19 @@ public sealed class FieldCheckpointTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    [Fact]
-    public void Quantize_WeightsThatZero3LeftEmpty_AreNamed()
+    [Theory]
+    [InlineData("model.embed_tokens.weight")]
+    [InlineData("model.layers.0.self_attn.k_proj.weight")]
+    [InlineData("lm_head.weight")]
+    public void Quantize_WeightsThatZero3LeftEmpty_AreNamed(string empty)
     {
         string source = CheckpointBuilder.SingleFile(
-            _folder["zero3"], [TestTensor.Floats(Query, "BF16", 64, 64), new TestTensor("model.embed_tokens.weight", "BF16", [0], [])]);
+            _folder["zero3"], [TestTensor.Floats(Query, "BF16", 64, 64), new TestTensor(empty, "BF16", [0], [])]);
 
         ToolRun run = ToolRun.Of("quantize", source, "--output", _folder["out"]);
 
         Refusal.AssertIs(run, ExitCode.InputMalformed, "TENSOR-EMPTY");
-        Assert.Contains("model.embed_tokens.weight", run.Error, StringComparison.Ordinal);
+        Assert.Contains(empty, run.Error, StringComparison.Ordinal);
         Assert.Contains("gather", run.Error, StringComparison.Ordinal);
         Refusal.AssertNothingWritten(_folder["out"]);
     }
@@ -54,10 +57,13 @@ public sealed class FieldCheckpointTests : IDisposable
 
         Refusal.AssertIs(run, ExitCode.InputUnsupported, "ADAPTER");
         Assert.Contains("adapter_config.json", run.Error, StringComparison.Ordinal);
+        Refusal.AssertIs(
+            ToolRun.Of("quantize", _folder["adapter", "adapter_model.safetensors"], "--output", _folder["out"]), ExitCode.InputUnsupported, "ADAPTER");
     }
 
     [Theory]
     [InlineData(Query + "._data", Query + "._scale", "quanto")]
+    [InlineData(Query + "._data._data", Query + "._scale", "quanto")]
     [InlineData("model.layers.0.self_attn.q_proj.W_q", "model.layers.0.self_attn.q_proj.meta.scale", "HQQ")]
     [InlineData(Query, "model.layers.0.self_attn.q_proj.scales", "MLX", "U32")]
     [InlineData(Query, Query + "_scale", "I8 codes with a weight_scale")]
@@ -82,7 +88,7 @@ public sealed class FieldCheckpointTests : IDisposable
 
         Assert.Contains("no tensor", run.Error, StringComparison.Ordinal);
         Assert.Equal(CheckpointBuilder.LlamaConfig, File.ReadAllText(_folder["out", "config.json"]));
-        ToolRun.Succeed("quantize", source, "--dry-run");
+        Assert.Contains("no tensor", ToolRun.Succeed("quantize", source, "--dry-run").Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -14,7 +14,7 @@ internal static class OpenStaging
         Checkpoint checkpoint = Checkpoint.Open(source, requireConfig: true);
         var request = new QuantizeRequest { SourcePath = source, OutputPath = output };
         PlanRecord plan = PlanRecord.Of(QuantizePlan.Make(request, checkpoint));
-        return StagingFolder.Open(OutputPlace.Of(output), plan, SourceRecord.StateOf(checkpoint), new WriteMode(overwrite), NoEvents.Instance);
+        return StagingFolder.Open(OutputPlace.Of(output), plan, SourceRecord.StateOf(checkpoint.Files), new WriteMode(overwrite), NoEvents.Instance);
     }
 
     /// <summary>Copies a folder, as a kill would leave it, while its run is still held.</summary>

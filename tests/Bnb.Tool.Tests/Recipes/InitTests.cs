@@ -51,6 +51,7 @@ public sealed class InitTests : IDisposable
     [InlineData("--type", "int4", "--group-size", "32", "--scale", "search", "--scale-dtype", "float16")]
     [InlineData("--type", "int8", "--int8-threshold", "5.5")]
     [InlineData("--exclude", "*.mlp.*", "--include", "*.up_proj", "--min-coverage", "12.5%", "--max-shard-size", "50kB")]
+    [InlineData("--dtype", "float16")]
     [InlineData("--exclude", "*.mlp.*", "--include", "*_proj", "--exclude", "*.down_proj")]
     [InlineData("--override", "*_proj=/32", "--override", "re:.*down_proj=keep", "--compute-dtype", "float32", "--exclude-unaligned")]
     [InlineData("--loads-in", "transformers4,vllm", "--experts", "keep", "--non-finite", "keep", "--quantize-vision")]

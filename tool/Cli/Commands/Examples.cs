@@ -23,6 +23,7 @@ internal static class Examples
             "dotnet bnb quantize Qwen/Qwen3-8B --dry-run",
             "dotnet bnb quantize ./llama --output llama-int8 --type int8",
             "dotnet bnb quantize ./llama --output llama-int4 --type int4 --group-size 32",
+            "dotnet bnb quantize ./flux --output flux-nf4 --components transformer,text_encoder_2",
             "dotnet bnb quantize ./llama --output llama-nf4 --exclude '*.down_proj' --max-shard-size 2GB",
         ],
         ["plan"] =

@@ -16,7 +16,7 @@ internal static class ExplainCommand
 {
     public static Command Create(CommandHost host)
     {
-        var path = new Argument<string>("PATH") { Description = "Checkpoint folder, one file of weights, or the id of a model in the local Hugging Face cache", CustomParser = Choice.FilePath };
+        var path = new Argument<string>("PATH") { Description = "Checkpoint folder, pipeline folder, one file of weights, or the id of a model in the local Hugging Face cache", CustomParser = Choice.FilePath };
         var pattern = new Argument<string?>("PATTERN") { Description = "Tensors to tell about: a glob, or re: and a regular expression (default: all)", Arity = ArgumentArity.ZeroOrOne };
         var recipe = new RecipeOptions();
         var command = new Command("explain", "Say for each tensor whether it would be quantized, by which rule and why") { path, pattern };
@@ -31,7 +31,11 @@ internal static class ExplainCommand
     {
         if (!recipe.Quantizes)
             throw new UserErrorException(ExitCode.Usage, "USAGE", "with --type none nothing is decided") { Action = "name the type that the decisions are for" };
-        Explanation explanation = ExplainRun.Execute(path, pattern, recipe.Target, recipe.Blocksize);
+        foreach (Explanation explanation in ExplainRun.Execute(path, pattern, recipe.Target, recipe.Blocksize)) Write(explanation, context);
+    }
+
+    private static void Write(Explanation explanation, CommandContext context)
+    {
         if (context.Json)
         {
             context.Terminal.Out.Write(ExplainJson.Of(explanation));
@@ -39,7 +43,7 @@ internal static class ExplainCommand
         }
 
         string known = explanation.KnownTo.Count > 0 ? string.Join(", ", explanation.KnownTo) : "no library of the atlas: names decide";
-        Say($"known to {known}");
+        Say($"{(explanation.Component is { } component ? $"{DisplayText.Escape(component)}: " : "")}known to {known}");
         foreach (TensorDecision decision in explanation.Decisions)
         {
             string action = decision.Action == TensorAction.Quantize ? "quantize" : "copy";

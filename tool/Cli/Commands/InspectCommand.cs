@@ -23,6 +23,11 @@ internal static class InspectCommand
     /// <param name="tokens">Tokens in its KV cache.</param>
     public static void Execute(string path, CommandContext context, long? memory = null, int tokens = 1)
     {
+        foreach (string model in InspectRun.ModelsIn(path)) ExecuteOne(model, context, memory, tokens);
+    }
+
+    private static void ExecuteOne(string path, CommandContext context, long? memory, int tokens)
+    {
         InspectSummary summary = InspectRun.Execute(path, context.Events);
         MemoryFit? fit = memory is { } bytes ? MemoryFit.Of(summary.Checkpoint.Config, summary.TensorBytes, bytes, tokens) : null;
         if (context.Json) context.Terminal.Out.Write(InspectJson.Of(summary, fit));

@@ -16,7 +16,7 @@ internal static class QuantizeCommand
     {
         var source = new Argument<string>("SOURCE")
         {
-            Description = "Checkpoint folder, one .safetensors file, or the id of a model in the local Hugging Face cache (org/name, org/name@revision)",
+            Description = "Checkpoint folder, pipeline folder of diffusers, one .safetensors file, or the id of a model in the local Hugging Face cache (org/name, org/name@revision)",
             CustomParser = Choice.FilePath,
         };
         var output = new Option<string?>("--output", "-o")
@@ -69,7 +69,7 @@ internal static class QuantizeCommand
         var command = new Command("quantize", "Turn a checkpoint into a 4-bit or 8-bit one") { source, output };
         foreach (Option option in recipe.All) command.Add(option);
         foreach (Option option in (Option[])[
-            computeDType, include, exclude, overrides, config, printConfig, excludeUnaligned, quantizeVision, load.Experts, load.LoadsIn, sources.MergeLora, sources.MinCoverage,
+            computeDType, include, exclude, overrides, config, printConfig, excludeUnaligned, quantizeVision, load.Experts, load.LoadsIn, sources.Components, sources.Variant, sources.DType, sources.MergeLora, sources.MinCoverage,
             maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, dryRun, overwrite, restart,
             worker.Worker, worker.Workers, hashSource, followSymlinks, nonFinite, fit.Fits, fit.Context,
         ]) command.Add(option);
@@ -95,6 +95,9 @@ internal static class QuantizeCommand
             {
                 Recipe = recipe.Recipe(parsed),
                 ComputeDType = parsed.GetValue(computeDType),
+                Components = parsed.GetValue(sources.Components) ?? [],
+                Variant = parsed.GetValue(sources.Variant),
+                CastTo = parsed.GetValue(sources.DType),
                 ImportancePath = recipe.ImportancePath(parsed),
                 Overrides = OverrideOptions.Of(parsed, overrides),
                 Patterns = CommonOptions.PatternsInOrder(parsed),
@@ -127,9 +130,17 @@ internal static class QuantizeCommand
     /// <param name="tokens">Tokens in its KV cache.</param>
     public static void Execute(QuantizeRequest request, CommandContext context, long? memory = null, int tokens = 1)
     {
-        QuantizeSummary summary = QuantizeRun.Execute(request, context.Events, context.Cancellation);
-        MemoryFit? fit = memory is { } bytes ? MemoryFit.Of(summary.Plan.Source.Config, summary.OutputTensorBytes, bytes, tokens) : null;
-        if (context.Json) context.Terminal.Out.Write(QuantizeJson.Of(summary, fit));
-        else if (context.Verbosity != Verbosity.Quiet || request.DryRun) QuantizeScreen.Write(summary, fit, context.Terminal, context.Verbosity);
+        IReadOnlyList<QuantizeSummary> models = QuantizeRun.ExecuteAll(request, context.Events, context.Cancellation);
+        if (context.Json)
+        {
+            foreach (QuantizeSummary summary in models) context.Terminal.Out.Write(QuantizeJson.Of(summary, FitOf(summary)));
+        }
+        else if (context.Verbosity != Verbosity.Quiet || request.DryRun)
+        {
+            QuantizeScreen.Write(models, FitOf, context.Terminal, context.Verbosity);
+        }
+
+        MemoryFit? FitOf(QuantizeSummary summary) =>
+            memory is { } bytes ? MemoryFit.Of(summary.Plan.Source.Config, summary.OutputTensorBytes, bytes, tokens) : null;
     }
 }

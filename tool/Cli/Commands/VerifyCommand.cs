@@ -137,15 +137,31 @@ internal static class VerifyCommand
 
     private static ExitCode Execute(VerifyRequest request, string[] reportPaths, bool updateCard, CommandContext context)
     {
+        bool passed = true;
+        List<string> written = [], sections = [];
         CardUpdate? card = updateCard ? new CardUpdate(request.QuantizedPath) : null;
-        var files = new ReportFiles(reportPaths);
-        VerificationReport report = VerifyRun.Execute(request, context.Events, context.Cancellation);
-        files.Write(report);
-        if (report.Passed && report.Layers.Count > 0) card?.Write(VerificationCard.Name, VerificationCard.Of(report));
+        IReadOnlyList<(string? Component, VerifyRequest Request)> models = PipelineVerification.Of(request);
+        IReadOnlyList<ReportFiles> files = [.. models.Select(model => new ReportFiles(PathsFor(model.Component)))];
+        for (int i = 0; i < models.Count; i++)
+        {
+            (string? component, VerifyRequest model) = models[i];
+            VerificationReport report = VerifyRun.Execute(model, context.Events, context.Cancellation);
+            passed &= report.Passed;
+            files[i].Write(report);
+            written.AddRange(PathsFor(component));
+            if (report.Layers.Count > 0) sections.Add((component is null ? "" : $"Component `{component}`:\n\n") + VerificationCard.Of(report));
+            if (context.Json) context.Terminal.Out.Write(VerificationReportJsonLine.Of(report));
+            else if (context.Verbosity != Verbosity.Quiet) VerificationScreen.Write(report, context.Terminal, context.Verbosity);
+        }
+
+        if (passed && sections.Count > 0) card?.Write(VerificationCard.Name, string.Join('\n', sections));
         else if (updateCard) context.Events.Warning("the model card stays as it was: there is nothing good to say");
-        if (reportPaths.Length > 0) context.Outcome = "written: " + string.Join(", ", reportPaths);
-        if (context.Json) context.Terminal.Out.Write(VerificationReportJsonLine.Of(report));
-        else if (context.Verbosity != Verbosity.Quiet) VerificationScreen.Write(report, context.Terminal, context.Verbosity);
-        return report.Passed ? ExitCode.Done : ExitCode.VerificationFailed;
+        if (written.Count > 0) context.Outcome = "written: " + string.Join(", ", written);
+        return passed ? ExitCode.Done : ExitCode.VerificationFailed;
+
+        // A report for each component: report.json is report.transformer.json.
+        string[] PathsFor(string? component) => component is null
+            ? reportPaths
+            : [.. reportPaths.Select(path => Path.ChangeExtension(path, component + Path.GetExtension(path)))];
     }
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Cli.Options;
 
@@ -24,8 +25,53 @@ internal sealed class SourceOptions
         CustomParser = ParsePercent,
     };
 
+    /// <summary><c>--components</c>.</summary>
+    public Option<IReadOnlyList<string>> Components { get; } = new("--components")
+    {
+        Description = "Components of a pipeline folder to quantize, with commas between, as transformer,text_encoder_2; the others are copied (default: denoisers, and text encoders of a billion parameters and more)",
+        HelpName = "LIST",
+        Arity = ArgumentArity.ExactlyOne,
+        CustomParser = ParseNames,
+    };
+
+    /// <summary><c>--variant</c>.</summary>
+    public Option<string?> Variant { get; } = new("--variant")
+    {
+        Description = "Read this variant of the source's weights, as fp16 for model.fp16.safetensors; the output has the plain names (default: the plain files, or the only variant there is)",
+        HelpName = "NAME",
+        CustomParser = ParseVariant,
+    };
+
+    /// <summary><c>--dtype</c>.</summary>
+    public Option<ElementType?> DType { get; } = new("--dtype")
+    {
+        Description = "Cast floating-point tensors to bfloat16, float16 or float32 before anything else, as a loader does that is given this dtype; what loaders keep in float32 stays (default: the source's dtypes)",
+        HelpName = "DTYPE",
+        CustomParser = Choice.Parser(new Dictionary<string, ElementType?>
+        {
+            ["bfloat16"] = ElementType.BF16,
+            ["float16"] = ElementType.F16,
+            ["float32"] = ElementType.F32,
+        }),
+    };
+
     /// <summary>The share as a number from 0 to 1; null when not given.</summary>
     public double? CoverageOf(ParseResult parsed) => parsed.GetResult(MinCoverage) is { Implicit: false } ? parsed.GetValue(MinCoverage) : null;
+
+    private static IReadOnlyList<string> ParseNames(ArgumentResult result)
+    {
+        string[] names = result.Tokens[^1].Value.Split(',', StringSplitOptions.TrimEntries);
+        if (names.Any(static name => name.Length == 0)) result.AddError("--components takes names of components with commas between, as transformer,text_encoder_2");
+        return [.. names.Distinct(StringComparer.Ordinal)];
+    }
+
+    private static string ParseVariant(ArgumentResult result)
+    {
+        string name = result.Tokens[^1].Value;
+        if (name.Length == 0 || !name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-') || name[0] == '-')
+            result.AddError($"--variant takes a name such as fp16, not '{name}'");
+        return name;
+    }
 
     private static double ParsePercent(ArgumentResult result)
     {

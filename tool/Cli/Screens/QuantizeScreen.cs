@@ -18,10 +18,15 @@ internal static class QuantizeScreen
     /// <summary>
     /// A dry run and --verbosity detailed list every tensor; otherwise layers that differ only in their number share a row.
     /// </summary>
-    public static void Write(QuantizeSummary summary, MemoryFit? fit, ITerminal terminal, Verbosity verbosity)
+    public static void Write(IReadOnlyList<QuantizeSummary> models, Func<QuantizeSummary, MemoryFit?> fit, ITerminal terminal, Verbosity verbosity)
     {
-        if (summary.Result.State == OutputState.NothingToDo) terminal.Out.WriteLine(OutputText.NothingToDo(summary.Request.OutputPath!));
-        else WriteTable(summary, fit, terminal, verbosity);
+        if (models[0].Result.State == OutputState.NothingToDo)
+        {
+            terminal.Out.WriteLine(OutputText.NothingToDo(models[0].Request.OutputPath!));
+            return;
+        }
+
+        foreach (QuantizeSummary summary in models) WriteTable(summary, fit(summary), terminal, verbosity);
     }
 
     private static void WriteTable(QuantizeSummary summary, MemoryFit? fit, ITerminal terminal, Verbosity verbosity) => TableConsole.Print(terminal, console =>
@@ -56,7 +61,8 @@ internal static class QuantizeScreen
         (string, string)[] device = summary.Engine?.Note is { } note ? [("device", DisplayText.Escape(note))] : [];
         TableConsole.WriteFacts(
             console,
-            [("tensors", $"{quantized} quantized, {plan.Tensors.Count - quantized} copied"),
+            [.. plan.Component is { } component ? [("component", DisplayText.Escape(component))] : ((string, string)[])[],
+            ("tensors", $"{quantized} quantized, {plan.Tensors.Count - quantized} copied"),
             ("parameters", $"{TableConsole.Number(plan.ParameterCount)}, {Percent(plan.QuantizedParameterCount, plan.ParameterCount)} quantized"),
             ("bits per parameter", TableConsole.Number(summary.BitsPerParameter, 3)),
             ("weight files before", $"{TableConsole.Number(plan.SourceFileBytes)} bytes in {plan.Source.Files.Count}"),

@@ -17,9 +17,13 @@ namespace Bnb.Engine.Dequantizing;
 /// <summary>Everything a dequantization will do, decided from headers and quant_state blobs; nothing has been created yet.</summary>
 internal sealed record DequantizePlan(
     Checkpoint Source, IReadOnlyList<TensorPlan> Tensors, IReadOnlyList<ShardPlan> Shards, byte[]? ConfigBytes)
-    : OutputPlan(Source, Tensors, Shards, ConfigBytes)
+    : OutputPlan(Tensors, Shards)
 {
     public override string Command => "dequantize";
+
+    public override IReadOnlyList<OutputPart> Parts => [new OutputPart("", Source, Shards, ConfigBytes)];
+
+    public override SideFileList SideFiles => Source.SideFiles;
 
     public required DequantizeRequest Request { get; init; }
 

@@ -12,12 +12,30 @@ internal static class ExplainRun
 {
     private const string PatternName = "PATTERN";
 
-    /// <param name="path">Folder or file.</param>
+    /// <param name="path">Folder or file of a model, or the folder of a pipeline.</param>
     /// <param name="wanted">Tensors to tell about, a pattern; null for all.</param>
     /// <param name="target">The form of the output that the decisions are for.</param>
     /// <param name="blocksize">Values of a row that share a scale there.</param>
+    /// <returns>One for the model, or for each component that has tensors to tell about.</returns>
     /// <exception cref="PolicyException">No list of exceptions fits the names; the pattern matches nothing, or is none.</exception>
-    public static Explanation Execute(string path, string? wanted, PolicyTarget target, int blocksize)
+    public static IReadOnlyList<Explanation> Execute(string path, string? wanted, PolicyTarget target, int blocksize)
+    {
+        NamePattern? pattern = wanted is null ? null : NamePattern.Of(wanted, PatternName);
+        List<Explanation> models =
+        [
+            .. InspectRun.ModelsIn(path).Select(model => Explain(model, target, blocksize) with { Component = model == path ? null : Path.GetFileName(model) }),
+        ];
+        if (pattern is null) return models;
+        List<Explanation> found =
+        [
+            .. models.Select(model => model with { Decisions = [.. model.Decisions.Where(decision => pattern.IsMatchOfTensor(decision.Tensor.Name))] })
+                .Where(static model => model.Decisions.Count > 0),
+        ];
+        return found.Count > 0 ? found : throw UnmatchedPattern.Error(
+            PatternName, wanted!, "the pattern matches no tensor of the checkpoint", models.SelectMany(static model => model.Decisions).Select(static decision => decision.Tensor.Name));
+    }
+
+    private static Explanation Explain(string path, PolicyTarget target, int blocksize)
     {
         Checkpoint checkpoint = Checkpoint.Open(path, requireConfig: false, followSymlinks: true);
         QuantizedCheckpoint weights = DataTypeCatalog.Read(checkpoint);
@@ -29,12 +47,7 @@ internal static class ExplainRun
         ];
         ModelFacts facts = ModelFactsReader.Read(checkpoint.Config);
         PolicyResult result = QuantizationPolicy.Decide(tensors, facts, new PolicyOptions(blocksize, false, false, [], target));
-        NamePattern? pattern = wanted is null ? null : NamePattern.Of(wanted, PatternName);
-        List<TensorDecision> chosen = [.. result.Decisions.Where(decision => pattern?.IsMatchOfTensor(decision.Tensor.Name) != false)];
-        if (chosen.Count == 0 && wanted is not null)
-            throw UnmatchedPattern.Error(PatternName, wanted, "the pattern matches no tensor of the checkpoint", tensors.Select(static tensor => tensor.Name));
-
-        return new Explanation(chosen, result.SkipModules, KnownTo(result.Known));
+        return new Explanation(result.Decisions, result.SkipModules, KnownTo(result.Known));
     }
 
     /// <summary>The libraries that have the model, as people call them; empty when none is known to.</summary>

@@ -10,6 +10,16 @@ namespace Bnb.Engine.Inspecting;
 /// <summary>Reads what is in a checkpoint, without its weights.</summary>
 internal static class InspectRun
 {
+    /// <summary>The folders to inspect: the path itself, or the components with weights of a pipeline.</summary>
+    public static IReadOnlyList<string> ModelsIn(string path)
+    {
+        if (!PipelineFolder.IsAt(path)) return [path];
+        UnfinishedOutput.Refuse(path);
+        string[] components = [.. PipelineFolder.Open(path, followSymlinks: true, variant: null).Components.Select(component => Path.Combine(path, component.Name))];
+        // Opening it as a model says what is wrong.
+        return components.Length == 0 ? [path] : components;
+    }
+
     /// <exception cref="UserErrorException">INCOMPLETE: the folder is one that a run is writing.</exception>
     public static InspectSummary Execute(string path, IRunEvents events)
     {
@@ -25,7 +35,7 @@ internal static class InspectRun
     {
         try
         {
-            return Directory.Exists(path) ? OutputManifest.Find(path) : null;
+            return Directory.Exists(path) ? OutputManifest.FindAround(path) : null;
         }
         catch (UserErrorException unreadable)
         {

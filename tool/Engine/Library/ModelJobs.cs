@@ -36,10 +36,15 @@ public static class ModelJobs
             Overwrite = choices.Overwrite,
             MaxMemoryBytes = choices.MaxMemoryBytes,
         };
-        QuantizeSummary summary = QuantizeRun.Execute(request, events ?? NoEvents.Instance, cancellation);
-        int quantized = summary.Plan.Tensors.Count(tensor => tensor.Quantization is not null);
+        IReadOnlyList<QuantizeSummary> models = QuantizeRun.ExecuteAll(request, events ?? NoEvents.Instance, cancellation);
+        int quantized = models.Sum(model => model.Plan.Tensors.Count(tensor => tensor.Quantization is not null));
+        long parameters = models.Sum(model => model.Plan.ParameterCount);
         return new QuantizeOutcome(
-            quantized, summary.Plan.Tensors.Count - quantized, summary.Plan.SourceFileBytes, summary.OutputFileBytes, summary.BitsPerParameter);
+            quantized,
+            models.Sum(model => model.Plan.Tensors.Count) - quantized,
+            models.Sum(model => model.Plan.SourceFileBytes),
+            models.Sum(model => model.OutputFileBytes),
+            parameters == 0 ? 0 : models.Sum(model => model.OutputTensorBytes) * 8.0 / parameters);
     });
 
     /// <summary>Compares a quantized checkpoint, code by code, with what its source makes.</summary>

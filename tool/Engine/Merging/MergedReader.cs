@@ -36,7 +36,8 @@ internal sealed class MergedReader : ValueReader
         _type = FloatTypes.Of(input.To) ?? ElementType.F32;
         _baseType = FloatTypes.Of(input.Base.DType) ?? ElementType.F32;
         TensorShape shape = input.Shape;
-        _columns = input.Transpose ? shape[0] : shape.Rank == 0 ? 1 : shape[shape.Rank - 1];
+        // Without an update rows do not matter, and those of a convolution are three values long.
+        _columns = input.Update is null ? Math.Max(1, shape.ElementCount) : input.Transpose ? shape[0] : shape[shape.Rank - 1];
         // Rows of what is read are output features, unless the weight lies the other way round and is read as it lies.
         _isOutputByRow = input.IsFanInFanOut == input.Transpose;
     }
@@ -87,21 +88,29 @@ internal sealed class MergedReader : ValueReader
         Span<byte> values = buffers.Raw.AsSpan(0, count * size);
         ReadOnlySpan<byte> stored = BaseValues(first, count, buffers);
         float[] scratch = ArrayPool<float>.Shared.Rent(Strip);
-        for (int done = 0; done < count;)
+        // Stored values may lie where the results go. Wider results go further on than what they are made from: last ones first.
+        bool backward = size > baseSize;
+        for (int done = 0, length; done < count; done += length)
         {
-            long row = (first + done) / _columns, column = (first + done) % _columns;
-            Span<float> strip = scratch.AsSpan(0, (int)Math.Min(Math.Min(Strip, count - done), _columns - column));
-            // Stored values may lie where the results go, at the same place or further on: they are read first.
-            Widen.ToSingle(_baseType, stored.Slice(done * baseSize, strip.Length * baseSize), strip);
+            length = backward ? LengthBefore(first + count - done, count - done) : LengthAfter(first + done, count - done);
+            int at = backward ? count - done - length : done;
+            long row = (first + at) / _columns, column = (first + at) % _columns;
+            Span<float> strip = scratch.AsSpan(0, length);
+            Widen.ToSingle(_baseType, stored.Slice(at * baseSize, length * baseSize), strip);
             Add(row, column, strip);
             if (_magnitudes.Length > 0) Normalize(row, column, strip);
-            Narrow.FromSingle(_type, strip, values.Slice(done * size, strip.Length * size));
-            done += strip.Length;
+            Narrow.FromSingle(_type, strip, values.Slice(at * size, length * size));
         }
 
         ArrayPool<float>.Shared.Return(scratch);
         return values;
     }
+
+    /// <summary>Values of one row that begin at a place.</summary>
+    private int LengthAfter(long place, int left) => (int)Math.Min(Math.Min(Strip, left), _columns - (place % _columns));
+
+    /// <summary>Values of one row that end at a place.</summary>
+    private int LengthBefore(long place, int left) => (int)Math.Min(Math.Min(Strip, left), ((place - 1) % _columns) + 1);
 
     private ReadOnlySpan<byte> BaseValues(long first, int count, WorkerBuffers buffers)
     {

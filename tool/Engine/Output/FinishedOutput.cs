@@ -17,7 +17,7 @@ internal static class FinishedOutput
         if (SmallFile.TryRead(path) is not { } text || OutputManifest.Parse(text) is not { } manifest || manifest.Plan != record.Hash) return false;
         if (!manifest.Files.All(file => file.HasLengthAt(Path.Combine(place.Path, file.Name)))) return false;
         long written = FileIdentity.Of(path).ModifiedNs;
-        return plan.Source.Files.All(file => Math.Max(file.Identity.ModifiedNs, file.Identity.ChangedNs) <= written);
+        return plan.SourceFiles.All(source => Math.Max(source.File.Identity.ModifiedNs, source.File.Identity.ChangedNs) <= written);
     }
 
     /// <summary>What the run that made it said of these files.</summary>

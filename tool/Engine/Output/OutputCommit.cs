@@ -18,24 +18,24 @@ internal static class OutputCommit
         IEnumerable<string> shards = staging.Plan.Shards
             .Where(name => !journals.Shards.TryGetValue(name, out FileRecord? shard) || !shard.HasLengthAt(In(staging, name)));
         IEnumerable<string> small = staging.Plan.SmallFiles
-            .Where(file => !file.HasLengthAt(In(staging, StagedName(file.Name))) && !file.HasLengthAt(In(staging, file.Name))).Select(file => file.Name);
+            .Where(file => !file.HasLengthAt(In(staging, StagedName(staging.Plan, file.Name))) && !file.HasLengthAt(In(staging, file.Name))).Select(file => file.Name);
         IEnumerable<string> sources = staging.Plan.HashesSource
             ? staging.Plan.Sources.Where(file => !journals.Sources.ContainsKey(file.Name)).Select(file => $"SHA-256 of {file.Name}")
             : [];
         return [.. shards, .. small, .. sources];
     }
 
-    /// <summary>Where config.json waits for the commit.</summary>
-    public static string StagedName(string name) => name == "config.json" ? StagingNames.Config : name;
+    /// <summary>Where a file waits for the commit: under its own name, but for the one by which loaders know a model.</summary>
+    public static string StagedName(PlanRecord plan, string name) => name == plan.EntryName ? StagingNames.Config : name;
 
-    /// <summary>Writes index and manifest, and last config.json, and gives the folder its name.</summary>
+    /// <summary>Writes indexes and manifest, and last config.json or what stands for it, and gives the folder its name.</summary>
     public static void Run(StagingFolder staging, JournalFolder journals)
     {
         PlanRecord plan = staging.Plan;
         List<FileRecord> files = [.. plan.SmallFiles, .. plan.Shards.Select(name => journals.Shards[name])];
-        if (plan.IndexName is { } indexName)
+        foreach (string indexName in plan.Indexes)
         {
-            staging.WriteFile(indexName, file => WriteIndex(staging, file));
+            staging.WriteFile(indexName, file => WriteIndex(staging, indexName, file));
             files.Add(FileRecord.Read(In(staging, indexName), indexName));
         }
 
@@ -45,19 +45,19 @@ internal static class OutputCommit
             [.. files.OrderBy(file => file.Name, StringComparer.Ordinal)]);
         staging.WriteFile(OutputManifest.FileName, manifest.Write());
         foreach (FileRecord file in plan.SmallFiles) CheckSmall(staging, file);
-        if (plan.SmallFiles.Any(file => file.Name == "config.json")) staging.WriteFile("config.json", File.ReadAllBytes(ConfigIn(staging)));
+        if (plan.SmallFiles.Any(file => file.Name == plan.EntryName)) staging.WriteFile(plan.EntryName, File.ReadAllBytes(EntryIn(staging)));
         staging.Commit();
     }
 
     private static string In(StagingFolder staging, string name) => Path.Combine(staging.Path, name);
 
-    /// <summary>A run that was killed during its commit may have left config.json under its final name only.</summary>
-    private static string ConfigIn(StagingFolder staging) =>
-        File.Exists(In(staging, StagingNames.Config)) ? In(staging, StagingNames.Config) : In(staging, "config.json");
+    /// <summary>A run that was killed during its commit may have left the file under its final name only.</summary>
+    private static string EntryIn(StagingFolder staging) =>
+        File.Exists(In(staging, StagingNames.Config)) ? In(staging, StagingNames.Config) : In(staging, staging.Plan.EntryName);
 
     private static void CheckSmall(StagingFolder staging, FileRecord file)
     {
-        string path = file.Name == "config.json" ? ConfigIn(staging) : In(staging, file.Name);
+        string path = file.Name == staging.Plan.EntryName ? EntryIn(staging) : In(staging, file.Name);
         if (file.IsAt(path)) return;
         throw new UserErrorException(ExitCode.CannotResume, "STAGING-CHANGED", $"{DisplayText.Escape(file.Name)} in the staging folder is not what was written there")
         {
@@ -67,15 +67,16 @@ internal static class OutputCommit
     }
 
     /// <summary>From the headers of the files themselves, so that whoever commits writes the same.</summary>
-    private static void WriteIndex(StagingFolder staging, Stream file)
+    private static void WriteIndex(StagingFolder staging, string indexName, Stream file)
     {
+        string prefix = indexName[..(indexName.LastIndexOf('/') + 1)];
         var index = new ShardIndexBuilder();
         long bytes = 0;
-        foreach (string shard in staging.Plan.Shards)
+        foreach (string shard in staging.Plan.Shards.Where(shard => shard[..(shard.LastIndexOf('/') + 1)] == prefix))
         {
             foreach (TensorInfo tensor in SafetensorsFile.ReadHeader(In(staging, shard)).Tensors)
             {
-                index.Add(tensor.Name, shard);
+                index.Add(tensor.Name, shard[prefix.Length..]);
                 bytes += tensor.ByteCount;
             }
         }

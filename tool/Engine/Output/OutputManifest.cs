@@ -2,6 +2,7 @@ using System.Text.Json;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Text;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Output;
 
@@ -28,6 +29,22 @@ internal sealed record OutputManifest(
     public ScaleRule? Scale =>
         Options.TryGetProperty("scale", out JsonElement scale) && scale.ValueKind == JsonValueKind.String
         && Enum.TryParse(scale.GetString(), ignoreCase: true, out ScaleRule rule) && Enum.IsDefined(rule) ? rule : null;
+
+    /// <summary>The dtype that the source was cast to first; null when it was not.</summary>
+    public ElementType? CastTo => Command == "quantize" && Options.TryGetProperty("dtype", out JsonElement dtype) && dtype.ValueKind == JsonValueKind.String
+        ? FloatTypes.Named(dtype.GetString()) : null;
+
+    /// <summary>The variant of the source's weights that was read; null for the plain files.</summary>
+    public string? Variant => Options.TryGetProperty("variant", out JsonElement variant) && variant.ValueKind == JsonValueKind.String ? variant.GetString() : null;
+
+    /// <summary>The manifest of a folder, or of the pipeline that it is a component of; null when there is none.</summary>
+    /// <exception cref="UserErrorException">MANIFEST: as <see cref="Find"/>.</exception>
+    public static OutputManifest? FindAround(string folder)
+    {
+        if (Find(folder) is { } own) return own;
+        string? parent = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
+        return parent is not null && File.Exists(Path.Combine(parent, "model_index.json")) ? Find(parent) : null;
+    }
 
     /// <summary>The manifest of a folder, null when it has none.</summary>
     /// <exception cref="UserErrorException">MANIFEST: what is there is not one, or names a file outside of the folder.</exception>

@@ -38,16 +38,17 @@ internal static class OutputMove
     }
 
     /// <summary>
-    /// A mount point cannot be renamed over: its files move in one by one, config.json last, without which no loader takes
-    /// the folder for a model.
+    /// A mount point cannot be renamed over: its files move in one by one, and last the one without which no
+    /// loader takes the folder for a model.
     /// </summary>
-    public static void IntoMountPoint(OutputPlace place, string staging, RunJournal journal)
+    /// <param name="last">Its name.</param>
+    public static void IntoMountPoint(OutputPlace place, string staging, string last, RunJournal journal)
     {
         if (place.Entries().Any()) throw StagingErrors.OutputAppeared(place.Path);
         journal.Moves();
         IEnumerable<string> names = Directory.EnumerateFileSystemEntries(staging)
             .Select(Path.GetFileName).OfType<string>().Where(name => !StagingNames.IsOwn(name))
-            .OrderBy(name => name == "config.json").ThenBy(name => name, StringComparer.Ordinal);
+            .OrderBy(name => name == last).ThenBy(name => name, StringComparer.Ordinal);
         foreach (string name in names.ToList()) Posix.Rename(Path.Combine(staging, name), Path.Combine(place.Path, name));
     }
 

@@ -26,8 +26,8 @@ internal static class OutputRun
         place,
         Path.GetFullPath(sourcePath),
         [
-            .. plan.Source.Files.Select(file => Path.GetFullPath(file.Path)),
-            .. plan.Source.SideFiles.Copied.Select(file => Path.GetFullPath(file.Path)),
+            .. plan.SourceFiles.Select(source => Path.GetFullPath(source.File.Path)),
+            .. plan.SideFiles.Copied.Select(file => Path.GetFullPath(file.Path)),
         ],
         mode,
         plan,
@@ -59,14 +59,14 @@ internal static class OutputRun
     private static OutputResult WriteShare(
         OutputPlan plan, PlanRecord record, OutputOptions options, OutputPlace place, WriteMode mode, IRunEvents events, CancellationToken cancellation)
     {
-        var inputs = SmallInputs.Of(plan.Source);
-        using StagingFolder staging = StagingFolder.Open(place, record, SourceRecord.StateOf(plan.Source), mode, events);
+        var inputs = SmallInputs.Of(plan.SmallInputs);
+        using StagingFolder staging = StagingFolder.Open(place, record, SourceRecord.StateOf(plan.SourceFiles.Select(source => source.File)), mode, events);
         OutputState state = OutputState.ShareDone;
         try
         {
             IReadOnlyList<int> share = ShareOf(plan, mode.Share);
             IReadOnlyDictionary<int, ShardResult> reused = StagedShards.Check(staging, plan.Shards, share, options.Budget.Workers, events, cancellation);
-            StageSmallFiles(plan, staging);
+            StageSmallFiles(plan, staging, cancellation);
             List<int> left = [.. share.Where(index => !reused.ContainsKey(index))];
             int scratchFiles = 0;
             PipelineResult made = Pipeline(
@@ -74,7 +74,7 @@ internal static class OutputRun
                 () => staging.ScratchPath(Interlocked.Increment(ref scratchFiles)), events, cancellation);
             HashSources(plan, staging, mode, cancellation);
             cancellation.ThrowIfCancellationRequested();
-            foreach (CheckpointFile file in plan.Source.Files) InputCheck.ThrowIfChanged(file);
+            foreach ((_, CheckpointFile file) in plan.SourceFiles) InputCheck.ThrowIfChanged(file);
             inputs.ThrowIfChanged();
             if (CommitIfComplete(staging, cancellation)) state = OutputState.Committed;
             Dictionary<int, ShardResult> results = new(reused);
@@ -116,30 +116,33 @@ internal static class OutputRun
         return result;
     }
 
-    /// <summary>Side files and config.json, so that whoever commits needs nothing but the staging folder.</summary>
-    private static void StageSmallFiles(OutputPlan plan, StagingFolder staging)
+    /// <summary>Side files and configs, so that whoever commits needs nothing but the staging folder.</summary>
+    private static void StageSmallFiles(OutputPlan plan, StagingFolder staging, CancellationToken cancellation)
     {
         Dictionary<string, FileRecord> records = staging.Plan.SmallFiles.ToDictionary(file => file.Name, StringComparer.Ordinal);
         foreach (SideFile file in plan.CopiedFiles)
         {
-            if (!records[file.RelativeName].IsAt(Path.Combine(staging.Path, file.RelativeName))) staging.CopyFile(file.Path, file.RelativeName);
+            if (Absent(file.RelativeName) is { } name) staging.CopyFile(file.Path, name, cancellation);
         }
 
-        if (plan.CardBytes is { } card && !records[OutputPlan.CardName].IsAt(Path.Combine(staging.Path, OutputPlan.CardName)))
-            staging.WriteFile(OutputPlan.CardName, card);
-        if (plan.ConfigBytes is { } config && !records["config.json"].IsAt(Path.Combine(staging.Path, StagingNames.Config)))
-            staging.WriteFile(StagingNames.Config, config);
+        foreach ((string name, byte[] content) in plan.MadeFiles)
+        {
+            if (Absent(name) is { } staged) staging.WriteFile(staged, content);
+        }
+
+        // The name to write it under, unless an earlier run has.
+        string? Absent(string name) => OutputCommit.StagedName(staging.Plan, name) is var staged && records[name].IsAt(Path.Combine(staging.Path, staged), cancellation) ? null : staged;
     }
 
     /// <summary>Reads source files whole, those of the run's share that no run has read yet.</summary>
     private static void HashSources(OutputPlan plan, StagingFolder staging, WriteMode mode, CancellationToken cancellation)
     {
         if (!plan.HashesSource) return;
-        IReadOnlyList<CheckpointFile> files = plan.Source.Files;
-        foreach (int index in (mode.Share ?? WorkerShare.Whole).Of([.. files.Select(file => file.Identity.Length)]))
+        List<(string Name, CheckpointFile File)> files = [.. plan.SourceFiles];
+        foreach (int index in (mode.Share ?? WorkerShare.Whole).Of([.. files.Select(source => source.File.Identity.Length)]))
         {
             if (!staging.Earlier.Sources.ContainsKey(files[index].Name))
-                staging.RecordSource(FileRecord.Read(files[index].Path, files[index].Name, cancellation));
+                staging.RecordSource(FileRecord.Read(files[index].File.Path, files[index].Name, cancellation));
         }
     }
 

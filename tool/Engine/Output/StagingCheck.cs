@@ -91,9 +91,7 @@ internal static class StagingCheck
 
     private static HashSet<string> NamesOf(PlanRecord plan)
     {
-        HashSet<string> names = [.. plan.Shards, .. plan.SmallFiles.Select(file => file.Name), OutputManifest.FileName];
-        if (plan.IndexName is { } index) names.Add(index);
-        return names;
+        return [.. plan.Shards, .. plan.SmallFiles.Select(file => file.Name), .. plan.Indexes, OutputManifest.FileName];
     }
 
     private static IEnumerable<string> Entries(string folder) =>

@@ -12,6 +12,8 @@ namespace Bnb.Engine.Output;
 /// </summary>
 internal sealed class StagingFolder : IDisposable
 {
+    private const int CopiedPiece = 1 << 20;
+
     private readonly OutputPlace _place;
     private readonly WriteMode _mode;
     private readonly bool _madeParent;
@@ -161,10 +163,19 @@ internal sealed class StagingFolder : IDisposable
     }
 
     /// <summary>Copies a side file durably, byte for byte.</summary>
-    public void CopyFile(string sourcePath, string relativeName)
+    public void CopyFile(string sourcePath, string relativeName, CancellationToken cancellation)
     {
         using var source = new FileStream(sourcePath, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-        WriteFile(relativeName, source.CopyTo);
+        WriteFile(relativeName, copy =>
+        {
+            // A component of a pipeline that is copied is gigabytes.
+            byte[] piece = new byte[CopiedPiece];
+            for (int length; (length = source.Read(piece)) > 0;)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                copy.Write(piece, 0, length);
+            }
+        });
     }
 
     /// <summary>The journals of all runs as they stand now.</summary>
@@ -191,7 +202,7 @@ internal sealed class StagingFolder : IDisposable
         foreach (string folder in Directory.EnumerateDirectories(Path, "*", SearchOption.AllDirectories)) Posix.FsyncDirectory(folder);
         Posix.FsyncDirectory(Path);
         string? replaced = null;
-        if (_place.IsMountPoint) OutputMove.IntoMountPoint(_place, Path, _journal!);
+        if (_place.IsMountPoint) OutputMove.IntoMountPoint(_place, Path, Plan.EntryName, _journal!);
         else replaced = OutputMove.Folder(_place, Path, _mode.Overwrite, _journal!);
         Committed = true;
         Posix.FsyncDirectory(_place.IsMountPoint ? _place.Path : _place.Parent!);

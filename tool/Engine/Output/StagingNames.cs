@@ -18,7 +18,7 @@ internal static partial class StagingNames
     /// <summary>The text of the plan, by which another run sees whether it may go on.</summary>
     public const string Plan = ".bnb-plan.json";
 
-    /// <summary>config.json until the commit: without it no loader takes a folder for a model.</summary>
+    /// <summary>config.json, or a pipeline's model_index.json, until the commit: without it no loader takes a folder for a model.</summary>
     public const string Config = ".bnb-config.json";
 
     private const string JournalStart = ".bnb-journal";

@@ -27,7 +27,7 @@ internal static class PlanRun
     /// <exception cref="UserErrorException">PLAN-TARGET: the goal is out of reach; the text says what can be had.</exception>
     public static PlanSummary Execute(PlanRequest request, IRunEvents events, CancellationToken cancellation)
     {
-        Checkpoint source = Checkpoint.Open(request.Quantize.SourcePath, requireConfig: Directory.Exists(request.Quantize.SourcePath), request.Quantize.FollowSymlinks);
+        Checkpoint source = RequestSource.Open(request.Quantize);
         QuantizePlan plan = QuantizePlan.Make(request.Quantize, source);
         List<TensorChoice> choices = Measure(plan, request.Quantize, events, cancellation);
         if (choices.Count == 0) throw NothingToChoose(plan.Recipe.Type);

@@ -5,8 +5,9 @@ using Bnb.Formats.Tensors;
 namespace Bnb.Engine.Plans;
 
 /// <summary>
-/// A weight with what an adapter makes of it: the base's values in float32, plus the update, rounded once to the base's dtype
-/// (F64 is taken for F32). Without an update it is a tensor of the adapter that takes the base's place.
+/// A weight with what an adapter makes of it: the base's values in float32, plus the update, rounded once to the dtype of the
+/// result (F64 is taken for F32). Without an update it is a tensor of the adapter that takes the base's place, or one whose dtype
+/// changes.
 /// </summary>
 /// <param name="Base">The base's tensor, or the adapter's when that replaces it.</param>
 /// <param name="BaseName">The base's name for it.</param>

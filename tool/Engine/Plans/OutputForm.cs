@@ -8,10 +8,10 @@ namespace Bnb.Engine.Plans;
 /// </summary>
 internal sealed class OutputForm
 {
-    private OutputForm(OutputPart[] parts) => (Parts, Bytes) = (parts, parts.Sum(part => part.Bytes));
+    private OutputForm(FormPart[] parts) => (Parts, Bytes) = (parts, parts.Sum(part => part.Bytes));
 
     /// <summary>The output tensors.</summary>
-    public IReadOnlyList<OutputPart> Parts { get; }
+    public IReadOnlyList<FormPart> Parts { get; }
 
     /// <summary>Bytes of all of them, quant_state blobs in their longest form.</summary>
     public long Bytes { get; }
@@ -21,14 +21,14 @@ internal sealed class OutputForm
     public static OutputForm Of(string weight, IEnumerable<PlannedTensor> outputs) => new([.. outputs.Select(output =>
     {
         int kept = weight.AsSpan().CommonPrefixLength(output.Name);
-        return new OutputPart(weight.Length - kept, output.Name[kept..], output.DType, output.Shape, output.Role, output.Bytes);
+        return new FormPart(weight.Length - kept, output.Name[kept..], output.DType, output.Shape, output.Role, output.Bytes);
     })]);
 }
 
 /// <summary>One output tensor of a form.</summary>
 /// <param name="Cut">Characters that its name has not of the end of the source tensor's.</param>
 /// <param name="Suffix">What it has instead.</param>
-internal sealed record OutputPart(int Cut, string Suffix, DType DType, TensorShape Shape, OutputRole Role, long Bytes)
+internal sealed record FormPart(int Cut, string Suffix, DType DType, TensorShape Shape, OutputRole Role, long Bytes)
 {
     /// <summary>Bits of an element.</summary>
     public int Bits { get; } = DType.BitSize();
@@ -49,7 +49,7 @@ internal sealed record OutputPart(int Cut, string Suffix, DType DType, TensorSha
     }
 
     /// <summary>Compares two names by their UTF-16 code units without making them.</summary>
-    public static int Compare(OutputPart left, string leftWeight, OutputPart right, string rightWeight)
+    public static int Compare(FormPart left, string leftWeight, FormPart right, string rightWeight)
     {
         ReadOnlySpan<char> a = left.Stem(leftWeight), b = right.Stem(rightWeight);
         int common = Math.Min(a.Length, b.Length), order = a[..common].SequenceCompareTo(b[..common]);

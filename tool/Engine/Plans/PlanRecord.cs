@@ -23,7 +23,8 @@ internal sealed class PlanRecord
             file.GetProperty("name").GetString()!, file.GetProperty("bytes").GetInt64(), file.GetProperty("sha256").GetString()!))];
         Sources = [.. root.GetProperty("source").EnumerateArray().Select(file => new SourceRecord(
             file.GetProperty("name").GetString()!, file.GetProperty("bytes").GetInt64(), file.GetProperty("header_sha256").GetString()!))];
-        IndexName = root.GetProperty("index").GetString();
+        Indexes = [.. root.GetProperty("indexes").EnumerateArray().Select(name => name.GetString()!)];
+        EntryName = root.GetProperty("entry").GetString()!;
         HashesSource = root.GetProperty("hash_source").GetBoolean();
     }
 
@@ -36,14 +37,17 @@ internal sealed class PlanRecord
     /// <summary>Names of the weight files, in their order.</summary>
     public IReadOnlyList<string> Shards { get; }
 
-    /// <summary>config.json and the side files.</summary>
+    /// <summary>Configs and the side files.</summary>
     public IReadOnlyList<FileRecord> SmallFiles { get; }
 
     /// <summary>The source's weight files.</summary>
     public IReadOnlyList<SourceRecord> Sources { get; }
 
-    /// <summary>The index, null when there is one weight file.</summary>
-    public string? IndexName { get; }
+    /// <summary>The indexes, each of the weight files in its own folder; empty when one file holds a whole model.</summary>
+    public IReadOnlyList<string> Indexes { get; }
+
+    /// <summary>The file that comes last: <c>config.json</c>, or <c>model_index.json</c> of a pipeline.</summary>
+    public string EntryName { get; }
 
     /// <summary>Whether the manifest names SHA-256 of the source's weight files too.</summary>
     public bool HashesSource { get; }
@@ -69,7 +73,7 @@ internal sealed class PlanRecord
             json.WriteEndObject();
             json.WriteBoolean("hash_source", plan.HashesSource);
             json.WriteStartArray("source");
-            foreach (SourceRecord file in SourceRecord.Of(plan.Source))
+            foreach (SourceRecord file in plan.Parts.SelectMany(SourceRecord.Of))
             {
                 json.WriteStartObject();
                 json.WriteString("name", file.Name);
@@ -82,7 +86,10 @@ internal sealed class PlanRecord
             json.WriteStartArray("shards");
             foreach (ShardPlan shard in plan.Shards) json.WriteStringValue(shard.FileName);
             json.WriteEndArray();
-            json.WriteString("index", plan.Shards.Count == 1 ? null : plan.IndexName);
+            json.WriteStartArray("indexes");
+            foreach (string index in plan.Parts.Select(part => part.IndexName).OfType<string>()) json.WriteStringValue(index);
+            json.WriteEndArray();
+            json.WriteString("entry", plan.EntryName);
             json.WriteString("layout_sha256", LayoutOf(plan));
             json.WriteStartArray("files");
             foreach (FileRecord file in SmallFilesOf(plan)) WriteFile(json, file);
@@ -100,8 +107,8 @@ internal sealed class PlanRecord
             JsonElement root = JsonElement.Parse(copy);
             if (root.GetProperty("format").GetInt32() != 1) return null;
             var record = new PlanRecord(copy, root);
-            bool named = record.Tool is not null && record.Command is not null && record.Options.ValueKind == JsonValueKind.Object;
-            List<string?> names = [.. record.Shards, .. record.SmallFiles.Select(file => file.Name), .. record.IndexName is { } index ? [index] : (string[])[]];
+            bool named = record.Tool is not null && record.Command is not null && record.EntryName is not null && record.Options.ValueKind == JsonValueKind.Object;
+            List<string?> names = [.. record.Shards, .. record.SmallFiles.Select(file => file.Name), .. record.Indexes];
             bool apart = names.Distinct(StringComparer.Ordinal).Count() == names.Count
                 && record.Sources.DistinctBy(file => file.Name).Count() == record.Sources.Count;
             return named && apart && names.All(FileRecord.IsSafeName) ? record : null;
@@ -163,11 +170,11 @@ internal sealed class PlanRecord
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         // The text of a form is made once for all the tensors that have it.
-        var forms = new Dictionary<OutputPart, string>(ReferenceEqualityComparer.Instance);
+        var forms = new Dictionary<FormPart, string>(ReferenceEqualityComparer.Instance);
         byte[] line = [];
         foreach (ShardPlan shard in plan.Shards)
         {
-            foreach ((TensorPlan tensor, OutputPart part, long begin) in shard.Outputs.Places())
+            foreach ((TensorPlan tensor, FormPart part, long begin) in shard.Outputs.Places())
             {
                 CheckpointTensor source = tensor.Source;
                 if (!forms.TryGetValue(part, out string? form))
@@ -190,8 +197,7 @@ internal sealed class PlanRecord
     private static IEnumerable<FileRecord> SmallFilesOf(OutputPlan plan)
     {
         IEnumerable<FileRecord> files = plan.CopiedFiles.Select(file => FileRecord.Read(file.Path, file.RelativeName));
-        if (plan.CardBytes is { } card) files = files.Append(FileRecord.Of(OutputPlan.CardName, card));
-        if (plan.ConfigBytes is { } config) files = files.Append(FileRecord.Of("config.json", config));
+        files = files.Concat(plan.MadeFiles.Select(file => FileRecord.Of(file.Name, file.Content)));
         return files.OrderBy(file => file.Name, StringComparer.Ordinal);
     }
 }

@@ -31,7 +31,7 @@ internal static class ShardLayout
         {
             OutputForm form = FormOf(tensor, forms);
             long header = 0;
-            foreach (OutputPart part in form.Parts) header += part.NameLength(tensor.Name) + HeaderEntryEstimate;
+            foreach (FormPart part in form.Parts) header += part.NameLength(tensor.Name) + HeaderEntryEstimate;
             bool full = groupBytes + form.Bytes > maxShardBytes || headerBytes + header > MaxHeaderEstimate;
             if (groups.Count == 0 || (full && groups[^1].Tensors.Count > 0))
             {
@@ -57,7 +57,7 @@ internal static class ShardLayout
         long end = shard.FixedLength;
         int next = 0;
         Span<char> buffer = new char[LongestName(shard)];
-        foreach ((TensorPlan tensor, OutputPart part, long begin) in shard.Outputs.Places())
+        foreach ((TensorPlan tensor, FormPart part, long begin) in shard.Outputs.Places())
         {
             ReadOnlySpan<char> name = part.NameIn(buffer, tensor.Name);
             if (part.Role != OutputRole.QuantState)
@@ -83,7 +83,7 @@ internal static class ShardLayout
         var plan = new ShardPlan(fileName, tensors, outputs, 0, outputs.FixedLength, 0);
         SafetensorsHeaderBuilder header = SafetensorsHeaderBuilder.ToMeasure(Metadata);
         Span<char> buffer = new char[LongestName(plan)];
-        foreach ((TensorPlan tensor, OutputPart part, long begin) in outputs.Places())
+        foreach ((TensorPlan tensor, FormPart part, long begin) in outputs.Places())
             header.Add(part.NameIn(buffer, tensor.Name), part.DType, part.Shape, begin, begin + part.Bytes);
         int headerLength = (int)Math.Min(header.Length, int.MaxValue);
         return plan with { HeaderLength = headerLength, MaximumLength = headerLength + outputs.Length };

@@ -26,7 +26,7 @@ internal sealed class ShardOutputs : IReadOnlyList<OutputTensor>
         for (int i = 0; i < _places.Length; i++)
         {
             _places[i].Begin = position;
-            OutputPart part = PartOf(_places[i]);
+            FormPart part = PartOf(_places[i]);
             position += part.Bytes;
             if (part.Role != OutputRole.QuantState) FixedLength = position;
         }
@@ -47,14 +47,14 @@ internal sealed class ShardOutputs : IReadOnlyList<OutputTensor>
         get
         {
             (int tensor, _, long begin) = _places[index];
-            OutputPart part = PartOf(_places[index]);
+            FormPart part = PartOf(_places[index]);
             TensorPlan plan = _tensors[tensor];
             return new OutputTensor(plan, part.Role, new TensorInfo(part.NameBeside(plan.Name), part.DType, part.Shape, begin, begin + part.Bytes));
         }
     }
 
     /// <summary>The outputs without their names, which cost most.</summary>
-    public IEnumerable<(TensorPlan Plan, OutputPart Part, long Begin)> Places() =>
+    public IEnumerable<(TensorPlan Plan, FormPart Part, long Begin)> Places() =>
         _places.Select(place => (_tensors[place.Tensor], PartOf(place), place.Begin));
 
     public IEnumerator<OutputTensor> GetEnumerator()
@@ -64,7 +64,7 @@ internal sealed class ShardOutputs : IReadOnlyList<OutputTensor>
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    private OutputPart PartOf((int Tensor, int Part, long Begin) place) => _forms[place.Tensor].Parts[place.Part];
+    private FormPart PartOf((int Tensor, int Part, long Begin) place) => _forms[place.Tensor].Parts[place.Part];
 
     /// <summary>
     /// Widest elements first keeps every tensor aligned to its own element size without gaps, as the reference writer does; the
@@ -90,7 +90,7 @@ internal sealed class ShardOutputs : IReadOnlyList<OutputTensor>
         }
     }
 
-    private static int GroupOf(OutputPart part) => part.Role == OutputRole.QuantState ? int.MaxValue : -part.Bits;
+    private static int GroupOf(FormPart part) => part.Role == OutputRole.QuantState ? int.MaxValue : -part.Bits;
 
     private void SortByName(Span<(int Tensor, int Part, long Begin)> places)
     {
@@ -117,5 +117,5 @@ internal sealed class ShardOutputs : IReadOnlyList<OutputTensor>
     }
 
     private int CompareNames((int Tensor, int Part, long Begin) a, (int Tensor, int Part, long Begin) b) =>
-        OutputPart.Compare(PartOf(a), _tensors[a.Tensor].Name, PartOf(b), _tensors[b.Tensor].Name);
+        FormPart.Compare(PartOf(a), _tensors[a.Tensor].Name, PartOf(b), _tensors[b.Tensor].Name);
 }

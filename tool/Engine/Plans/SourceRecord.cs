@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
-using Bnb.Formats.Checkpoints;
 using Bnb.Formats.IO;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
@@ -19,22 +18,22 @@ internal sealed record SourceRecord(string Name, long Bytes, string HeaderSha256
 {
     private const int PrefixBytes = 8;
 
-    /// <summary>Those of a checkpoint, in the order of its files.</summary>
+    /// <summary>Those of a model, in the order of its files.</summary>
     /// <exception cref="CheckpointFormatException">A file became shorter.</exception>
-    public static IReadOnlyList<SourceRecord> Of(Checkpoint source)
+    public static IReadOnlyList<SourceRecord> Of(OutputPart part)
     {
-        ILookup<CheckpointFile, CheckpointTensor> tensors = source.Tensors.ToLookup(tensor => tensor.File);
-        return [.. source.Files.Select(file => new SourceRecord(file.Name, file.Identity.Length, HeaderOf(file, tensors[file])))];
+        ILookup<CheckpointFile, CheckpointTensor> tensors = part.Source.Tensors.ToLookup(tensor => tensor.File);
+        return [.. part.SourceFiles.Select(source => new SourceRecord(source.Name, source.File.Identity.Length, HeaderOf(source.File, tensors[source.File])))];
     }
 
     /// <summary>
     /// A text that changes with any source file: lengths and times, which need no reading. Not a part of the plan, because
     /// another copy of the same source has other times; a run that goes on with what another began compares it.
     /// </summary>
-    public static string StateOf(Checkpoint source)
+    public static string StateOf(IEnumerable<CheckpointFile> files)
     {
         var text = new StringBuilder();
-        foreach (CheckpointFile file in source.Files) text.Append($"{file.Identity.Length} {file.Identity.ModifiedNs} {file.Identity.ChangedNs}\n");
+        foreach (CheckpointFile file in files) text.Append($"{file.Identity.Length} {file.Identity.ModifiedNs} {file.Identity.ChangedNs}\n");
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())));
     }
 

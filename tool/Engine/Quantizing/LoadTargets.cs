@@ -6,6 +6,7 @@ using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Quantizing;
 
@@ -81,14 +82,14 @@ internal static class LoadTargets
         bool isBytes = request.Recipe is not Blockwise4Recipe { QuantStorage: not DType.U8 };
         IEnumerable<ServedTensor> tensors = policy.Decisions.Where(static decision => decision.Tensor.Shape.Count >= 2).Select(decision =>
             decision.Action == TensorAction.Quantize ? new ServedTensor(decision.Tensor.Name, request.Recipe.Type, isBytes) : new ServedTensor(decision.Tensor.Name, null));
-        bool runsInFloat32 = source.Tensors.Where(static tensor => tensor.Shape.Dimensions.Count == 2).All(static tensor => tensor.DType == DType.F32);
+        bool runsInFloat32 = request.CastTo is { } dtype ? dtype == ElementType.F32 : source.Tensors.Where(static tensor => tensor.Shape.Dimensions.Count == 2).All(static tensor => tensor.DType == DType.F32);
         return ServerLimits.Of(tensors, runsInFloat32).Select(found => Refusal(library, found.Limit)).FirstOrDefault();
     }
 
     private static (string, string)? Refusal(string library, ServerLimit limit) => limit switch
     {
         ServerLimit.StorageType => ($"{library} reads uint8 storage only", "use --quant-storage uint8"),
-        ServerLimit.Float32 => ($"{library}'s bitsandbytes layers run in float16 and bfloat16 only", "cast the source to bfloat16 first"),
+        ServerLimit.Float32 => ($"{library}'s bitsandbytes layers run in float16 and bfloat16 only", "use --dtype bfloat16"),
         ServerLimit.PackedExpertType => ($"{library} has packed experts as nf4 and int4 only", "use -t nf4 or -t int4"),
         ServerLimit.PlainExperts => ($"{library} takes all experts of a bitsandbytes checkpoint for packed", "use --experts pack, or -t int4"),
         _ => ($"{library} finds no int8 scales of layers with capitals in their names", "use -t nf4 or -t int4"),

@@ -21,13 +21,16 @@ internal static partial class ModelCard
     private static readonly string[] OwnKeys = ["base_model", "base_model_relation", "tags"];
 
     /// <summary>The card's bytes; null when there is none to write, or when the source's is no text and is better copied.</summary>
-    public static byte[]? Of(QuantizePlan plan)
+    /// <param name="plans">What is quantized: a model, or components of a pipeline.</param>
+    /// <param name="sideFiles">Of the source.</param>
+    /// <param name="folder">Of the source.</param>
+    public static byte[]? Of(IReadOnlyList<QuantizePlan> plans, SideFileList sideFiles, string folder)
     {
-        SideFile? old = plan.Source.SideFiles.Copied.FirstOrDefault(file => file.RelativeName == OutputPlan.CardName);
-        string? baseModel = HuggingFaceCache.ModelOf(plan.Source.Folder)?.Id;
+        SideFile? old = sideFiles.Copied.FirstOrDefault(file => file.RelativeName == OutputPlan.CardName);
+        string? baseModel = HuggingFaceCache.ModelOf(folder)?.Id;
         if ((old is null && baseModel is null) || old?.Length > LargestCard) return null;
         string? text = old is null ? "" : Read(old.Path);
-        return text is null ? null : Encoding.UTF8.GetBytes(Card(plan, baseModel, text));
+        return text is null ? null : Encoding.UTF8.GetBytes(Card(plans, baseModel, text));
     }
 
     private static string? Read(string path)
@@ -42,7 +45,7 @@ internal static partial class ModelCard
         }
     }
 
-    private static string Card(QuantizePlan plan, string? baseModel, string old)
+    private static string Card(IReadOnlyList<QuantizePlan> plans, string? baseModel, string old)
     {
         (List<string> metadata, string body) = Split(old);
         var card = new StringBuilder("---\n");
@@ -57,30 +60,33 @@ internal static partial class ModelCard
         }
 
         card.Append("tags:\n");
-        foreach (string tag in Tags(ValueOf(metadata, "tags")).Concat(OwnTags(plan)).Distinct(StringComparer.Ordinal)) card.Append("- ").Append(tag).Append('\n');
+        foreach (string tag in Tags(ValueOf(metadata, "tags")).Concat(OwnTags(plans[0].Recipe)).Distinct(StringComparer.Ordinal)) card.Append("- ").Append(tag).Append('\n');
         foreach (string block in metadata.Where(block => !OwnKeys.Contains(KeyOf(block)))) card.Append(block);
-        card.Append("---\n\n").Append(Recipe(plan, baseModel));
+        card.Append("---\n\n").Append(RecipeOf(plans, baseModel));
         if (body.Trim().Length > 0) card.Append("\n---\n\n").Append(body.TrimStart('\n'));
         return card.ToString();
     }
 
-    private static string Recipe(QuantizePlan plan, string? baseModel)
+    private static string RecipeOf(IReadOnlyList<QuantizePlan> plans, string? baseModel)
     {
-        string type = Describe(plan);
-        int quantized = plan.Tensors.Count(tensor => tensor.Quantization is not null);
+        QuantizeRecipe recipe = plans[0].Recipe;
+        int all = plans.Sum(static plan => plan.Tensors.Count), quantized = plans.Sum(static plan => plan.Tensors.Count(static tensor => tensor.Quantization is not null));
+        long parameters = plans.Sum(static plan => plan.ParameterCount);
         string subject = baseModel is null ? "This model" : $"[{baseModel}](https://huggingface.co/{baseModel})";
-        string share = plan.ParameterCount == 0 ? "0" : (100.0 * plan.QuantizedParameterCount / plan.ParameterCount).ToString("F1", CultureInfo.InvariantCulture);
+        string share = parameters == 0 ? "0" : (100.0 * plans.Sum(static plan => plan.QuantizedParameterCount) / parameters).ToString("F1", CultureInfo.InvariantCulture);
+        // Of a pipeline, the numbers are those of the components that were quantized; the others are copies.
+        string components = plans[0].Component is null ? "" : $"| components | {string.Join(", ", plans.Select(static plan => $"`{DisplayText.Escape(plan.Component!)}`"))}; the others as they were |\n";
         return string.Create(CultureInfo.InvariantCulture, $"""
-            # Quantized to {plan.Recipe.Type}
+            # Quantized to {recipe.Type}
 
             {subject}, quantized with `dotnet bnb`. Everything below the line is the card of the original model.
 
             | | |
             | --- | --- |
-            | data type | {type} |
-            | tensors | {quantized} quantized, {plan.Tensors.Count - quantized} as they were |
-            | parameters | {plan.ParameterCount:N0}, {share} % quantized |
-            | not quantized | {(plan.Policy.SkipModules.Count == 0 ? "-" : string.Join(", ", plan.Policy.SkipModules.Select(module => $"`{DisplayText.Escape(module)}`")))} |
+            {components}| data type | {Describe(recipe)} |
+            | tensors | {quantized} quantized, {all - quantized} as they were |
+            | parameters | {parameters:N0}, {share} % quantized |
+            | not quantized | {NotQuantized(plans)} |
             | made with | {ToolVersion.Name} |
 
             `dotnet bnb verify THIS --source ORIGINAL` measures it against the original, code by code.
@@ -88,7 +94,13 @@ internal static partial class ModelCard
             """).ReplaceLineEndings("\n");
     }
 
-    private static string Describe(QuantizePlan plan) => plan.Recipe switch
+    private static string NotQuantized(IReadOnlyList<QuantizePlan> plans)
+    {
+        List<string> modules = [.. plans.SelectMany(static plan => plan.Policy.SkipModules).Distinct(StringComparer.Ordinal)];
+        return modules.Count == 0 ? "-" : string.Join(", ", modules.Select(static module => $"`{DisplayText.Escape(module)}`"));
+    }
+
+    private static string Describe(QuantizeRecipe recipe) => recipe switch
     {
         Blockwise4Recipe blockwise => $"{blockwise.Type} of bitsandbytes, block size {blockwise.Blocksize.ToString(CultureInfo.InvariantCulture)}{(blockwise.DoubleQuant ? ", double quantization" : "")}",
         Int4Recipe groups => $"int4 of compressed-tensors, group size {groups.GroupSize.ToString(CultureInfo.InvariantCulture)}, {(groups.Symmetric ? "symmetric" : "asymmetric")}",
@@ -96,11 +108,11 @@ internal static partial class ModelCard
         var other => other.Type,
     };
 
-    private static IEnumerable<string> OwnTags(QuantizePlan plan) => plan.Recipe switch
+    private static IEnumerable<string> OwnTags(QuantizeRecipe recipe) => recipe switch
     {
-        Blockwise4Recipe => ["bitsandbytes", plan.Recipe.Type, "4-bit"],
-        Int8Recipe => ["bitsandbytes", plan.Recipe.Type, "8-bit"],
-        _ => ["compressed-tensors", plan.Recipe.Type],
+        Blockwise4Recipe => ["bitsandbytes", recipe.Type, "4-bit"],
+        Int8Recipe => ["bitsandbytes", recipe.Type, "8-bit"],
+        _ => ["compressed-tensors", recipe.Type],
     };
 
     /// <summary>The metadata as blocks, each a key with the lines that belong to it, and what follows.</summary>

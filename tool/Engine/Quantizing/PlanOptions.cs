@@ -15,12 +15,14 @@ namespace Bnb.Engine.Quantizing;
 /// </summary>
 internal static class PlanOptions
 {
-    public static void Write(QuantizePlan plan, Utf8JsonWriter json)
+    /// <param name="computeDType">As it stands in config.json.</param>
+    public static void Write(QuantizeRequest request, string computeDType, Utf8JsonWriter json)
     {
-        QuantizeRequest request = plan.Request;
-        json.WriteString("type", plan.Recipe.Type);
-        plan.Recipe.WriteOptions(json);
-        if (plan.Recipe is Blockwise4Recipe) json.WriteString("compute_dtype", plan.ComputeDType);
+        json.WriteString("type", request.Recipe.Type);
+        request.Recipe.WriteOptions(json);
+        if (request.Recipe is Blockwise4Recipe) json.WriteString("compute_dtype", computeDType);
+        if (request.Variant is { } variant) json.WriteString("variant", variant);
+        if (request.CastTo is { } dtype) json.WriteString("dtype", FloatTypes.Name(dtype));
         json.WriteStartArray("patterns");
         foreach (PatternRule pattern in request.Patterns) json.WriteStringValue($"{(pattern.Include ? "include" : "exclude")} {pattern.Glob}");
         json.WriteEndArray();
@@ -28,7 +30,7 @@ internal static class PlanOptions
         foreach (RecipeOverride rule in request.Overrides)
             json.WriteStringValue(string.Create(CultureInfo.InvariantCulture, $"{rule.Pattern}={(rule.Keep ? "keep" : $"{rule.Type}/{rule.Blocksize}")}"));
         json.WriteEndArray();
-        json.WriteString("scale", plan.Recipe.Scale.ToString().ToLowerInvariant());
+        json.WriteString("scale", request.Recipe.Scale.ToString().ToLowerInvariant());
         json.WriteString("importance_sha256", request.ImportancePath is { } importance ? FileRecord.Read(importance, "").Sha256 : null);
         json.WriteString("adapter_sha256", request.AdapterPath is { } adapter ? FolderHash(adapter) : null);
         json.WriteString("experts", LoadTargets.Experts(request).ToString().ToLowerInvariant());

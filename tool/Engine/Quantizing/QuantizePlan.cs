@@ -22,9 +22,16 @@ internal sealed record QuantizePlan(
     PolicyResult Policy,
     IReadOnlyList<TensorPlan> Tensors,
     IReadOnlyList<ShardPlan> Shards,
-    byte[]? ConfigBytes) : OutputPlan(Source, Tensors, Shards, ConfigBytes)
+    byte[]? ConfigBytes) : OutputPlan(Tensors, Shards)
 {
-    public override byte[]? CardBytes => ModelCard.Of(this);
+    public override byte[]? CardBytes => ModelCard.Of([this], SideFiles, Source.Folder);
+
+    public override IReadOnlyList<OutputPart> Parts => [new OutputPart(Component is null ? "" : Component + "/", Source, Shards, ConfigBytes)];
+
+    public override SideFileList SideFiles => Source.SideFiles;
+
+    /// <summary>The component of a pipeline that it makes; null for a model by itself.</summary>
+    public string? Component { get; private init; }
 
     public override string Command => "quantize";
 
@@ -67,6 +74,7 @@ internal sealed record QuantizePlan(
                 Experts = LoadTargets.Experts(request),
             });
         GatherCheck.RefuseUngathered(source, policy);
+        if (request.CastTo is { } dtype) dense = LoaderCast.Apply(dtype, dense, policy);
         LoadTargets.Check(request, source, policy);
 
         // Experts by the thousand differ in their names only.
@@ -87,13 +95,22 @@ internal sealed record QuantizePlan(
         string computeDType = request.ComputeDType ?? SourceDType(tensors);
         // Loaders would look for packed weights by a quantization_config, and nothing is packed.
         bool packsNothing = recipe.Quantizes && tensors.TrueForAll(static tensor => tensor.Quantization is null);
-        byte[]? config = source.Config is not { } own ? null
-            : packsNothing ? WithoutQuantization(own, source).Utf8.ToArray()
-            : recipe.WriteConfig(WithoutQuantization(own, source), computeDType, policy.SkipModules);
+        byte[]? config = null;
+        if (source.Config is { } own)
+        {
+            ModelConfig plain = WithoutQuantization(own, source);
+            if (request.CastTo is { } type) plain = ModelConfig.Parse(plain.WithDType(FloatTypes.Name(type)), source.ConfigPath!);
+            config = packsNothing ? plain.Utf8.ToArray() : recipe.WriteConfig(plain, computeDType, policy.SkipModules);
+        }
+
         return new QuantizePlan(source, recipe, policy, tensors, shards, config) { Request = request, ComputeDType = computeDType };
     }
 
-    public override void WriteOptions(Utf8JsonWriter json) => PlanOptions.Write(this, json);
+    public override void WriteOptions(Utf8JsonWriter json) => PlanOptions.Write(Request, ComputeDType, json);
+
+    /// <summary>The same as a component of a pipeline, whose files are in a folder of its name.</summary>
+    public QuantizePlan As(string component) =>
+        this with { Component = component, Shards = [.. Shards.Select(shard => shard with { FileName = $"{component}/{shard.FileName}" })] };
 
     /// <summary>The same plan for some of its shards, as what one worker did is reported.</summary>
     public QuantizePlan Only(IReadOnlyList<int> shards)

@@ -8,6 +8,7 @@ using Bnb.Engine.Work;
 using Bnb.Formats.Primitives;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Quantizing;
 
@@ -23,6 +24,15 @@ internal sealed record QuantizeRequest
 
     /// <summary>Null: the dtype that most quantized parameters have in the source.</summary>
     public string? ComputeDType { get; init; }
+
+    /// <summary>The variant of the source's weights that is read, such as <c>fp16</c>; null for the plain files.</summary>
+    public string? Variant { get; init; }
+
+    /// <summary>Components of a pipeline to quantize; empty for the denoisers and large text encoders.</summary>
+    public IReadOnlyList<string> Components { get; init; } = [];
+
+    /// <summary>The dtype that floating-point tensors are cast to before anything else; null to leave them as they are.</summary>
+    public ElementType? CastTo { get; init; }
 
     /// <summary>A LoRA adapter's folder, whose updates are added before anything else; null for none.</summary>
     public string? AdapterPath { get; init; }

@@ -6,10 +6,30 @@ using Bnb.Engine.Work;
 namespace Bnb.Engine.Quantizing;
 
 /// <summary>What a run did, or in a dry run would do. All sizes are those on disk, exact to the byte.</summary>
-/// <param name="Plan">What was planned; of a worker, its share of it.</param>
+/// <param name="Plan">What was planned, for a model or a component of a pipeline; of a worker, its share of it.</param>
 /// <param name="Engine">What ran the kernels; null when there was nothing to do.</param>
 internal sealed record QuantizeSummary(QuantizePlan Plan, QuantizeRequest Request, ComputeEngine? Engine, OutputResult Result, TimeSpan Elapsed)
 {
+    /// <summary>One for each model of an output.</summary>
+    /// <param name="models">Their plans, whose weight files are those of the output in its order.</param>
+    /// <param name="share">Indexes of the weight files that <paramref name="result"/> is of.</param>
+    public static IReadOnlyList<QuantizeSummary> Of(
+        IReadOnlyList<QuantizePlan> models, IReadOnlyList<int> share, QuantizeRequest request, ComputeEngine? engine, OutputResult result, TimeSpan elapsed)
+    {
+        List<QuantizeSummary> summaries = [];
+        int first = 0;
+        foreach (QuantizePlan model in models)
+        {
+            List<int> own = [.. share.Where(index => index >= first && index < first + model.Shards.Count).Select(index => index - first)];
+            QuantizePlan plan = request.Share is null ? model : model.Only(own);
+            IReadOnlyList<ShardResult> shards = [.. result.Shards.Where((_, at) => share[at] >= first && share[at] < first + model.Shards.Count)];
+            summaries.Add(new QuantizeSummary(plan, request, engine, result with { Shards = shards }, elapsed));
+            first += model.Shards.Count;
+        }
+
+        return summaries;
+    }
+
     /// <summary>The weight files, in the order of the plan's shards.</summary>
     public IReadOnlyList<ShardResult> Shards => Result.Shards;
 
@@ -28,7 +48,7 @@ internal sealed record QuantizeSummary(QuantizePlan Plan, QuantizeRequest Reques
         for (int i = 0; i < Shards.Count; i++)
         {
             int state = 0;
-            foreach ((TensorPlan tensor, OutputPart part, _) in Plan.Shards[i].Outputs.Places())
+            foreach ((TensorPlan tensor, FormPart part, _) in Plan.Shards[i].Outputs.Places())
             {
                 long length = part.Role == OutputRole.QuantState ? Shards[i].StateLengths[state++] : part.Bytes;
                 bytes[tensor] = bytes.GetValueOrDefault(tensor) + length;

@@ -18,7 +18,7 @@ internal static class RecipeTemplate
     /// <summary>The text for a model; as it is, it says what <c>quantize</c> does by itself for that type.</summary>
     public static string For(QuantizeRequest request)
     {
-        Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
+        Checkpoint source = RequestSource.Open(request);
         QuantizePlan plan = QuantizePlan.Make(request, source);
         double share = 100.0 * plan.QuantizedParameterCount / Math.Max(1, plan.ParameterCount);
         var text = new StringBuilder("{\n");

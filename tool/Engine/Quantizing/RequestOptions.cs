@@ -22,14 +22,21 @@ internal static class RequestOptions
     /// <summary>The same as keys and values.</summary>
     public static IEnumerable<KeyValuePair<string, JsonNode?>> Of(QuantizeRequest request)
     {
-        Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: Directory.Exists(request.SourcePath), request.FollowSymlinks);
-        return Of(QuantizePlan.Make(request, source));
+        IReadOnlyList<TensorPlan> tensors = PipelineFolder.IsAt(request.SourcePath)
+            ? PipelinePlan.Make(request).Tensors
+            : QuantizePlan.Make(request, RequestSource.Open(request)).Tensors;
+        return Of(request, tensors);
     }
 
     /// <summary>Keys and values; <c>quantize --config</c> of them makes the same output.</summary>
-    /// <param name="plan">The plan of the request: tells which tensors patterns reached when a file cannot hold their order.</param>
-    public static IEnumerable<KeyValuePair<string, JsonNode?>> Of(QuantizePlan plan) =>
-        [.. OfType(plan.Recipe), .. OfScales(plan.Request), .. OfPatterns(plan), .. OfOutput(plan.Request), Texts(Recipe.OverridesKey, plan.Request.Overrides.Select(rule => rule.ToString()))];
+    public static IEnumerable<KeyValuePair<string, JsonNode?>> Of(QuantizePlan plan) => Of(plan.Request, plan.Tensors);
+
+    /// <param name="tensors">Planned for the request: tell which of them patterns reached when a file cannot hold their order.</param>
+    private static IEnumerable<KeyValuePair<string, JsonNode?>> Of(QuantizeRequest request, IReadOnlyList<TensorPlan> tensors) =>
+    [
+        .. OfType(request.Recipe), .. OfScales(request), .. OfPatterns(request, tensors), .. OfOutput(request),
+        Texts(Recipe.OverridesKey, request.Overrides.Select(rule => rule.ToString())),
+    ];
 
     private static IEnumerable<KeyValuePair<string, JsonNode?>> OfType(QuantizeRecipe recipe)
     {
@@ -58,9 +65,9 @@ internal static class RequestOptions
         if (request.ImportancePath is { } importance) yield return new("importance", importance);
     }
 
-    private static IEnumerable<KeyValuePair<string, JsonNode?>> OfPatterns(QuantizePlan plan)
+    private static IEnumerable<KeyValuePair<string, JsonNode?>> OfPatterns(QuantizeRequest request, IReadOnlyList<TensorPlan> tensors)
     {
-        IReadOnlyList<PatternRule> rules = plan.Request.Patterns;
+        IReadOnlyList<PatternRule> rules = request.Patterns;
         int turns = Enumerable.Range(1, Math.Max(0, rules.Count - 1)).Count(i => rules[i].Include != rules[i - 1].Include);
         // An object has one list of each kind: with more turns than one, the tensors that the patterns reached stand for them.
         if (turns > 1)
@@ -73,11 +80,14 @@ internal static class RequestOptions
         foreach (IGrouping<bool, PatternRule> group in rules.GroupBy(rule => rule.Include))
             yield return Texts(group.Key ? "include" : "exclude", group.Select(rule => rule.Glob));
 
-        IEnumerable<string> Names(string rule) => plan.Tensors.Where(tensor => tensor.Decision.Rule == rule).Select(tensor => Recipe.PatternOf(tensor.Name));
+        IEnumerable<string> Names(string rule) => tensors.Where(tensor => tensor.Decision.Rule == rule).Select(tensor => Recipe.PatternOf(tensor.Name));
     }
 
     private static IEnumerable<KeyValuePair<string, JsonNode?>> OfOutput(QuantizeRequest request)
     {
+        if (request.Components.Count > 0) yield return new("components", string.Join(',', request.Components));
+        if (request.Variant is { } variant) yield return new("variant", variant);
+        if (request.CastTo is { } dtype) yield return new("dtype", FloatTypes.Name(dtype));
         if (request.ComputeDType is { } computeDType) yield return new("computeDtype", computeDType);
         if (request.ExcludeUnaligned) yield return new("excludeUnaligned", true);
         if (request.QuantizeVision) yield return new("quantizeVision", true);

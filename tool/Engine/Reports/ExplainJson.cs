@@ -11,6 +11,7 @@ internal static class ExplainJson
     public static string Of(Explanation explanation) => JsonLine.Of(json =>
     {
         json.WriteString("type", "explanation");
+        if (explanation.Component is { } component) json.WriteString("component", component);
         json.WriteStartArray("known_to");
         foreach (string library in explanation.KnownTo) json.WriteStringValue(library);
         json.WriteEndArray();

@@ -18,6 +18,7 @@ internal static class QuantizeJson
         json.WriteString("tool", ToolVersion.Name);
         json.WriteString("source", summary.Plan.Source.Folder);
         json.WriteString("output", summary.Request.OutputPath);
+        if (summary.Plan.Component is { } component) json.WriteString("component", component);
         WriteRecipe(summary.Plan.Recipe, json);
         json.WriteString("kernels", summary.Engine?.Name);
         json.WriteString("device_note", summary.Engine?.Note);

@@ -42,11 +42,11 @@ internal static class PlainComparison
         return true;
     }
 
-    /// <summary>Whether the bytes are those that decoding the source gives.</summary>
+    /// <summary>Whether the bytes are those that decoding or casting the source gives.</summary>
     private static bool HasValues(CheckpointTensor quantized, TensorPlan source, WeightInput input, ComputeEngine engine)
     {
         int size = quantized.DType.BitSize() / 8;
-        var buffers = new WorkerBuffers(0, 0, 0, 0) { Input = input.Buffers is { } shape ? WorkerBuffers.ForInput(shape, PieceValues) : null };
+        var buffers = new WorkerBuffers(PieceValues * sizeof(double), 0, 0, 0) { Input = input.Buffers is { } shape ? WorkerBuffers.ForInput(shape, PieceValues) : null };
         byte[] scratch = new byte[PieceValues * size], stored = new byte[PieceValues * size];
         // The other way round, matrix by matrix, where the dense tensor is.
         Dequantization? other = DenseTensors.Copied(source).Dequantization is { TransposedMatrices: > 0 } turned ? turned : null;

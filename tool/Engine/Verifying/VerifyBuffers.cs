@@ -92,6 +92,7 @@ internal sealed record VerifySizes(int Values, int CodeBits, int Rows, int Block
             blocks = Math.Max(blocks, (panel / shape.ValuesPerScale) + spare);
             codeBits = Math.Max(codeBits, shape.CodeBits);
             width = Math.Max(width, layer.Source.Quantization!.SourceType.BitSize() / 8);
+            if (layer.Source.Input is MergedInput cast) width = Math.Max(width, cast.Base.DType.BitSize() / 8);
         }
 
         return new VerifySizes(

@@ -11,6 +11,7 @@ using Bnb.Formats.Primitives;
 using Bnb.Formats.ScaledFloats;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Int4;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Verifying;
 
@@ -38,7 +39,9 @@ internal sealed record VerifyPlan(
         UnfinishedOutput.Refuse(request.QuantizedPath);
         UnfinishedOutput.Refuse(request.SourcePath);
         QuantizedCheckpoint quantized = DataTypeCatalog.Read(Checkpoint.Open(request.QuantizedPath, requireConfig: false, followSymlinks: true));
-        Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: false, followSymlinks: true);
+        OutputManifest? manifest = OutputManifest.FindAround(quantized.Source.Folder);
+        string? variant = manifest?.Variant is { } read && Checkpoint.HasVariant(request.SourcePath, read) ? read : null;
+        Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: false, followSymlinks: true, variant);
         if (quantized.Weights.Count == 0 && !quantized.Problems.Any(problem => problem.IsFatal))
         {
             throw Diagnosis.NotQuantized(request, quantized.Source, source);
@@ -54,7 +57,8 @@ internal sealed record VerifyPlan(
         findings.AddRange(quantized.Problems.Select(problem =>
             new Finding(problem.Rule, $"{DisplayText.Escape(problem.Tensor)}: {problem.Text}", problem.IsFatal)));
 
-        ScaleRule? rule = request.Scale ?? OutputManifest.Find(quantized.Source.Folder)?.Scale;
+        ScaleRule? rule = request.Scale ?? manifest?.Scale;
+        ElementType? cast = manifest?.CastTo;
         Importance? importance = request.ImportancePath is { } path ? Importance.Open(path) : null;
         var layers = new List<LayerPlan>();
         foreach (QuantizedWeight weight in quantized.Weights)
@@ -66,7 +70,7 @@ internal sealed record VerifyPlan(
                 continue;
             }
 
-            if (Match(weight, originals, layout, findings, rule, importance) is { } layer) layers.Add(layer);
+            if (Match(weight, originals, layout, findings, rule, importance, cast) is { } layer) layers.Add(layer);
         }
 
         var plain = new List<(CheckpointTensor, TensorPlan)>();
@@ -76,7 +80,8 @@ internal sealed record VerifyPlan(
             string name = FieldNames.InSource(tensor.Name, originals.ContainsKey);
             if (originals.TryGetValue(name, out TensorPlan? original))
             {
-                plain.Add((tensor, original));
+                // What a loader keeps in float32 was not cast.
+                plain.Add((tensor, cast is { } type && tensor.DType == FloatTypes.Stored(type) ? Cast.To(type, original) : original));
                 renamed.Add(name);
             }
             else if (CacheScales.IsName(tensor.Name))
@@ -107,7 +112,8 @@ internal sealed record VerifyPlan(
     }
 
     private static LayerPlan? Match(
-        QuantizedWeight weight, Dictionary<string, TensorPlan> originals, WeightLayout layout, List<Finding> findings, ScaleRule? rule, Importance? importance)
+        QuantizedWeight weight, Dictionary<string, TensorPlan> originals, WeightLayout layout, List<Finding> findings, ScaleRule? rule, Importance? importance,
+        ElementType? cast)
     {
         string name = DisplayText.Escape(weight.Name);
         if (!originals.TryGetValue(weight.Name, out TensorPlan? original))
@@ -145,6 +151,8 @@ internal sealed record VerifyPlan(
             if (weight is Int4Weight or ScaledFloatWeight) return null;
         }
 
+        if (cast is { } type) original = Cast.To(type, original);
+        if (original.Input is MergedInput rounded) original = original with { Input = rounded with { Transpose = transposed } };
         Quantization quantization = DataTypeCatalog.RecipeOf(weight).For(original.DType, weight.Rows, weight.Columns, transposed) with
         {
             // The mean of absmax is 0 for nothing but zeros, and a search needs no other offset.

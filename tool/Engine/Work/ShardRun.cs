@@ -65,7 +65,7 @@ internal sealed class ShardRun
         public Work(ShardPlan plan, IShardSink sink)
         {
             Sink = sink;
-            foreach ((TensorPlan tensor, OutputPart part, long begin) in plan.Outputs.Places())
+            foreach ((TensorPlan tensor, FormPart part, long begin) in plan.Outputs.Places())
             {
                 if (!Offsets.TryGetValue(tensor, out long[]? offsets)) Offsets[tensor] = offsets = new long[Roles];
                 offsets[(int)part.Role] = begin;

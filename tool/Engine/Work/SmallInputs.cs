@@ -1,5 +1,4 @@
 using Bnb.Engine.Errors;
-using Bnb.Formats.Checkpoints;
 using Bnb.Formats.IO;
 
 namespace Bnb.Engine.Work;
@@ -13,9 +12,7 @@ internal sealed class SmallInputs
 
     private SmallInputs(List<(string Path, FileIdentity Identity)> files) => _files = files;
 
-    public static SmallInputs Of(Checkpoint source) => new(
-        [.. source.SideFiles.Copied.Select(file => file.Path).Concat(new[] { source.ConfigPath, source.IndexPath }.OfType<string>())
-            .Select(path => (path, FileIdentity.Of(path)))]);
+    public static SmallInputs Of(IEnumerable<string> paths) => new([.. paths.Select(static path => (path, FileIdentity.Of(path)))]);
 
     /// <exception cref="UserErrorException">INPUT-CHANGED.</exception>
     public void ThrowIfChanged()

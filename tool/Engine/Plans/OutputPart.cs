@@ -1,0 +1,35 @@
+using Bnb.Formats.Checkpoints;
+using Bnb.Formats.Sharded;
+using Bnb.Formats.Tensors;
+
+namespace Bnb.Engine.Plans;
+
+/// <summary>One model within an output: all of it, or a component of a pipeline.</summary>
+/// <param name="Prefix">What the names of its files begin with: nothing, or its folder with a slash.</param>
+/// <param name="Source">What it is made from.</param>
+/// <param name="Shards">Its weight files, whose names have the prefix.</param>
+/// <param name="ConfigBytes">Null when the source has no config.json.</param>
+internal sealed record OutputPart(string Prefix, Checkpoint Source, IReadOnlyList<ShardPlan> Shards, byte[]? ConfigBytes)
+{
+    public string ConfigName => Prefix + "config.json";
+
+    /// <summary>The index; null when one weight file holds everything and none is written.</summary>
+    public string? IndexName => Shards.Count == 1 ? null : $"{Prefix}{Source.OutputBaseName}.safetensors.index.json";
+
+    /// <summary>The source's weight files with their names below the pipeline's folder, or the model's.</summary>
+    public IEnumerable<(string Name, CheckpointFile File)> SourceFiles => Source.Files.Select(file => (Prefix + file.Name, file));
+
+    /// <summary>Bytes of the index for that many bytes of tensors.</summary>
+    public long IndexLength(long tensorBytes)
+    {
+        if (IndexName is null) return 0;
+        long length = ShardIndexBuilder.OtherLength(tensorBytes);
+        foreach (ShardPlan shard in Shards)
+        {
+            foreach ((TensorPlan tensor, FormPart part, _) in shard.Outputs.Places())
+                length += ShardIndexBuilder.EntryLength(part.NameBeside(tensor.Name), shard.FileName);
+        }
+
+        return length;
+    }
+}
