@@ -1,6 +1,7 @@
 using Bnb.Engine.Architectures;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Errors;
+using Bnb.Engine.Output;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
 using Bnb.Formats.Checkpoints;
@@ -20,6 +21,7 @@ internal static class ExplainRun
     /// <exception cref="UserErrorException">The pattern matches nothing.</exception>
     public static Explanation Execute(string path, string? glob, PolicyTarget target)
     {
+        UnfinishedOutput.Refuse(path);
         Checkpoint checkpoint = Checkpoint.Open(path, requireConfig: false, followSymlinks: true);
         QuantizedCheckpoint weights = DataTypeCatalog.Read(checkpoint);
         List<PolicyTensor> tensors =

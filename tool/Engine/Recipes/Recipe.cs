@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Bnb.Engine.Errors;
+using Bnb.Engine.Text;
 using Bnb.Formats.Primitives;
 
 namespace Bnb.Engine.Recipes;
@@ -41,28 +42,28 @@ internal sealed record Recipe(IReadOnlyList<KeyValuePair<string, IReadOnlyList<s
     /// <exception cref="UserErrorException">RECIPE: it cannot be read, is no JSON object, or a value is of no kind an option has.</exception>
     public static Recipe Read(string path)
     {
-        byte[] bytes;
-        try
-        {
-            if (new FileInfo(path) is { Exists: true, Length: > LongestFile }) throw Error(path, $"a recipe has at most {LongestFile} bytes", null);
-            bytes = File.ReadAllBytes(path);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw Error(path, "the recipe cannot be read", error);
-        }
+        byte[] bytes = NamedFile.TryRead(path, LongestFile, out string wrong) ?? throw Error(path, $"the recipe cannot be read: {wrong}", null);
+        return Parse(bytes, path);
+    }
 
+    /// <summary>Reads the content of a file. Pure: touches no file.</summary>
+    /// <param name="bytes">The whole file.</param>
+    /// <param name="path">For messages.</param>
+    /// <exception cref="UserErrorException">RECIPE: it is no JSON object, or a value is of no kind an option has.</exception>
+    public static Recipe Parse(ReadOnlyMemory<byte> bytes, string path)
+    {
         try
         {
             // Editors on Windows begin a file with a byte order mark.
-            ReadOnlyMemory<byte> text = bytes.AsSpan().StartsWith("\uFEFF"u8) ? bytes.AsMemory(3) : bytes;
+            ReadOnlyMemory<byte> text = bytes.Span.StartsWith("\uFEFF"u8) ? bytes[3..] : bytes;
             using JsonDocument document = JsonDocument.Parse(text, Lenient);
             if (document.RootElement.ValueKind != JsonValueKind.Object) throw Error(path, "a recipe is one JSON object", null);
             var options = new List<KeyValuePair<string, IReadOnlyList<string>>>();
+            var keys = new HashSet<string>(StringComparer.Ordinal);
             foreach (JsonProperty property in document.RootElement.EnumerateObject())
             {
                 if (property.Name == "$schema" || property.Name.StartsWith('_')) continue;
-                if (options.Any(option => option.Key == property.Name)) throw Error(path, $"'{DisplayText.Escape(property.Name)}' is given twice", null);
+                if (!keys.Add(property.Name)) throw Error(path, $"'{DisplayText.Escape(property.Name)}' is given twice", null);
                 options.Add(new(property.Name, Values(path, property)));
             }
 
