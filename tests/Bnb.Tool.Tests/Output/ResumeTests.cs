@@ -1,11 +1,7 @@
-using System.Text;
 using System.Text.Json;
-using System.Text.RegularExpressions;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Output;
-using Bnb.Engine.Plans;
 using Bnb.Engine.Sampling;
-using Bnb.Engine.Text;
 using Bnb.TestKit;
 using Xunit;
 
@@ -139,52 +135,6 @@ public sealed class ResumeTests : IDisposable
     }
 
     [Fact]
-    public void Quantize_StagingFolderOfAnotherVersion_IsRefusedWithBothVersions()
-    {
-        string plan = Path.Combine(Staging, StagingNames.Plan), text = File.ReadAllText(plan).Replace(ToolVersion.Name, "dotnet-bnb 0.0.1", StringComparison.Ordinal);
-        File.WriteAllText(plan, text);
-        foreach (string journal in Journals) Reseal(journal, PlanRecord.Parse(Encoding.UTF8.GetBytes(text))!.Hash);
-        string before = FolderState.Of(_folder.Path);
-
-        ToolRun run = Again(), worker = ToolRun.Of(["quantize", _source, "--output", Output, "--worker", "3/3", .. Options]);
-        Assert.Equal(before, FolderState.Of(_folder.Path));
-        File.Delete(plan);
-        ToolRun unnamed = Again();
-
-        Assert.All([run, worker, unnamed], refused =>
-        {
-            Refusal.AssertIs(refused, ExitCode.CannotResume, "STAGING-PLAN");
-            Assert.Matches($@"\n  tool +dotnet-bnb 0\.0\.1 then, {Regex.Escape(ToolVersion.Name)} now\n", refused.Error);
-            Assert.Contains("--restart", refused.Error, StringComparison.Ordinal);
-        });
-        ToolRun.Succeed(["quantize", _source, "--output", Output, "--restart", .. Options]);
-        AssertSameAsFresh();
-    }
-
-    [Fact]
-    public void Quantize_JournalsOfAVersionToCome_AreRefusedByName()
-    {
-        foreach (string journal in Journals) Reseal(journal, plan: null, version: RunJournal.Version + 1);
-
-        ToolRun run = Again();
-
-        Refusal.AssertIs(run, ExitCode.CannotResume, "STAGING-PLAN");
-        Assert.All(Journals, journal => Assert.Contains(Path.GetFileName(journal), run.Error, StringComparison.Ordinal));
-    }
-
-    [Fact]
-    public void Quantize_JournalWithNothingWhereANameBelongs_CountsForNothing()
-    {
-        // Sound to its checksum, so it was written on purpose.
-        string text = """{"type":"shard","name":null,"bytes":1,"sha256":null""";
-        File.AppendAllText(Journals[0], $"{text},\"line\":\"{RunJournal.Checksum(Encoding.UTF8.GetBytes(text))}\"}}\n");
-
-        _ = Resume();
-
-        AssertSameAsFresh();
-    }
-
-    [Fact]
     public void Quantize_SourceWrittenMeanwhile_IsRefused()
     {
         FlipLastBit(Directory.GetFiles(_source, "*.safetensors")[0]);
@@ -298,22 +248,6 @@ public sealed class ResumeTests : IDisposable
     }
 
     private static int Reused(ToolRun run) => JsonResult.Of(run).GetProperty("files_reused").GetInt32();
-
-    /// <summary>Changes the first line of a journal and closes it with the checksum that it then has.</summary>
-    private static void Reseal(string journal, string? plan, int version = RunJournal.Version)
-    {
-        string[] lines = File.ReadAllLines(journal);
-        string text = lines[0][..lines[0].LastIndexOf(",\"line\"", StringComparison.Ordinal)]
-            .Replace($"\"journal\":{RunJournal.Version}", $"\"journal\":{version}", StringComparison.Ordinal);
-        if (plan is not null)
-        {
-            text = text.Replace(ToolVersion.Name, "dotnet-bnb 0.0.1", StringComparison.Ordinal);
-            text = Regex.Replace(text, "\"plan\":\"[0-9a-f]+\"", $"\"plan\":\"{plan}\"");
-        }
-
-        lines[0] = $"{text},\"line\":\"{RunJournal.Checksum(Encoding.UTF8.GetBytes(text))}\"}}";
-        File.WriteAllText(journal, string.Join('\n', lines) + "\n");
-    }
 
     private static void FlipLastBit(string path)
     {
