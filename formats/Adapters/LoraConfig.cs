@@ -63,7 +63,7 @@ public sealed class LoraConfig
     {
         string type = JsonRead.Text(root, "peft_type") ?? "no peft_type";
         if (type != "LORA") return $"{DisplayText.Escape(type)}, only LORA is merged";
-        if (Number(root, "lora_alpha") is null) return "no lora_alpha";
+        if (Number(root, "lora_alpha") is null) return "no lora_alpha that is a finite number";
         if (JsonRead.Flag(root, "lora_bias") == true) return "lora_bias: a bias of its own";
         if (JsonRead.Text(root, "init_lora_weights") is { } init
             && BaseChanging.FirstOrDefault(name => init.StartsWith(name, StringComparison.OrdinalIgnoreCase)) is { } changing)
@@ -94,7 +94,7 @@ public sealed class LoraConfig
             double? alpha = Number(patterns, entry.Name);
             try
             {
-                if (alpha is null) throw new FormatException("is no number");
+                if (alpha is null) throw new FormatException("is no finite number");
                 all.Add((new Regex($@"\A(.*\.)?({entry.Name})\z", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant), alpha.Value));
             }
             catch (Exception error) when (error is ArgumentException or FormatException or NotSupportedException)
@@ -112,5 +112,7 @@ public sealed class LoraConfig
     }
 
     private static double? Number(JsonElement parent, string member) =>
-        parent.TryGetProperty(member, out JsonElement value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : null;
+        parent.TryGetProperty(member, out JsonElement value) && value.ValueKind == JsonValueKind.Number && double.IsFinite(value.GetDouble())
+            ? value.GetDouble()
+            : null;
 }

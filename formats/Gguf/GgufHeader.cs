@@ -24,9 +24,9 @@ internal sealed class GgufHeader
     /// <summary>Whether a file starts as a GGUF one does.</summary>
     public static bool IsGguf(ReadOnlySpan<byte> head) => head.StartsWith("GGUF"u8);
 
-    /// <summary>Reads and checks a header; every tensor lies inside the file.</summary>
+    /// <summary>Reads and checks a header; every tensor lies inside the file, and float32 ones together are no larger than it.</summary>
     /// <exception cref="CheckpointFormatException">IMX-LAYOUT: the header breaks its format or runs past the file.</exception>
-    public static GgufHeader Read(PositionedFile file)
+    public static GgufHeader Read(IByteSource file)
     {
         byte[] head = new byte[(int)Math.Min(file.Length, MostHeaderBytes)];
         file.Read(0, head);
@@ -50,7 +50,16 @@ internal sealed class GgufHeader
         var tensors = new List<GgufTensor>(Math.Min(tensorCount, 4096));
         for (int i = 0; i < tensorCount; i++) tensors.Add(ReadTensor(reader));
         long dataStart = (reader.Position + alignment - 1) / alignment * alignment;
-        return new GgufHeader([.. tensors.Select(tensor => Placed(tensor, dataStart, file.Length, reader))], type);
+        List<GgufTensor> placed = [.. tensors.Select(tensor => Placed(tensor, dataStart, file.Length, reader))];
+        // Tensors that share bytes could be many times the file.
+        long left = file.Length;
+        foreach (GgufTensor tensor in placed.Where(static tensor => tensor.Type == GgufTensor.Float32))
+        {
+            left -= tensor.ElementCount * sizeof(float);
+            if (left < 0) throw reader.Error("has tensors that overlap", ("tensor", DisplayText.Escape(tensor.Name)), ("file", DisplayText.Bytes(file.Length)));
+        }
+
+        return new GgufHeader(placed, type);
     }
 
     private static GgufTensor ReadTensor(ByteReader reader)

@@ -27,6 +27,12 @@ public sealed class ImportanceMatrix
     public static ImportanceMatrix Read(string path)
     {
         using PositionedFile file = PositionedFile.Open(path);
+        return Read(file);
+    }
+
+    /// <inheritdoc cref="Read(string)"/>
+    internal static ImportanceMatrix Read(IByteSource file)
+    {
         byte[] head = new byte[(int)Math.Min(file.Length, 4)];
         file.Read(0, head);
         return new ImportanceMatrix(GgufHeader.IsGguf(head) ? ReadGguf(file) : ReadLegacy(file));
@@ -61,7 +67,7 @@ public sealed class ImportanceMatrix
             action: "give the importance matrix that was made of this model");
     }
 
-    private static Dictionary<string, float[][]> ReadGguf(PositionedFile file)
+    private static Dictionary<string, float[][]> ReadGguf(IByteSource file)
     {
         GgufHeader header = GgufHeader.Read(file);
         var byName = new Dictionary<string, GgufTensor>(StringComparer.Ordinal);
@@ -88,7 +94,7 @@ public sealed class ImportanceMatrix
         return entries.Count > 0 ? entries : throw Broken(file, "is a GGUF file without an importance matrix");
     }
 
-    private static float[][] Means(float[] sums, float[] counts, PositionedFile file, string key)
+    private static float[][] Means(float[] sums, float[] counts, IByteSource file, string key)
     {
         int channels = sums.Length / counts.Length;
         var means = new float[counts.Length][];
@@ -107,7 +113,7 @@ public sealed class ImportanceMatrix
         return means;
     }
 
-    private static float[] Values(PositionedFile file, GgufTensor tensor)
+    private static float[] Values(IByteSource file, GgufTensor tensor)
     {
         if (tensor.ElementCount > LongestFile / sizeof(float)) throw Broken(file, $"has {DisplayText.Escape(tensor.Name)} that is too large");
         byte[] bytes = new byte[(int)tensor.ElementCount * sizeof(float)];
@@ -115,7 +121,7 @@ public sealed class ImportanceMatrix
         return new ByteReader(file.Path, bytes).Singles((int)tensor.ElementCount);
     }
 
-    private static Dictionary<string, float[][]> ReadLegacy(PositionedFile file)
+    private static Dictionary<string, float[][]> ReadLegacy(IByteSource file)
     {
         if (file.Length > LongestFile) throw Broken(file, "is too large for an importance matrix");
         byte[] bytes = new byte[(int)file.Length];
@@ -142,7 +148,7 @@ public sealed class ImportanceMatrix
         return entries;
     }
 
-    private static CheckpointFormatException Broken(PositionedFile file, string what) => new(
+    private static CheckpointFormatException Broken(IByteSource file, string what) => new(
         FormatError.ImportanceLayout,
         $"{DisplayText.Escape(Path.GetFileName(file.Path))} {what}",
         file.Path,

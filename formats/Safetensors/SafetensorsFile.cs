@@ -28,6 +28,12 @@ public static class SafetensorsFile
     public static SafetensorsHeader ReadHeader(PositionedFile file)
     {
         ArgumentNullException.ThrowIfNull(file);
+        return ReadHeader((IByteSource)file);
+    }
+
+    /// <inheritdoc cref="ReadHeader(PositionedFile)"/>
+    internal static SafetensorsHeader ReadHeader(IByteSource file)
+    {
         Span<byte> head = stackalloc byte[(int)Math.Min(file.Length, FormatLimits.LfsPointerBytes)];
         file.Read(0, head);
         if (file.Length < 8)

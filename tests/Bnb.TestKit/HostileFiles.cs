@@ -68,7 +68,7 @@ public static partial class HostileFiles
     private static byte[] Utf8(string text) => Encoding.UTF8.GetBytes(text);
 
     /// <summary>Makes a named pipe.</summary>
-    private static string Pipe(string path) =>
+    public static string Pipe(string path) =>
         mkfifo(path, 0x1b6) == 0 ? path : throw new IOException($"mkfifo {path}: {Marshal.GetLastPInvokeErrorMessage()}");
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]

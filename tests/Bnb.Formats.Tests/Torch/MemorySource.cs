@@ -3,9 +3,9 @@ using Bnb.Formats.IO;
 namespace Bnb.Formats.Tests.Torch;
 
 /// <summary>Bytes in memory as a file.</summary>
-internal sealed class MemorySource(byte[] bytes) : IByteSource
+internal sealed class MemorySource(byte[] bytes, string path = "/m/pytorch_model.bin") : IByteSource
 {
-    public string Path => "/m/pytorch_model.bin";
+    public string Path => path;
 
     public long Length => bytes.Length;
 

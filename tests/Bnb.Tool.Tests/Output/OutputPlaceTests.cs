@@ -138,6 +138,21 @@ public sealed class OutputPlaceTests : IDisposable
         Assert.Equal(2, Directory.EnumerateFileSystemEntries(_folder.Path).Count());
     }
 
+    [Theory]
+    [InlineData("n", 256)]
+    [InlineData("\u00e9", 128)]
+    public void Quantize_OutputNameOverTheLimit_IsRefusedBeforeAnyWork(string letter, int count)
+    {
+        string output = _folder[string.Concat(Enumerable.Repeat(letter, count))];
+
+        ToolRun run = ToolRun.Of("quantize", NonFinite(), "--output", output);
+
+        // Had it begun, it would have stumbled over the weights.
+        Refusal.AssertIs(run, ExitCode.OutputRefused, "OUTPUT-NAME");
+        Assert.Contains("256 bytes, at most 255", run.Error, StringComparison.Ordinal);
+        Assert.False(Directory.EnumerateFileSystemEntries(_folder.Path, "*.bnb-partial").Any());
+    }
+
     [Fact]
     public void Quantize_Overwrite_ReplacesTheOldOutputAsAWhole()
     {

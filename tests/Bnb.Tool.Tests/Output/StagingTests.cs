@@ -111,6 +111,11 @@ public sealed class StagingTests : IDisposable
             ["verify", _source, "--source", Staging],
             ["diff", Staging, _source],
             ["diff", _source, Staging],
+            ["lint", Staging],
+            ["explain", Staging],
+            ["plan", Staging, "--max-error", "0.08"],
+            ["evaluate", Staging, "--source", _source],
+            ["evaluate", _source, "--source", Staging],
         ])
             Refusal.AssertIs(ToolRun.Of(command), ExitCode.InputMalformed, "INCOMPLETE");
     }

@@ -82,6 +82,41 @@ public sealed class FaultTests : IDisposable
         OutputContract.AssertHolds(Output);
     }
 
+    [Theory]
+    [InlineData("mkdir:error=EACCES")]
+    [InlineData("mkdir:error=EROFS")]
+    public void Quantize_ParentThatCannotBeWritten_IsRefusedBeforeAnyWork(string fault)
+    {
+        ToolRun run = Inject(fault, [], StagingNames.FolderFor(OutputPlace.Of(Output)));
+
+        Refusal.AssertIs(run, ExitCode.OutputRefused, "DENIED");
+        Refusal.AssertNothingWritten(Output);
+    }
+
+    [Theory]
+    [InlineData("flock:error=EIO", ExitCode.IoError, "IO")]
+    [InlineData("openat:error=EIO:when=1", ExitCode.IoError, "IO")]
+    [InlineData("openat:error=EACCES:when=1", ExitCode.OutputRefused, "DENIED")]
+    public void Quantize_StagingFolderThatCannotBeTaken_IsNotLeftEmpty(string fault, object exit, string code)
+    {
+        ToolRun run = Inject(fault, [], StagingNames.FolderFor(OutputPlace.Of(Output)));
+
+        Assert.Contains("INJECTED", File.ReadAllText(_folder["strace.log"]), StringComparison.Ordinal);
+        Refusal.AssertIs(run, (ExitCode)exit, code);
+        Refusal.AssertNothingWritten(Output);
+    }
+
+    [Fact]
+    public void Quantize_FileSystemWithoutLocks_SaysSoAndWorks()
+    {
+        ToolRun run = Inject("flock:error=ENOLCK");
+
+        Assert.True(run.Exit == ExitCode.Done, $"{run.Exit}: {run.Error}");
+        Assert.Contains("the file system has no locks", run.Error, StringComparison.Ordinal);
+        OutputContract.AssertHolds(Output);
+        Assert.Single(Directory.EnumerateFileSystemEntries(_folder["place"]));
+    }
+
     [Fact]
     public void Quantize_ParentThatFailsToSync_SaysThatTheOutputIsThere()
     {

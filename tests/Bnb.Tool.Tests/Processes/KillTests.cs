@@ -76,6 +76,23 @@ public sealed class KillTests(KillTests.Model model) : IClassFixture<KillTests.M
         AssertNewAndNothingElse();
     }
 
+    /// <summary>File systems on which flock succeeds for everybody: names and bytes alone keep workers apart.</summary>
+    [Fact]
+    public async Task Quantize_WorkersWhoseLocksHoldNobodyBack_EndInTheSameBytes()
+    {
+        Model.SkipIfMissing();
+        ToolRun[] both = await Task.WhenAll(Enumerable.Range(1, 2).Select(worker => Task.Run(() => ToolProcess.Traced(
+            model.LogPath + worker,
+            ["-e", "trace=flock", "-e", "inject=flock:retval=0"],
+            ["quantize", model.Source, "--output", Output, .. Model.Options, "--worker", $"{worker}/2"]))));
+
+        // One may find its folder gone, because the other gave it its final name.
+        Assert.All(both, run => Assert.True(run.Exit is ExitCode.Done or ExitCode.IoError or ExitCode.CannotResume, $"{run.Exit}: {run.Error}"));
+        if (Directory.Exists(Output)) Assert.Equal(model.New, Fingerprint());
+        foreach (string worker in (string[])["1/2", "2/2"]) ToolRun.Succeed(["quantize", model.Source, "--output", Output, .. Model.Options, "--worker", worker]);
+        AssertNewAndNothingElse();
+    }
+
     [Theory]
     [InlineData("pwrite64", 2)]
     [InlineData("fsync", 7)]

@@ -43,6 +43,22 @@ public sealed partial class SignalTests : IDisposable
     }
 
     [Fact]
+    public void Quantize_SecondSignal_LeavesAtOnceAndARerunSucceeds()
+    {
+        using SlowRun slow = Begin();
+
+        // Two of one kind would be one while the run is held.
+        Assert.Equal(0, kill(slow.Process.Id, SIGINT));
+        Assert.Equal(0, kill(slow.Process.Id, SIGTERM));
+        ToolRun run = slow.End();
+
+        Assert.Contains(run.Exit, (ExitCode[])[ExitCode.Interrupted, ExitCode.Terminated]);
+        Assert.False(Path.Exists(Output));
+        ToolRun.Succeed("quantize", _folder["source"], "--output", Output);
+        OutputContract.AssertHolds(Output);
+    }
+
+    [Fact]
     public void Quantize_SourceTruncatedMeanwhile_IsNoticed()
     {
         using SlowRun slow = Begin();

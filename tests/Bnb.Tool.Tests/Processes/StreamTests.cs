@@ -113,7 +113,7 @@ public sealed class StreamTests : IDisposable
     }
 
     [Theory]
-    [InlineData(32)]
+    [InlineData(24)]
     [InlineData(64)]
     [InlineData(127)]
     public void Quantize_TooFewDescriptors_IsOneErrorAndNoCrash(int limit)
@@ -123,6 +123,57 @@ public sealed class StreamTests : IDisposable
         Refusal.AssertIs(run, ExitCode.MemoryLimit, "DESCRIPTORS");
         Assert.Equal("DESCRIPTORS", JsonResult.Lines(run)[^1].GetProperty("error").GetString());
         Refusal.AssertNothingWritten(Output);
+    }
+
+    /// <summary>From so few on, the runtime itself ends before any code of ours, with a line of its own.</summary>
+    [Fact]
+    public void Quantize_DescriptorsTooFewForTheRuntime_FailsAndWritesNothing()
+    {
+        ToolRun run = ToolProcess.Shell("ulimit -n 20; exec \"$0\" \"$@\"", "quantize", _source, "--output", Output);
+
+        Assert.NotEqual(ExitCode.Done, run.Exit);
+        Assert.NotEmpty(run.Error);
+        Refusal.AssertNothingWritten(Output);
+    }
+
+    [Theory]
+    [InlineData("ulimit -v 3000000;")]
+    [InlineData("export DOTNET_GCHeapHardLimit=0x10000000;")]
+    public void Quantize_LittleMemory_IsEnoughOrOneError(string limit)
+    {
+        ToolRun run = ToolProcess.Shell($"{limit} exec \"$0\" \"$@\"", "quantize", _source, "--output", Output);
+
+        if (run.Exit == ExitCode.Done)
+        {
+            OutputContract.AssertHolds(Output);
+            return;
+        }
+
+        Refusal.AssertIs(run, ExitCode.MemoryLimit, "MEMORY");
+        Refusal.AssertNothingWritten(Output);
+    }
+
+    [Fact]
+    public void Quantize_OutputIsAMountPoint_MovesTheFilesInAndReplacesNothing()
+    {
+        ToolProcess.SkipWithout("unshare");
+        ToolRun probe = ToolProcess.Shell("unshare -rm true");
+        Assert.SkipUnless(probe.Exit == ExitCode.Done, "this system gives out no mount namespaces");
+        ToolRun.Succeed("quantize", _source, "--output", _folder["fresh"]);
+        Directory.CreateDirectory(Output);
+        Directory.CreateDirectory(_folder["copy"]);
+
+        // The file system goes with the namespace, so what is in it has to be copied out.
+        ToolRun run = ToolProcess.Shell(
+            $"""unshare -rm bash -c 'mount -t tmpfs none "{Output}" && "$0" "$@" && cp -R "{Output}/." "{_folder["copy"]}" && "$0" "$@"; echo "exit $?"; "$0" "$@" --type fp4 --overwrite' "$0" "$@" """,
+            "quantize", _source, "--output", Output);
+
+        // Once more is "nothing to do"; another output cannot take the place of a mount point.
+        Refusal.AssertIs(run, ExitCode.OutputRefused, "OUTPUT-EXISTS");
+        Assert.Contains("nothing to do", run.Out, StringComparison.Ordinal);
+        Assert.Contains("exit 0\n", run.Out, StringComparison.Ordinal);
+        Assert.Equal(OutputFolder.Fingerprint(_folder["fresh"]), OutputFolder.Fingerprint(_folder["copy"]));
+        Assert.Equal([_folder["copy"], _folder["fresh"], Output, _source], Directory.EnumerateFileSystemEntries(_folder.Path).Order(StringComparer.Ordinal));
     }
 
     [Fact]

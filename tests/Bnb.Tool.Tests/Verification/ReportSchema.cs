@@ -5,10 +5,10 @@ using Bnb.TestKit;
 namespace Bnb.Tool.Tests.Verification;
 
 /// <summary>
-/// Checks JSON against docs/verify-report.schema.json, or another schema of the documents. Knows the keywords that the schema uses and refuses others, so that
-/// the schema cannot promise what nothing checks.
+/// Checks JSON against docs/verify-report.schema.json, or another schema. Knows the keywords that our schemas and that of SARIF use and
+/// refuses others, so that a schema cannot promise what nothing checks.
 /// </summary>
-/// <param name="name">Path below docs.</param>
+/// <param name="name">Path below docs, or a full one.</param>
 internal sealed class ReportSchema(string name)
 {
     private readonly JsonElement _root = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Golden.RepositoryRoot, "docs", name))).RootElement;
@@ -29,20 +29,22 @@ internal sealed class ReportSchema(string name)
 
     private void Check(JsonElement value, JsonElement schema, string path, List<string> problems)
     {
+        // What is of another type has no members to look at.
+        if (schema.TryGetProperty("type", out JsonElement wanted) && !IsOf(value, wanted))
+        {
+            problems.Add($"{path}: type {wanted} does not fit {value}");
+            return;
+        }
+
         foreach (JsonProperty keyword in schema.EnumerateObject())
         {
             bool fits = true;
             switch (keyword.Name)
             {
-                case "$schema" or "$id" or "$defs" or "title" or "description":
+                case "$schema" or "$id" or "id" or "type" or "$defs" or "definitions" or "title" or "description" or "default":
                     break;
                 case "$ref":
-                    Check(value, _root.GetProperty("$defs").GetProperty(keyword.Value.GetString()!["#/$defs/".Length..]), path, problems);
-                    break;
-                case "type":
-                    fits = keyword.Value.ValueKind == JsonValueKind.Array
-                        ? keyword.Value.EnumerateArray().Any(type => IsOf(value, type.GetString()!))
-                        : IsOf(value, keyword.Value.GetString()!);
+                    Check(value, At(keyword.Value.GetString()!), path, problems);
                     break;
                 case "const":
                     fits = JsonElement.DeepEquals(value, keyword.Value);
@@ -52,6 +54,24 @@ internal sealed class ReportSchema(string name)
                     break;
                 case "minimum":
                     fits = value.GetDecimal() >= keyword.Value.GetDecimal();
+                    break;
+                case "maximum":
+                    fits = value.GetDecimal() <= keyword.Value.GetDecimal();
+                    break;
+                case "pattern" when value.ValueKind == JsonValueKind.String:
+                    fits = Regex.IsMatch(value.GetString()!, keyword.Value.GetString()!);
+                    break;
+                case "format" when value.ValueKind == JsonValueKind.String:
+                    fits = !keyword.Value.GetString()!.StartsWith("uri", StringComparison.Ordinal) || Uri.IsWellFormedUriString(value.GetString(), UriKind.RelativeOrAbsolute);
+                    break;
+                case "minItems":
+                    fits = value.GetArrayLength() >= keyword.Value.GetInt32();
+                    break;
+                case "uniqueItems":
+                    fits = value.EnumerateArray().Select(item => item.GetRawText()).Distinct().Count() == value.GetArrayLength();
+                    break;
+                case "oneOf":
+                    fits = keyword.Value.EnumerateArray().Count(choice => Fits(value, choice, path)) == 1;
                     break;
                 case "anyOf":
                     fits = keyword.Value.EnumerateArray().Any(choice => Fits(value, choice, path));
@@ -74,8 +94,12 @@ internal sealed class ReportSchema(string name)
                     break;
                 case "additionalProperties" when keyword.Value.ValueKind == JsonValueKind.False:
                     problems.AddRange(value.EnumerateObject()
-                        .Where(member => !schema.GetProperty("properties").TryGetProperty(member.Name, out _) && !FitsPattern(schema, member.Name))
+                        .Where(member => !IsKnown(schema, member.Name))
                         .Select(member => $"{path}.{member.Name}: not in the schema"));
+                    break;
+                case "additionalProperties":
+                    foreach (JsonProperty member in value.EnumerateObject())
+                        if (!IsKnown(schema, member.Name)) Check(member.Value, keyword.Value, $"{path}.{member.Name}", problems);
                     break;
                 default:
                     throw new NotSupportedException($"schema keyword {keyword.Name}");
@@ -88,17 +112,22 @@ internal sealed class ReportSchema(string name)
     private static bool FitsPattern(JsonElement schema, string name) =>
         schema.TryGetProperty("patternProperties", out JsonElement patterns) && patterns.EnumerateObject().Any(pattern => Regex.IsMatch(name, pattern.Name));
 
+    private static bool IsKnown(JsonElement schema, string name) =>
+        (schema.TryGetProperty("properties", out JsonElement known) && known.TryGetProperty(name, out _)) || FitsPattern(schema, name);
+
+    /// <summary>The part of the schema that <c>#/$defs/name</c> or <c>#/definitions/name</c> refers to.</summary>
+    private JsonElement At(string link) => link.Split('/').Skip(1).Aggregate(_root, static (part, name) => part.GetProperty(name));
+
     private bool Fits(JsonElement value, JsonElement schema, string path)
     {
-        // A choice of the wrong type must not be asked for its members.
-        JsonElement target = schema.TryGetProperty("$ref", out JsonElement link)
-            ? _root.GetProperty("$defs").GetProperty(link.GetString()!["#/$defs/".Length..])
-            : schema;
-        if (target.TryGetProperty("type", out JsonElement type) && !IsOf(value, type.GetString()!)) return false;
+        JsonElement target = schema.TryGetProperty("$ref", out JsonElement link) ? At(link.GetString()!) : schema;
         List<string> problems = [];
         Check(value, target, path, problems);
         return problems.Count == 0;
     }
+
+    private static bool IsOf(JsonElement value, JsonElement types) =>
+        types.ValueKind == JsonValueKind.Array ? types.EnumerateArray().Any(type => IsOf(value, type.GetString()!)) : IsOf(value, types.GetString()!);
 
     private static bool IsOf(JsonElement value, string type) => type switch
     {

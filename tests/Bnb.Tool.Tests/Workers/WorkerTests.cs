@@ -102,6 +102,26 @@ public sealed class WorkerTests : IDisposable
     }
 
     [Fact]
+    public void Quantize_LastWorkerAndADamagedShardOfAnother_IsNamedAndMadeAgainByItsOwn()
+    {
+        ToolRun.Succeed(["quantize", _source, "--output", _folder["fresh"], .. Options]);
+        _ = Work("1/3");
+        string shard = Directory.GetFiles(StagingNames.FolderFor(OutputPlace.Of(Output)), "*.safetensors")[0];
+        byte[] bytes = File.ReadAllBytes(shard);
+        bytes[^1] ^= 1;
+        _ = Work("2/3");
+        File.WriteAllBytes(shard, bytes);
+
+        ToolRun last = ToolRun.Of(["quantize", _source, "--output", Output, "--worker", "3/3", .. Options]);
+
+        Refusal.AssertIs(last, ExitCode.CannotResume, "UNFINISHED");
+        Assert.Contains(Path.GetFileName(shard), last.Error, StringComparison.Ordinal);
+        Assert.False(Path.Exists(Output));
+        Assert.True(JsonResult.Of(Work("1/3", "--json")).GetProperty("committed").GetBoolean());
+        Assert.Equal(OutputFolder.Fingerprint(_folder["fresh"]), OutputFolder.Fingerprint(Output));
+    }
+
+    [Fact]
     public void Finish_NothingBegun_IsRefused() => Refusal.AssertIs(ToolRun.Of("finish", Output), ExitCode.CannotResume, "NO-STAGING");
 
     [Fact]

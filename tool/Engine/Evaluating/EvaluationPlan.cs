@@ -1,6 +1,7 @@
 using Bnb.Engine.Errors;
 using Bnb.Engine.Evaluating.Families;
 using Bnb.Engine.Evaluating.Tokens;
+using Bnb.Engine.Output;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
@@ -18,6 +19,8 @@ internal sealed record EvaluationPlan(EvaluationRequest Request, EvaluatedModel 
     /// <exception cref="UserErrorException">The models are unknown or do not fit each other, or the tokens do not fit them.</exception>
     public static EvaluationPlan Make(EvaluationRequest request)
     {
+        UnfinishedOutput.Refuse(request.SourcePath);
+        UnfinishedOutput.Refuse(request.QuantizedPath);
         Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: true, followSymlinks: true);
         Checkpoint quantized = Checkpoint.Open(request.QuantizedPath, requireConfig: false, followSymlinks: true);
         (ModelConfig Config, string Path) config = (source.Config!, source.ConfigPath!);

@@ -1,5 +1,6 @@
 using Bnb.Engine.Architectures;
 using Bnb.Engine.DataTypes;
+using Bnb.Engine.Output;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
 using Bnb.Formats.Checkpoints;
@@ -37,6 +38,7 @@ internal static class ExplainRun
 
     private static Explanation Explain(string path, PolicyTarget target, int blocksize)
     {
+        UnfinishedOutput.Refuse(path);
         Checkpoint checkpoint = Checkpoint.Open(path, requireConfig: false, followSymlinks: true);
         QuantizedCheckpoint weights = DataTypeCatalog.Read(checkpoint);
         List<PolicyTensor> tensors =

@@ -2,6 +2,7 @@ using Bnb.Engine.Architectures;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Events;
+using Bnb.Engine.Output;
 using Bnb.Engine.Verifying;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
@@ -17,6 +18,7 @@ internal static class LintRun
     /// <exception cref="UserErrorException">NOT-QUANTIZED: there is no weight that a loader would unpack.</exception>
     public static LintReport Execute(LintRequest request, IRunEvents events)
     {
+        UnfinishedOutput.Refuse(request.Path);
         QuantizedCheckpoint weights = DataTypeCatalog.Read(Checkpoint.Open(request.Path, requireConfig: false, followSymlinks: true));
         foreach (string note in weights.Source.Notes) events.Warning(DisplayText.Escape(note));
         if (weights.Weights.Count == 0 && weights.Problems.Count == 0)

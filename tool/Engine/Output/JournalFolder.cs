@@ -54,14 +54,19 @@ internal sealed class JournalFolder
     /// <summary>Whether a run said that it replaces <paramref name="old"/>.</summary>
     public bool SaysItReplaced(FileIdentity old) => _replaced.Contains((old.Device, old.Inode));
 
-    /// <returns>False when the file is not a journal of this version; one that ends in its first line is.</returns>
     private bool Take(string path)
     {
         using PositionedFile file = PositionedFile.Open(path);
         if (file.Length > LongestJournal) return false;
         byte[] bytes = new byte[(int)file.Length];
         file.Read(0, bytes);
-        ReadOnlySpan<byte> rest = bytes;
+        return Take(bytes);
+    }
+
+    /// <summary>Takes the lines of one journal. Pure: touches no file.</summary>
+    /// <returns>False when the text is not a journal of this version; one that ends in its first line is.</returns>
+    internal bool Take(ReadOnlySpan<byte> rest)
+    {
         for (bool first = true; ; first = false)
         {
             int end = rest.IndexOf((byte)'\n');
@@ -111,7 +116,7 @@ internal sealed class JournalFolder
                 return false;
         }
 
-        string Text(string member) => entry.GetProperty(member).GetString()!;
+        string Text(string member) => entry.GetProperty(member).GetString() ?? throw new FormatException(member);
         FileRecord File() => new(Text("name"), entry.GetProperty("bytes").GetInt64(), Text("sha256"));
     }
 }

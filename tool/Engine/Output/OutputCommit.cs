@@ -1,5 +1,7 @@
+using System.Collections.Concurrent;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Plans;
+using Bnb.Engine.Work;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Safetensors;
 using Bnb.Formats.Sharded;
@@ -12,6 +14,8 @@ namespace Bnb.Engine.Output;
 /// </summary>
 internal static class OutputCommit
 {
+    private const int NamesShown = 20;
+
     /// <summary>What has still to be made, by name.</summary>
     public static IReadOnlyList<string> Missing(StagingFolder staging, JournalFolder journals)
     {
@@ -24,6 +28,35 @@ internal static class OutputCommit
             : [];
         return [.. shards, .. small, .. sources];
     }
+
+    /// <summary>Those of the named weight files whose content is not what its maker recorded, by name. Reads them whole.</summary>
+    public static IReadOnlyList<string> Damaged(
+        StagingFolder staging, JournalFolder journals, IReadOnlyList<string> names, int threads, CancellationToken cancellation)
+    {
+        var damaged = new ConcurrentBag<string>();
+        if (names.Count == 0) return [];
+        WorkQueue.Run(
+            names, Math.Min(threads, names.Count), () => 0,
+            (name, _) =>
+            {
+                if (!journals.Shards[name].IsAt(In(staging, name), cancellation)) damaged.Add(name);
+            },
+            cancellation);
+        return [.. damaged.Order(StringComparer.Ordinal)];
+    }
+
+    /// <summary>The error that names what is missing or damaged.</summary>
+    public static UserErrorException Incomplete(StagingFolder staging, IReadOnlyList<string> missing) => new(
+        ExitCode.CannotResume, "UNFINISHED", $"{missing.Count} of the files of the output are missing or damaged")
+    {
+        File = staging.Path,
+        Facts =
+        [
+            .. missing.Take(NamesShown).Select(name => ("missing", DisplayText.Escape(name))),
+            .. missing.Count > NamesShown ? [("missing", $"... and {missing.Count - NamesShown} more")] : ((string, string)[])[],
+        ],
+        Action = "run the workers again: each makes only what is missing",
+    };
 
     /// <summary>Where a file waits for the commit: under its own name, but for the one by which loaders know a model.</summary>
     public static string StagedName(PlanRecord plan, string name) => name == plan.EntryName ? StagingNames.Config : name;

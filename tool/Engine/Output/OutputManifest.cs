@@ -69,6 +69,8 @@ internal sealed record OutputManifest(
                     .ToDictionary(file => Text(file, "name"), file => Text(file, "sha256"), StringComparer.Ordinal),
                 [.. root.GetProperty("files").EnumerateArray().Select(file => new FileRecord(
                     Text(file, "name"), file.GetProperty("bytes").GetInt64(), Text(file, "sha256")))]);
+            // What is no text, as half a character in an escape, could not be shown again.
+            using (var nowhere = new Utf8JsonWriter(Stream.Null)) manifest.Options.WriteTo(nowhere);
             return manifest.Options.ValueKind == JsonValueKind.Object && manifest.Files.All(file => FileRecord.IsSafeName(file.Name)) ? manifest : null;
         }
         catch (Exception broken) when (broken is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)

@@ -48,7 +48,7 @@ internal static class OutputRun
             return byAnother ? result with { State = OutputState.Committed } : result;
         }
         catch (Exception gone) when (mode.Shared
-            && gone is IOException or CheckpointFormatException { Error: FormatError.FileMissing } or UserErrorException { Exit: ExitCode.Locked }
+            && gone is IOException or CheckpointFormatException { Error: FormatError.FileMissing } or UserErrorException { Exit: ExitCode.Locked or ExitCode.CannotResume }
             && FinishedOutput.IsAt(place, plan, record))
         {
             // Another worker committed while this one looked at the staging folder.
@@ -76,7 +76,7 @@ internal static class OutputRun
             cancellation.ThrowIfCancellationRequested();
             foreach ((_, CheckpointFile file) in plan.SourceFiles) InputCheck.ThrowIfChanged(file);
             inputs.ThrowIfChanged();
-            if (CommitIfComplete(staging, cancellation)) state = OutputState.Committed;
+            if (CommitIfComplete(staging, share.Select(index => plan.Shards[index].FileName).ToHashSet(StringComparer.Ordinal), options.Budget.Workers, cancellation)) state = OutputState.Committed;
             Dictionary<int, ShardResult> results = new(reused);
             for (int i = 0; i < left.Count; i++) results[left[i]] = made.Shards[i];
             return new OutputResult([.. share.Select(index => results[index])], reused.Count, state);
@@ -146,10 +146,15 @@ internal static class OutputRun
         }
     }
 
-    private static bool CommitIfComplete(StagingFolder staging, CancellationToken cancellation)
+    /// <param name="own">Weight files that this run made or has read: those of other workers are compared with their journals.</param>
+    private static bool CommitIfComplete(StagingFolder staging, IReadOnlySet<string> own, int threads, CancellationToken cancellation)
     {
-        if (OutputCommit.Missing(staging, staging.Journals()).Count > 0 || !staging.TakeWhole(cancellation)) return false;
         JournalFolder journals = staging.Journals();
+        if (OutputCommit.Missing(staging, journals).Count > 0) return false;
+        IReadOnlyList<string> damaged = OutputCommit.Damaged(staging, journals, [.. staging.Plan.Shards.Where(name => !own.Contains(name))], threads, cancellation);
+        if (damaged.Count > 0) throw OutputCommit.Incomplete(staging, damaged);
+        if (!staging.TakeWhole(cancellation)) return false;
+        journals = staging.Journals();
         if (OutputCommit.Missing(staging, journals).Count > 0) return false;
         OutputCommit.Run(staging, journals);
         return true;

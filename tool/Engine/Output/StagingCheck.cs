@@ -25,9 +25,9 @@ internal static class StagingCheck
             return;
         }
 
-        if (journals.Strange.Count > 0) throw StagingErrors.OtherJournal(folder);
         if ((earlier is not null && earlier.Hash != plan.Hash) || journals.Begun.Any(run => run.Plan != plan.Hash))
-            throw StagingErrors.OtherPlan(folder, earlier, plan);
+            throw StagingErrors.OtherPlan(folder, earlier, plan, journals);
+        if (journals.Strange.Count > 0) throw StagingErrors.OtherJournal(folder, journals);
         if (journals.Begun.Any(run => run.State != state)) throw StagingErrors.OtherSource(folder);
         RefuseStrangers(folder, plan);
     }

@@ -1,5 +1,6 @@
 using Bnb.Engine.Errors;
 using Bnb.Engine.Plans;
+using Bnb.Engine.Text;
 using Bnb.Formats.Primitives;
 
 namespace Bnb.Engine.Output;
@@ -24,18 +25,20 @@ internal static class StagingErrors
         Action = "wait for it to finish, or choose another --output",
     };
 
-    public static UserErrorException OtherJournal(string path) => new(
+    public static UserErrorException OtherJournal(string path, JournalFolder journals) => new(
         ExitCode.CannotResume, "STAGING-PLAN", "the staging folder was left by another version of this tool, or its journal is damaged")
     {
         File = path,
+        Facts = [.. journals.Strange.Take(NamesShown).Select(name => ("cannot read", name)), .. ToolsOf(journals)],
         Action = "use --restart to throw away what is there, or choose another --output",
     };
 
-    public static UserErrorException OtherPlan(string path, PlanRecord? earlier, PlanRecord plan) => new(
+    /// <param name="earlier">Null when it is not there or cannot be read: then the journals say which tool it was.</param>
+    public static UserErrorException OtherPlan(string path, PlanRecord? earlier, PlanRecord plan, JournalFolder journals) => new(
         ExitCode.CannotResume, "STAGING-PLAN", "the staging folder holds the beginning of another output")
     {
         File = path,
-        Facts = earlier is null ? [("plan", "another one")] : plan.DifferencesFrom(earlier),
+        Facts = earlier is not null && earlier.Hash != plan.Hash ? plan.DifferencesFrom(earlier) : [("plan", "another one"), .. ToolsOf(journals)],
         Action = "give the options of the run that was interrupted, or use --restart to throw away what is there",
     };
 
@@ -53,4 +56,8 @@ internal static class StagingErrors
         File = path,
         Action = "move it away and run the same command again, or use --overwrite",
     };
+
+    private static IEnumerable<(string Label, string Value)> ToolsOf(JournalFolder journals) => journals.Begun
+        .Select(run => run.Tool).Distinct(StringComparer.Ordinal).Where(tool => tool != ToolVersion.Name).Take(NamesShown)
+        .Select(tool => ("tool", $"{tool} then, {ToolVersion.Name} now"));
 }

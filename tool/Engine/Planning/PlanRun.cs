@@ -3,6 +3,7 @@ using Bnb.Engine.DataTypes;
 using Bnb.Engine.Devices;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Events;
+using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Quantizing;
@@ -27,6 +28,7 @@ internal static class PlanRun
     /// <exception cref="UserErrorException">PLAN-TARGET: the goal is out of reach; the text says what can be had.</exception>
     public static PlanSummary Execute(PlanRequest request, IRunEvents events, CancellationToken cancellation)
     {
+        UnfinishedOutput.Refuse(request.Quantize.SourcePath);
         Checkpoint source = RequestSource.Open(request.Quantize);
         QuantizePlan plan = QuantizePlan.Make(request.Quantize, source);
         List<TensorChoice> choices = Measure(plan, request.Quantize, events, cancellation);

@@ -107,7 +107,10 @@ internal sealed class PlanRecord
             JsonElement root = JsonElement.Parse(copy);
             if (root.GetProperty("format").GetInt32() != 1) return null;
             var record = new PlanRecord(copy, root);
-            bool named = record.Tool is not null && record.Command is not null && record.EntryName is not null && record.Options.ValueKind == JsonValueKind.Object;
+            // Names that are no text, which an escape of half a character is, cannot be compared later.
+            bool named = record.Tool is not null && record.Command is not null && record.EntryName is not null
+                && record.Options.ValueKind == JsonValueKind.Object && record.Options.EnumerateObject().All(option => option.Name is not null)
+                && record.Sources.All(file => file.Name is not null);
             List<string?> names = [.. record.Shards, .. record.SmallFiles.Select(file => file.Name), .. record.Indexes];
             bool apart = names.Distinct(StringComparer.Ordinal).Count() == names.Count
                 && record.Sources.DistinctBy(file => file.Name).Count() == record.Sources.Count;

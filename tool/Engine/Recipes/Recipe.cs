@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Bnb.Engine.Errors;
+using Bnb.Engine.Text;
 using Bnb.Formats.Primitives;
 
 namespace Bnb.Engine.Recipes;
@@ -49,33 +50,33 @@ internal sealed record Recipe(IReadOnlyList<KeyValuePair<string, IReadOnlyList<s
     /// <exception cref="UserErrorException">RECIPE: it cannot be read, is no JSON object, or a value is of no kind an option has.</exception>
     public static Recipe Read(string path)
     {
-        byte[] bytes;
-        try
+        if (NamedFile.TryRead(path, LongestFile, out string wrong) is { } bytes) return Parse(bytes, path);
+        bool isMissing = !Path.Exists(path);
+        throw new UserErrorException(ExitCode.Usage, "RECIPE", isMissing ? "there is no recipe of this name" : $"the recipe cannot be read: {wrong}")
         {
-            if (new FileInfo(path) is { Exists: true, Length: > LongestFile }) throw Error(path, $"a recipe has at most {LongestFile} bytes", null);
-            bytes = File.ReadAllBytes(path);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            bool isMissing = error is FileNotFoundException or DirectoryNotFoundException;
-            throw new UserErrorException(ExitCode.Usage, "RECIPE", isMissing ? "there is no recipe of this name" : "the recipe cannot be read", error)
-            {
-                File = path,
-                Action = isMissing ? "correct the path, or write a recipe with: dotnet bnb init SOURCE" : "make the file readable, or name another",
-            };
-        }
+            File = path,
+            Action = isMissing ? "correct the path, or write a recipe with: dotnet bnb init SOURCE" : "make the file readable, or name another",
+        };
+    }
 
+    /// <summary>Reads the content of a file. Pure: touches no file.</summary>
+    /// <param name="bytes">The whole file.</param>
+    /// <param name="path">For messages.</param>
+    /// <exception cref="UserErrorException">RECIPE: it is no JSON object, or a value is of no kind an option has.</exception>
+    public static Recipe Parse(ReadOnlyMemory<byte> bytes, string path)
+    {
         try
         {
             // Editors on Windows begin a file with a byte order mark.
-            ReadOnlyMemory<byte> text = bytes.AsSpan().StartsWith("\uFEFF"u8) ? bytes.AsMemory(3) : bytes;
+            ReadOnlyMemory<byte> text = bytes.Span.StartsWith("\uFEFF"u8) ? bytes[3..] : bytes;
             using JsonDocument document = JsonDocument.Parse(text, Lenient);
             if (document.RootElement.ValueKind != JsonValueKind.Object) throw Error(path, "a recipe is one JSON object", null);
             var options = new List<KeyValuePair<string, IReadOnlyList<string>>>();
+            var keys = new HashSet<string>(StringComparer.Ordinal);
             foreach (JsonProperty property in document.RootElement.EnumerateObject())
             {
                 if (property.Name == "$schema" || property.Name.StartsWith('_')) continue;
-                if (options.Any(option => option.Key == property.Name)) throw Error(path, $"'{DisplayText.Escape(property.Name)}' is given twice", null);
+                if (!keys.Add(property.Name)) throw Error(path, $"'{DisplayText.Escape(property.Name)}' is given twice", null);
                 options.Add(new(property.Name, Values(path, property)));
             }
 

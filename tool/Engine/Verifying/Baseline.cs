@@ -54,10 +54,22 @@ internal sealed class Baseline
     /// <exception cref="UserErrorException">BASELINE-FILE: it cannot be read or is no report of this schema version.</exception>
     public static Baseline Read(string path)
     {
-        var input = new JsonInput(path, ErrorCode, "give a report that --report FILE.json of this version wrote");
+        JsonInput input = InputOf(path);
         using JsonDocument document = input.Read(MostBytes);
         return new Baseline(input, document.RootElement);
     }
+
+    /// <summary>Reads the content of a file. Pure: touches no file.</summary>
+    /// <param name="path">For messages.</param>
+    /// <exception cref="UserErrorException">BASELINE-FILE: it is no report of this schema version.</exception>
+    public static Baseline Parse(ReadOnlyMemory<byte> json, string path)
+    {
+        JsonInput input = InputOf(path);
+        using JsonDocument document = input.Parse(json);
+        return new Baseline(input, document.RootElement);
+    }
+
+    private static JsonInput InputOf(string path) => new(path, ErrorCode, "give a report that --report FILE.json of this version wrote");
 
     /// <summary>
     /// The report with a failing finding for whatever got worse, and remarks for what cannot be compared. Worse is: an error

@@ -1,7 +1,7 @@
 using System.Text.Json;
+using System.Text.Unicode;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Text;
-using Bnb.Formats.IO;
 using Bnb.Formats.Primitives;
 
 namespace Bnb.Engine.Verifying;
@@ -19,12 +19,15 @@ internal sealed class JsonInput(string path, string code, string action)
 
     /// <summary>Reads and parses the file; its root must be an object.</summary>
     /// <param name="mostBytes">Longer files are refused before they are parsed.</param>
-    public JsonDocument Read(int mostBytes)
+    public JsonDocument Read(int mostBytes) => Parse(NamedFile.TryRead(path, mostBytes, out string wrong) ?? throw Refuse(wrong));
+
+    /// <summary>Parses the file's content; its root must be an object.</summary>
+    public JsonDocument Parse(ReadOnlyMemory<byte> json)
     {
-        byte[] text = ReadBytes(mostBytes);
-        ReadOnlyMemory<byte> json = text;
         // Editors on Windows put a byte order mark in front.
         if (json.Span.StartsWith("\uFEFF"u8)) json = json[3..];
+        // The parser lets other bytes through in texts, to fail when they are read.
+        if (!Utf8.IsValid(json.Span)) throw Refuse("the file is not UTF-8");
         JsonDocument document;
         try
         {
@@ -106,52 +109,6 @@ internal sealed class JsonInput(string path, string code, string action)
         catch (InvalidOperationException)
         {
             throw RefuseMember(place, "a name with an unpaired surrogate escape", "member names in Unicode");
-        }
-    }
-
-    /// <summary>A named pipe without a writer, or a device, would be waited for without a word.</summary>
-    private void RefuseEndless()
-    {
-        // What the shell makes of <(...) has a writer.
-        if (path.StartsWith("/dev/fd/", StringComparison.Ordinal) || path.StartsWith("/proc/", StringComparison.Ordinal) || path == "/dev/stdin") return;
-        try
-        {
-            PositionedFile.Open(path).Dispose();
-        }
-        catch (CheckpointFormatException error) when (error.Error == FormatError.FileIsNotRegular && !Directory.Exists(path))
-        {
-            throw Refuse("this is no regular file");
-        }
-        catch (CheckpointFormatException)
-        {
-            // Said below, as of any file that cannot be read.
-        }
-    }
-
-    private byte[] ReadBytes(int mostBytes)
-    {
-        RefuseEndless();
-        try
-        {
-            // Not by the file's length, which is 0 for a pipe such as the shell's <(...) and may change while it is read.
-            using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            using MemoryStream text = new();
-            byte[] buffer = new byte[64 * 1024];
-            for (int count; (count = file.Read(buffer)) > 0;)
-            {
-                text.Write(buffer, 0, count);
-                if (text.Length > mostBytes) throw Refuse("the file is too long", ("limit", $"{ByteSize.Exact(mostBytes)} bytes"));
-            }
-
-            return text.ToArray();
-        }
-        catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw Refuse("there is no such file");
-        }
-        catch (UnauthorizedAccessException)
-        {
-            throw Refuse(Directory.Exists(path) ? "this is a folder" : "permission denied");
         }
     }
 }

@@ -42,10 +42,22 @@ internal sealed class PolicyFile
     /// <exception cref="UserErrorException">POLICY-FILE: it cannot be read or does not say exactly what a policy can say.</exception>
     public static PolicyFile Read(string path)
     {
-        var input = new JsonInput(path, ErrorCode, "correct the policy file");
+        JsonInput input = InputOf(path);
         using JsonDocument document = input.Read(MostBytes);
         return new PolicyFile(input, document.RootElement);
     }
+
+    /// <summary>Reads the content of a file. Pure: touches no file.</summary>
+    /// <param name="path">For messages.</param>
+    /// <exception cref="UserErrorException">POLICY-FILE: it does not say exactly what a policy can say.</exception>
+    public static PolicyFile Parse(ReadOnlyMemory<byte> json, string path)
+    {
+        JsonInput input = InputOf(path);
+        using JsonDocument document = input.Parse(json);
+        return new PolicyFile(input, document.RootElement);
+    }
+
+    private static JsonInput InputOf(string path) => new(path, ErrorCode, "correct the policy file");
 
     /// <summary>The file's limits for a layer; null where theory decides.</summary>
     public Thresholds For(string tensorName)

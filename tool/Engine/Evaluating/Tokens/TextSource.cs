@@ -1,5 +1,6 @@
 using System.Text;
 using Bnb.Engine.Errors;
+using Bnb.Engine.Text;
 
 namespace Bnb.Engine.Evaluating.Tokens;
 
@@ -25,13 +26,14 @@ internal static class TextSource
 
     private static string ReadFile(string path)
     {
-        var file = new FileInfo(path);
-        string? wrong = !file.Exists ? "there is no such file" : file.Length > LargestFile ? $"it has {file.Length} bytes" : null;
-        if (wrong is null)
+        byte[]? bytes = NamedFile.TryRead(path, LargestFile, out string wrong);
+        if (bytes is not null)
         {
             try
             {
-                return File.ReadAllText(path, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true));
+                using var reader = new StreamReader(
+                    new MemoryStream(bytes), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true));
+                return reader.ReadToEnd();
             }
             catch (DecoderFallbackException)
             {
@@ -39,7 +41,7 @@ internal static class TextSource
             }
         }
 
-        throw new UserErrorException(file.Exists ? ExitCode.InputMalformed : ExitCode.InputMissing, "TEXT", $"the text cannot be read: {wrong}")
+        throw new UserErrorException(Path.Exists(path) ? ExitCode.InputMalformed : ExitCode.InputMissing, "TEXT", $"the text cannot be read: {wrong}")
         {
             File = path,
             Action = $"name a UTF-8 text of at most {LargestFile} bytes, or leave --text out for the sample text",
