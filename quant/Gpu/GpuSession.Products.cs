@@ -28,8 +28,7 @@ public sealed partial class GpuSession
     /// <param name="packed">(phase + n * k + 1) / 2 bytes that begin at the start of the first block. More is allowed.</param>
     /// <param name="absmax">One float32 per block of those. More is allowed.</param>
     /// <param name="y">[m, n] sums in float32, overwritten.</param>
-    /// <param name="product">Which kernel. Tensor cores need k a multiple of 32 and phase one of 16; what does not fit takes
-    /// the tiles.</param>
+    /// <param name="product">Which kernel. On tensor cores k a multiple of 16 and phase one of 16 are faster than others.</param>
     /// <param name="phase">How many values of the first block lie before the weight [0,0], from 0 to blocksize - 1.</param>
     /// <exception cref="ArgumentException">A span's length is not what the shape needs.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A dimension, phase, block size or type is out of range.</exception>
@@ -68,7 +67,7 @@ public sealed partial class GpuSession
     /// <param name="codes">[n, k] codes, row-major.</param>
     /// <param name="absmax">One float32 per row of the weight (SCB).</param>
     /// <param name="y">[m, n] sums in float32, overwritten.</param>
-    /// <param name="product">Which kernel. Tensor cores need k a multiple of 32; what does not fit takes the tiles.</param>
+    /// <param name="product">Which kernel. On tensor cores k a multiple of 16 is faster than others.</param>
     /// <exception cref="ArgumentException">A span's length is not what the shape needs.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A dimension or type is out of range.</exception>
     /// <exception cref="GpuException">The device failed, the operands exceed the memory limit, or it has no tensor cores for
@@ -91,7 +90,7 @@ public sealed partial class GpuSession
 
     /// <inheritdoc cref="MixedGemmGroups4.Run"/>
     /// <remarks>Groups of 32 to 4096 values, a power of two.</remarks>
-    /// <param name="product">Which kernel. Tensor cores need k a multiple of 32; what does not fit takes the tiles.</param>
+    /// <param name="product">Which kernel.</param>
     /// <exception cref="GpuException">The device failed, the operands exceed the memory limit, or it has no tensor cores for
     /// this type.</exception>
     public void MixedGemmGroups4(

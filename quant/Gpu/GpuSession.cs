@@ -1,6 +1,7 @@
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
 using Bnb.Quant.Codes;
+using Bnb.Quant.Fp8;
 using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Gpu.Runtime;
@@ -208,6 +209,15 @@ public sealed partial class GpuSession : IDisposable
     {
         var operation = new DequantizeGroups4Operation(scaleType, groupSize, packed, scales, zeroPoints, type, destination);
         Run(ref operation);
+    }
+
+    /// <inheritdoc cref="QuantizeFp8Rows.Run"/>
+    /// <exception cref="GpuException">The device failed, or a row is longer than <see cref="LongestRow"/>.</exception>
+    public bool QuantizeFp8(ElementType type, int columns, ReadOnlySpan<byte> source, Span<byte> scales, Span<byte> codes)
+    {
+        var operation = new QuantizeFp8RowsOperation(type, columns, source, scales, codes);
+        Run(ref operation);
+        return operation.AllFinite;
     }
 
     /// <inheritdoc cref="NormalFloat.Values"/>

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
 using Bnb.Quant.Codes;
+using Bnb.Quant.Fp8;
 using Bnb.Quant.Gpu.Devices;
 using Bnb.Quant.Int4;
 using Bnb.Quant.Int8;
@@ -17,18 +18,25 @@ namespace Bnb.Quant.Gpu;
 /// </summary>
 internal static class SelfCheck
 {
-    private const int Blocksize = 32, Blocks = 4096;
+    private const int Blocksize = 32, UsualBlocks = 4096;
 
+    /// <param name="session">Just opened.</param>
+    /// <param name="blocks">Blocks of 32 values, at least 256 for every binade; few on a slow device.</param>
     /// <exception cref="GpuException">It is not; the text says in which operation.</exception>
-    public static void Run(GpuSession session)
+    public static void Run(GpuSession session, int blocks = UsualBlocks)
     {
-        float[] values = Values();
+        float[] values = Values(blocks);
         Require(session, "the table of nf4", !session.Bench.HasFloat64 || SameBits(NormalFloat.Values(4), session.NormalFloatValues(4)));
         Require(session, "4-bit quantization", Quantize(values, session.Quantize4, out byte[] packed, out float[] absmax));
         Require(session, "4-bit dequantization", Dequantize(packed, absmax, session));
+        Require(session, "int8 quantization", QuantizeRows(values, session));
         Require(session, "int8 dequantization", DequantizeRows(absmax, session));
+        Require(session, "fp8 quantization", QuantizeFp8(values, session));
         Require(session, "int4 quantization", QuantizeGroups(values, session));
+        Require(session, "int4 dequantization", DequantizeGroups(absmax, session));
         Require(session, "nested absmax", Nested(absmax, session));
+        Require(session, "the product of 4-bit weights", SelfCheckProducts.Weights4(session));
+        Require(session, "the product of integers", SelfCheckProducts.Integers(session));
     }
 
     private static void Require(GpuSession session, string operation, bool same)
@@ -39,11 +47,11 @@ internal static class SelfCheck
     }
 
     // Every binade from subnormals to the largest, so that some reciprocal is hard to round and some overflows.
-    private static float[] Values()
+    private static float[] Values(int blocks)
     {
         var random = new Random(1);
-        var values = new float[Blocks * Blocksize];
-        for (int block = 0; block < Blocks; block++)
+        var values = new float[blocks * Blocksize];
+        for (int block = 0; block < blocks; block++)
         {
             int exponent = block % 255;
             for (int i = 0; i < Blocksize; i++)
@@ -63,9 +71,9 @@ internal static class SelfCheck
         out float[] absmax)
     {
         packed = new byte[values.Length / 2];
-        absmax = new float[Blocks];
+        absmax = new float[values.Length / Blocksize];
         var expected = new byte[packed.Length];
-        var expectedAbsmax = new float[Blocks];
+        var expectedAbsmax = new float[values.Length / Blocksize];
         ReadOnlySpan<byte> source = MemoryMarshal.AsBytes<float>(values);
         bool same = true;
         foreach (Code4 code in Code4Catalog.All)
@@ -110,12 +118,32 @@ internal static class SelfCheck
         return same;
     }
 
+    private static bool QuantizeRows(float[] values, GpuSession session)
+    {
+        ReadOnlySpan<byte> source = MemoryMarshal.AsBytes<float>(values);
+        float[] absmax = new float[values.Length / Blocksize], expectedAbsmax = new float[absmax.Length];
+        sbyte[] codes = new sbyte[values.Length], expected = new sbyte[values.Length];
+        QuantizeRows8.Run(ElementType.F32, Blocksize, source, expectedAbsmax, expected, KernelPath.Reference);
+        session.QuantizeInt8Rows(ElementType.F32, Blocksize, source, absmax, codes);
+        return SameBits(expectedAbsmax, absmax) && expected.AsSpan().SequenceEqual(codes);
+    }
+
+    private static bool QuantizeFp8(float[] values, GpuSession session)
+    {
+        ReadOnlySpan<byte> source = MemoryMarshal.AsBytes<float>(values);
+        byte[] scales = new byte[values.Length / Blocksize * sizeof(float)], expectedScales = new byte[scales.Length];
+        byte[] codes = new byte[values.Length], expected = new byte[values.Length];
+        QuantizeFp8Rows.Run(ElementType.F32, Blocksize, source, expectedScales, expected, KernelPath.Reference);
+        session.QuantizeFp8(ElementType.F32, Blocksize, source, scales, codes);
+        return expectedScales.AsSpan().SequenceEqual(scales) && expected.AsSpan().SequenceEqual(codes);
+    }
+
     private static bool QuantizeGroups(float[] values, GpuSession session)
     {
         ReadOnlySpan<byte> source = MemoryMarshal.AsBytes<float>(values);
-        byte[] scales = new byte[Blocks * sizeof(float)], expectedScales = new byte[scales.Length];
+        byte[] scales = new byte[values.Length / Blocksize * sizeof(float)], expectedScales = new byte[scales.Length];
         byte[] packed = new byte[values.Length / 2], expected = new byte[packed.Length];
-        sbyte[] zeros = new sbyte[Blocks], expectedZeros = new sbyte[Blocks];
+        sbyte[] zeros = new sbyte[values.Length / Blocksize], expectedZeros = new sbyte[values.Length / Blocksize];
         bool same = true;
         foreach (bool symmetric in (bool[])[true, false])
         {
@@ -126,6 +154,18 @@ internal static class SelfCheck
         }
 
         return same;
+    }
+
+    private static bool DequantizeGroups(float[] scales, GpuSession session)
+    {
+        var packed = new byte[scales.Length * Blocksize / 2];
+        new Random(3).NextBytes(packed);
+        sbyte[] zeros = [.. Enumerable.Range(0, scales.Length).Select(group => (sbyte)(group % 16 - 8))];
+        ReadOnlySpan<byte> stored = MemoryMarshal.AsBytes<float>(scales);
+        byte[] expected = new byte[packed.Length * 4], actual = new byte[expected.Length];
+        Bnb.Quant.Int4.DequantizeGroups4.Run(ElementType.F32, Blocksize, packed, stored, zeros, ElementType.BF16, expected, KernelPath.Reference);
+        session.DequantizeInt4Groups(ElementType.F32, Blocksize, packed, stored, zeros, ElementType.BF16, actual);
+        return expected.AsSpan().SequenceEqual(actual);
     }
 
     private static bool Nested(float[] absmax, GpuSession session)

@@ -18,7 +18,8 @@ internal static class GpuCheckpoint
         .. new (string Name, string[] Options)[]
         {
             ("nf4", ["--type", "nf4"]), ("fp4", ["--type", "fp4"]), ("nf4 without double quantization", ["--type", "nf4", "--double-quant", "false"]),
-            ("int8", ["--type", "int8"]), ("int4", ["--type", "int4", "--group-size", "32"]),
+            ("int8", ["--type", "int8"]), ("fp8", ["--type", "fp8"]),
+            ("int4", ["--type", "int4", "--group-size", "32"]),
             ("int4 asymmetric", ["--type", "int4", "--group-size", "32", "--symmetric", "false"]),
         }
         .Select(row => (row.Name, (Func<GpuDevice, string>)(device => Compare(device, row.Options)))),

@@ -14,6 +14,9 @@ namespace Bnb.Benchmarks;
 /// </summary>
 internal sealed class GpuRun
 {
+    /// <summary>The exit code of the tool's own for a device that is not there.</summary>
+    private const int NoDevice = 16;
+
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(7.5);
     private static readonly JsonSerializerOptions Lines = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
@@ -39,17 +42,26 @@ internal sealed class GpuRun
 
     /// <summary>Runs what is left and prints <c>N passed, N failed</c>.</summary>
     /// <param name="arguments">The folder, and a device; else the first CUDA device.</param>
-    /// <returns>0 when all passed.</returns>
+    /// <returns>0 when all passed, 1 when not, 2 for wrong arguments, 16 without a device.</returns>
     public static int Run(string[] arguments)
     {
         IReadOnlyList<GpuDevice> devices = GpuDevices.Find(includeSimulator: true);
         GpuDevice? device = arguments is [_, var id, ..]
             ? devices.FirstOrDefault(candidate => candidate.Id == id)
             : devices.FirstOrDefault(candidate => candidate is { Kind: "cuda", Unusable: null });
-        if (arguments.Length == 0 || device is null)
+        if (arguments.Length == 0)
         {
-            Console.Error.WriteLine($"usage: gpu-run OUT [DEVICE]; devices: {string.Join(", ", devices.Select(each => each.Id))}");
+            Console.Error.WriteLine("usage: gpu-run OUT [DEVICE]");
             return 2;
+        }
+
+        if (device is not { Unusable: null })
+        {
+            Console.Error.WriteLine(arguments.Length > 1
+                ? $"no usable device {arguments[1]}"
+                : "no usable CUDA device; name another one to run what it can");
+            foreach (GpuDevice each in devices) Console.Error.WriteLine($"found: {each.Id} ({each.Name}){(each.Unusable is { } why ? ": " + why : "")}");
+            return NoDevice;
         }
 
         return new GpuRun(arguments[0], device).Run();

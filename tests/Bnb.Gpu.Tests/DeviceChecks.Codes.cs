@@ -15,6 +15,9 @@ internal static partial class DeviceChecks
         }
     }
 
+    public static void SelfCheck_OfADeviceThatIsRight_RefusesNothing(GpuSession session) =>
+        SelfCheck.Run(session, session.Device.IsSimulator ? 256 : 4096);
+
     public static void CodeTables_OfTheDevice_AreTheCpus(GpuSession session)
     {
         foreach (Code4 code in Code4Catalog.All)

@@ -1,4 +1,5 @@
 using Bnb.Quant.Blockwise;
+using Bnb.Quant.Gemm;
 using Bnb.Quant.Numerics;
 using Bnb.Quant.ScaledCodes;
 
@@ -22,6 +23,18 @@ public sealed class DeviceFailureTests
             1, 1, 2, ElementType.F16, new byte[4], Code4Catalog.Nf4, 64, new byte[1], new float[1], new float[1]),
         ["MixedGemmInt8"] = session => session.MixedGemmInt8(
             1, 1, 2, ElementType.F16, new byte[4], new sbyte[2], new float[1], new float[1]),
+        ["MixedGemmGroups4"] = session => session.MixedGemmGroups4(
+            1, 1, 32, ElementType.F16, new byte[64], 32, ElementType.F16, new byte[16], new byte[2], new sbyte[1], new float[1]),
+        ["Int8Gemm"] = session => session.Int8Gemm(
+            Int8Activations.Prepare(1, 2, ElementType.F16, new byte[4], 6f), 1, new sbyte[2], new float[1], new float[1]),
+        ["QuantizeInt4Groups"] = session => session.QuantizeInt4Groups(
+            ElementType.F16, 32, symmetric: false, new byte[64], new byte[2], new sbyte[1], new byte[16]),
+        ["DequantizeInt4Groups"] = session => session.DequantizeInt4Groups(
+            ElementType.F16, 32, new byte[16], new byte[2], [], ElementType.F16, new byte[64]),
+        ["QuantizeFp8"] = session => session.QuantizeFp8(ElementType.F16, 2, new byte[4], new byte[2], new byte[2]),
+        ["QuantizeNested4"] = session => session.QuantizeNested4(
+            Code4Catalog.Nf4, ElementType.F32, 64, new byte[8], new byte[1], new byte[1], new float[1], out _),
+        ["NormalFloatValues"] = session => session.NormalFloatValues(4),
     };
 
     public static IEnumerable<TheoryDataRow<string>> Names => Operations.Keys.Select(name => new TheoryDataRow<string>(name));

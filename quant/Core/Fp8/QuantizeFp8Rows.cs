@@ -19,6 +19,37 @@ public static class QuantizeFp8Rows
     /// <summary>Values that are widened at a time; they stay in the first-level cache.</summary>
     private const int Strip = 1024;
 
+    /// <summary>Whole rows: <see cref="RowAbsmax"/>, <see cref="Scale"/> and <see cref="Encode(ElementType, ReadOnlySpan{byte}, float, Span{byte}, KernelPath)"/> for each.</summary>
+    /// <param name="type">What <paramref name="source"/> holds.</param>
+    /// <param name="columns">Values of a row, at least 1.</param>
+    /// <param name="source">[rows, columns] as stored: little-endian, any alignment.</param>
+    /// <param name="scales">One value of the type per row.</param>
+    /// <param name="codes">A byte per value.</param>
+    /// <param name="path">The implementation to use, one of <see cref="KernelPaths.Available"/>.</param>
+    /// <returns>Whether all values are finite.</returns>
+    /// <exception cref="ArgumentException">The lengths disagree.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">There is no column, or the element type is not supported.</exception>
+    /// <exception cref="InvalidOperationException">This machine does not have the path.</exception>
+    public static bool Run(
+        ElementType type, int columns, ReadOnlySpan<byte> source, Span<byte> scales, Span<byte> codes, KernelPath path)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
+        int size = type.Size(), rows = scales.Length / size;
+        BlockGrid.CheckLength(nameof(codes), (long)rows * columns, codes.Length);
+        BlockGrid.CheckLength(nameof(source), (long)rows * columns * size, source.Length);
+        bool finite = true;
+        for (int row = 0; row < rows; row++)
+        {
+            ReadOnlySpan<byte> values = source.Slice(row * columns * size, columns * size);
+            float absmax = 0f;
+            finite &= RowAbsmax(type, values, ref absmax);
+            float scale = Scale(type, absmax, scales.Slice(row * size, size));
+            Encode(type, values, scale, codes.Slice(row * columns, columns), path);
+        }
+
+        return finite;
+    }
+
     /// <summary>The largest magnitude of a piece of a row, or what <paramref name="absmax"/> was when that is larger; a NaN
     /// stays.</summary>
     /// <param name="type">What <paramref name="piece"/> holds.</param>

@@ -8,7 +8,7 @@ internal static partial class PtxCounts
     private static readonly (string Name, Regex Pattern)[] Counted =
     [
         ("instructions", Instruction()), ("local", Local()), ("generic", Generic()), ("global", Global()), ("shared", Shared()),
-        ("vector", Vector()), ("div", Division()), ("fma", Fused()), ("mma", Matrix()), ("dp4a", Dot()), ("atom", Atomic()), ("bar", Barrier()),
+        ("vector", Vector()), ("div", Division()), ("fma", Fused()), ("mma", Matrix()), ("ldmatrix", Fragments()), ("cp.async", Asynchronous()), ("dp4a", Dot()), ("atom", Atomic()), ("bar", Barrier()),
     ];
 
     /// <summary>One line: the kernel's name, and what is in it more than not at all.</summary>
@@ -41,6 +41,12 @@ internal static partial class PtxCounts
 
     [GeneratedRegex(@"\bmma\.sync")]
     private static partial Regex Matrix();
+
+    [GeneratedRegex(@"\bldmatrix\.")]
+    private static partial Regex Fragments();
+
+    [GeneratedRegex(@"\bcp\.async\.cg")]
+    private static partial Regex Asynchronous();
 
     [GeneratedRegex(@"\bdp4a\.")]
     private static partial Regex Dot();

@@ -16,7 +16,8 @@ internal static class PtxListing
 {
     private static readonly Type[] Stored = [typeof(StoredF32), typeof(StoredF16), typeof(StoredBF16)];
     private static readonly Type[] Codes = [typeof(RankedNf4), typeof(RankedFp4)];
-    private static readonly Type[] Weights = [typeof(Weights4), typeof(Weights8), typeof(WeightsGroups4<StoredF16>), typeof(WeightsGroups4<StoredBF16>)];
+    private static readonly Type[] Rows = [typeof(Weights4), typeof(Weights8)];
+    private static readonly Type[] Weights = [.. Rows, typeof(WeightsGroups4<StoredF16>), typeof(WeightsGroups4<StoredBF16>), typeof(WeightsGroups4<StoredF32>)];
 
     /// <summary>Name and text, for compute capability 8.0, which is what ILGPU uses for everything newer.</summary>
     public static IEnumerable<(string Name, string Ptx)> All()
@@ -40,13 +41,15 @@ internal static class PtxListing
             yield return (typeof(Dequantize4Kernel), [stored]);
             yield return (typeof(QuantizeRows8Kernel), [stored]);
             yield return (typeof(DequantizeRows8Kernel), [stored]);
+            yield return (typeof(QuantizeFp8RowsKernel), [stored]);
             yield return (typeof(QuantizeGroups4Kernel), [stored, typeof(ShuffleMax)]);
-            yield return (typeof(Int8GemmKernel), [stored, typeof(Dp4a)]);
+            yield return (typeof(OutlierColumnsKernel), [stored]);
             foreach (Type scale in Stored) yield return (typeof(DequantizeGroups4Kernel), [scale, stored]);
+            // Rows of INT4 are whole groups, which the wide kernel takes.
+            foreach (Type weights in Rows) yield return (typeof(GemvKernel), [stored, weights]);
             foreach (Type weights in Weights)
             {
                 yield return (typeof(TiledGemmKernel), [stored, weights]);
-                yield return (typeof(GemvKernel), [stored, weights]);
                 yield return (typeof(GemvWideKernel), [stored, weights]);
             }
         }
@@ -57,6 +60,8 @@ internal static class PtxListing
             yield return (typeof(TensorGemmKernel), [typeof(MmaF16), weights]);
         }
 
+        yield return (typeof(Int8GemmKernel), [typeof(Dp4a)]);
+        yield return (typeof(Int8TensorKernel), [typeof(MmaS8)]);
         yield return (typeof(Quantize8Kernel), []);
         yield return (typeof(Dequantize8Kernel), []);
         yield return (typeof(AbsmaxBinsKernel), []);

@@ -4,36 +4,35 @@ using ILGPU;
 namespace Bnb.Quant.Gpu.Kernels;
 
 /// <summary>
-/// The product of LLM.int8(): y = (float32(sum of codeX * code) * SCA) * SCB / 127^2 + the outlier columns' sum of x * weight in
-/// float32. Tiles of 64 x 64 results, 256 threads of 4 x 4 each; 64 columns of both operands at a time in shared memory as
+/// The integer product of LLM.int8(): y = (float32(sum of codeX * code) * SCA) * SCB / 127^2. Tiles of 64 x 64 results, 256 threads of 4 x 4 each; 64 columns of both operands at a time in shared memory as
 /// words of 4 codes (2 * 64 * 17 words); four products an instruction where the device has one. Sums are exact: 32 bits over
-/// at most 2^16 columns, 64 bits beyond. Outlier columns come last, a product a thread and column.
-/// Grid: one group per tile. Without outliers the bits are the CPU's; with them within <c>Int8GemmBounds</c>.
+/// at most 2^16 columns, whose products of at most 2^14 add up to 2^30; 64 bits beyond, which no number of columns fills.
+/// Grid: one group per tile. The bits are the CPU's. Outlier columns: <see cref="OutlierColumnsKernel"/>.
 /// </summary>
 internal static class Int8GemmKernel
 {
     public const int Tile = 64, Threads = 256;
 
-    private const int Words = 16, Pitch = Words + 1, StepsPerSum = 1 << 10;
+    /// <summary>Steps of 64 columns whose sums stay in 32 bits.</summary>
+    public const int StepsPerSum = 1 << 10;
+
+    private const int Words = 16, Pitch = Words + 1;
 
     /// <param name="x">[m, k] codes; 0 in the outlier columns.</param>
     /// <param name="codes">[n, k] codes.</param>
     /// <param name="scales">SCA, one per row of x.</param>
     /// <param name="absmax">SCB, one per row of the weight.</param>
-    /// <param name="columns">The outlier columns.</param>
-    /// <param name="outliers">[m, columns] values.</param>
     /// <param name="y">[m, n].</param>
-    /// <param name="shape">The dimensions; the phase is the number of outlier columns.</param>
-    public static void Run<TStored, TDot>(
+    /// <param name="shape">The dimensions.</param>
+    /// <param name="stepsPerSum">A power of two, at most <see cref="StepsPerSum"/>.</param>
+    public static void Run<TDot>(
         ArrayView<byte> x,
         ArrayView<byte> codes,
         ArrayView<float> scales,
         ArrayView<float> absmax,
-        ArrayView<int> columns,
-        ArrayView<float> outliers,
         ArrayView<float> y,
-        ProductShape shape)
-        where TStored : struct, IStored
+        ProductShape shape,
+        int stepsPerSum)
         where TDot : struct, IDot4
     {
         ArrayView<int> left = SharedMemory.Allocate<int>(Tile * Pitch);
@@ -80,8 +79,7 @@ internal static class Int8GemmKernel
             }
 
             Group.Barrier();
-            // 2^16 products of 2^14 are 2^30.
-            if ((step & (StepsPerSum - 1)) == StepsPerSum - 1 || step == steps - 1)
+            if ((step & (stepsPerSum - 1)) == stepsPerSum - 1 || step == steps - 1)
             {
                 t00 += s00;
                 t01 += s01;
@@ -104,17 +102,16 @@ internal static class Int8GemmKernel
             }
         }
 
-        var operands = new Int8Outliers { Codes = codes, Columns = columns, Values = outliers, Scales = scales, Absmax = absmax, Y = y, Shape = shape };
         row += threadRow * 4;
         column += threadColumn * 4;
-        StoreRow<TStored>(operands, row, column, t00, t01, t02, t03);
-        StoreRow<TStored>(operands, row + 1, column, t10, t11, t12, t13);
-        StoreRow<TStored>(operands, row + 2, column, t20, t21, t22, t23);
-        StoreRow<TStored>(operands, row + 3, column, t30, t31, t32, t33);
+        StoreRow(scales, absmax, y, shape, row, column, t00, t01, t02, t03);
+        StoreRow(scales, absmax, y, shape, row + 1, column, t10, t11, t12, t13);
+        StoreRow(scales, absmax, y, shape, row + 2, column, t20, t21, t22, t23);
+        StoreRow(scales, absmax, y, shape, row + 3, column, t30, t31, t32, t33);
     }
 
     /// <summary>Four codes of a row as a word; 0 where the matrix ends. A row that is no whole words is read by bytes.</summary>
-    private static int WordAt(ArrayView<byte> codes, int row, int rows, int column, int k)
+    public static int WordAt(ArrayView<byte> codes, int row, int rows, int column, int k)
     {
         if (row >= rows || column >= k) return 0;
         long at = (long)row * k + column;
@@ -126,35 +123,15 @@ internal static class Int8GemmKernel
         return word;
     }
 
-    private static void StoreRow<TStored>(Int8Outliers operands, int row, int column, long s0, long s1, long s2, long s3)
-        where TStored : struct, IStored
+    private static void StoreRow(
+        ArrayView<float> scales, ArrayView<float> absmax, ArrayView<float> y, ProductShape shape, int row, int column, long s0, long s1, long s2, long s3)
     {
-        if (row >= operands.Shape.M) return;
-        Store<TStored>(operands, row, column, s0);
-        Store<TStored>(operands, row, column + 1, s1);
-        Store<TStored>(operands, row, column + 2, s2);
-        Store<TStored>(operands, row, column + 3, s3);
-    }
-
-    private static void Store<TStored>(Int8Outliers operands, int row, int column, long sum)
-        where TStored : struct, IStored
-    {
-        if (column >= operands.Shape.N) return;
-        float absmax = operands.Absmax[column];
-        float scaled = sum * operands.Scales[row] * absmax * Int8Job.InverseSquare;
-        int count = operands.Shape.Phase;
-        if (count > 0)
-        {
-            float apart = 0f;
-            for (int o = 0; o < count; o++)
-            {
-                int code = ((int)operands.Codes[(long)column * operands.Shape.K + operands.Columns[o]] << 24) >> 24;
-                apart += operands.Values[(long)row * count + o] * TStored.Rounded(Weights8.Of(code, absmax));
-            }
-
-            scaled += apart;
-        }
-
-        operands.Y[(long)row * operands.Shape.N + column] = scaled;
+        if (row >= shape.M) return;
+        float scale = scales[row];
+        long at = (long)row * shape.N + column;
+        if (column < shape.N) y[at] = s0 * scale * absmax[column] * Int8Job.InverseSquare;
+        if (column + 1 < shape.N) y[at + 1] = s1 * scale * absmax[column + 1] * Int8Job.InverseSquare;
+        if (column + 2 < shape.N) y[at + 2] = s2 * scale * absmax[column + 2] * Int8Job.InverseSquare;
+        if (column + 3 < shape.N) y[at + 3] = s3 * scale * absmax[column + 3] * Int8Job.InverseSquare;
     }
 }

@@ -13,9 +13,6 @@ internal interface IStored
     /// <summary>The largest magnitude among the values, as float32 bits, which order like the values; NaN is above all.</summary>
     static abstract int Largest(Quad values);
 
-    /// <summary>The same without the NaNs.</summary>
-    static abstract int LargestNumber(Quad values);
-
     /// <summary>The codes of the values, first in the high nibble of the lowest byte: 32 bits for 16-bit values, 16 for
     /// float32.</summary>
     static abstract int Encode<TEncoder>(
@@ -53,10 +50,6 @@ internal readonly struct StoredF32 : IStored
         Math.Max(values.A & Magnitudes.Mask, values.B & Magnitudes.Mask),
         Math.Max(values.C & Magnitudes.Mask, values.D & Magnitudes.Mask));
 
-    public static int LargestNumber(Quad values) => Math.Max(
-        Math.Max(Magnitudes.Number(values.A), Magnitudes.Number(values.B)),
-        Math.Max(Magnitudes.Number(values.C), Magnitudes.Number(values.D)));
-
     public static int Encode<TEncoder>(
         Quad values, float absmax, float reciprocal, ArrayView<long> table, ArrayView<float> thresholds)
         where TEncoder : struct, IEncoder =>
@@ -91,9 +84,6 @@ internal readonly struct StoredF16 : IStored
         Math.Max(Math.Max(Low(values.A), High(values.A)), Math.Max(Low(values.B), High(values.B))),
         Math.Max(Math.Max(Low(values.C), High(values.C)), Math.Max(Low(values.D), High(values.D)))));
 
-    public static int LargestNumber(Quad values) => Math.Max(
-        Math.Max(Numbers(values.A), Numbers(values.B)), Math.Max(Numbers(values.C), Numbers(values.D)));
-
     public static int Encode<TEncoder>(
         Quad values, float absmax, float reciprocal, ArrayView<long> table, ArrayView<float> thresholds)
         where TEncoder : struct, IEncoder =>
@@ -127,9 +117,6 @@ internal readonly struct StoredF16 : IStored
         (TEncoder.Encode(FromBits(word & 0xFFFF), absmax, reciprocal, table, thresholds) << 4)
         | TEncoder.Encode(FromBits((word >> 16) & 0xFFFF), absmax, reciprocal, table, thresholds);
 
-    private static int Numbers(int word) =>
-        Math.Max(Magnitudes.Number(Magnitudes.Widen(Low(word))), Magnitudes.Number(Magnitudes.Widen(High(word))));
-
     private static int Low(int word) => word & 0x7FFF;
 
     private static int High(int word) => (word >> 16) & 0x7FFF;
@@ -142,9 +129,6 @@ internal readonly struct StoredBF16 : IStored
 
     public static int Largest(Quad values) => Math.Max(
         Math.Max(Of(values.A), Of(values.B)), Math.Max(Of(values.C), Of(values.D)));
-
-    public static int LargestNumber(Quad values) => Math.Max(
-        Math.Max(Numbers(values.A), Numbers(values.B)), Math.Max(Numbers(values.C), Numbers(values.D)));
 
     public static int Encode<TEncoder>(
         Quad values, float absmax, float reciprocal, ArrayView<long> table, ArrayView<float> thresholds)
@@ -184,7 +168,4 @@ internal readonly struct StoredBF16 : IStored
         | TEncoder.Encode(Bits.ToSingle(word & unchecked((int)0xFFFF_0000)), absmax, reciprocal, table, thresholds);
 
     private static int Of(int word) => Math.Max((word << 16) & Magnitudes.Mask, word & 0x7FFF_0000);
-
-    private static int Numbers(int word) =>
-        Math.Max(Magnitudes.Number(word << 16), Magnitudes.Number(word & unchecked((int)0xFFFF_0000)));
 }

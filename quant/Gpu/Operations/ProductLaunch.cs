@@ -12,13 +12,14 @@ internal static class ProductLaunch
     private delegate void TensorLauncher(
         AcceleratorStream stream,
         KernelConfig config,
-        ArrayView<Quad> x,
+        ArrayView<byte> x,
+        long xAddress,
         ArrayView<byte> codes,
         ArrayView<float> absmax,
         ArrayView<float> map,
         ArrayView<float> y,
         long address,
-        ArrayView<float> sums,
+        ArrayView<int> work,
         ProductShape shape);
 
     private delegate void GemvLauncher(
@@ -55,15 +56,14 @@ internal static class ProductLaunch
     public static void Start(
         Workbench bench, ProductShape shape, ElementType type, WeightFormat format, ProductOperands operands, GpuProduct product)
     {
-        bool fits = shape.K % TensorGemmKernel.Depth == 0 && shape.Phase % 16 == 0;
         if (shape.M == 1 && shape.K % 8 == 0 && shape.Phase % 8 == 0 && product == GpuProduct.Auto)
         {
             StartRow(bench, shape, type, format, operands);
         }
-        else if (bench.HasTensorCores && type != ElementType.F32 && fits && product != GpuProduct.Tiled)
+        else if (bench.HasTensorCores && type != ElementType.F32 && product != GpuProduct.Tiled)
         {
             Type unit = type == ElementType.BF16 ? typeof(MmaBF16) : typeof(MmaF16);
-            StartTensor(bench, shape, unit, format, operands, ArrayView<float>.Empty);
+            StartTensor(bench, shape, unit, format, operands, ArrayView<int>.Empty);
         }
         else
         {
@@ -72,21 +72,22 @@ internal static class ProductLaunch
     }
 
     /// <summary>Starts the kernel of the tensor cores with a unit of choice.</summary>
-    /// <param name="sums">What a unit without tensor cores works in; empty for others.</param>
+    /// <param name="work">What a unit without tensor cores works in; empty for others.</param>
     public static void StartTensor(
-        Workbench bench, ProductShape shape, Type unit, WeightFormat format, ProductOperands operands, ArrayView<float> sums)
+        Workbench bench, ProductShape shape, Type unit, WeightFormat format, ProductOperands operands, ArrayView<int> work)
     {
         var grid = new Index2D(Workbench.Groups(shape.N, TensorGemmKernel.Tile), Workbench.Groups(shape.M, TensorGemmKernel.Tile));
         bench.Kernels.Get<TensorLauncher>(typeof(TensorGemmKernel), unit, format.Kernel)(
             bench.Accelerator.DefaultStream,
             (grid, new Index2D(TensorGemmKernel.Threads, 1)),
-            operands.X.Cast<Quad>(),
+            operands.X,
+            operands.X.LoadEffectiveAddressAsPtr().ToInt64(),
             operands.Codes,
             operands.Absmax,
             MapOf(bench, format),
             operands.Y,
             operands.Y.LoadEffectiveAddressAsPtr().ToInt64(),
-            sums,
+            work,
             shape);
     }
 

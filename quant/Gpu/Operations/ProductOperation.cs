@@ -91,7 +91,7 @@ internal readonly ref struct ProductOperation : IOperation
     private void Emulate(Workbench bench, ProductShape shape, ProductOperands operands)
     {
         long groups = (long)Workbench.Groups(_n, TensorGemmKernel.Tile) * Workbench.Groups(_m, TensorGemmKernel.Tile);
-        using var own = bench.Accelerator.Allocate1D<float>(groups * TensorGemmKernel.SumsPerGroup);
+        using var own = bench.Accelerator.Allocate1D<int>(groups * TensorGemmKernel.OwnPerGroup);
         Type unit = typeof(MmaInSoftware<>).MakeGenericType(KernelTypes.Of(_type));
         ProductLaunch.StartTensor(bench, shape, unit, _format, operands, own.View);
         bench.Accelerator.Synchronize();

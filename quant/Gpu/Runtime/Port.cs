@@ -6,8 +6,8 @@ namespace Bnb.Quant.Gpu.Runtime;
 /// <summary>One buffer on the device with its page-locked mirror on the host.</summary>
 internal sealed class Port(Accelerator accelerator) : IDisposable
 {
-    /// <summary>What kernels may read or write beyond the data: a unit of 16 float32.</summary>
-    public const int Padding = 64;
+    /// <summary>What kernels may read or write beyond the data: a unit of 32 float32.</summary>
+    public const int Padding = 128;
 
     private MemoryBuffer1D<byte, Stride1D.Dense>? _device;
     private PageLockedArray1D<byte>? _host;

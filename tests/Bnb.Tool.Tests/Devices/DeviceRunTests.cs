@@ -37,6 +37,28 @@ public sealed class DeviceRunTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Kinds))]
+    public void Quantize_GoldenCheckpointOnADevice_GivesTheFilesOfTheCpu(string kind)
+    {
+        DeviceModel.RequireDevice(kind);
+        string source = _folder["golden"];
+        Directory.CreateDirectory(source);
+        File.Copy(Golden.File("torch", "llama_sharded", "config.json"), Path.Combine(source, "config.json"));
+        File.Copy(Golden.File("torch", "llama_sharded", "expected", "model.safetensors"), Path.Combine(source, "model.safetensors"));
+        foreach ((string type, string[] options) in ((string, string[])[])
+            [("nf4", []), ("fp4", []), ("int8", []), ("fp8", []), ("int4", ["--group-size", "32", "--exclude", "*down_proj*"]),
+            ("int4", ["--group-size", "32", "--symmetric", "false", "--exclude", "*down_proj*"])])
+        {
+            string cpu = _folder[$"cpu-{type}-{options.Length}"], device = _folder[$"device-{type}-{options.Length}"];
+            ToolRun.Succeed(["quantize", source, "--output", cpu, "--type", type, .. options]);
+            ToolRun run = ToolRun.Succeed(["quantize", source, "--output", device, "--type", type, "--device", kind, .. options]);
+
+            Assert.DoesNotContain("has no GPU kernel", run.Error, StringComparison.Ordinal);
+            Assert.Equal(OutputFolder.Fingerprint(cpu), OutputFolder.Fingerprint(device));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
     public void Verify_OnADevice_MultipliesThereWithinTheBound(string kind)
     {
         DeviceModel.RequireDevice(kind);

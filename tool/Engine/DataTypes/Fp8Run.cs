@@ -34,16 +34,7 @@ internal sealed class Fp8Run(TensorPlan plan, Fp8Quantization quantization, Shar
         ReadOnlySpan<byte> values = Context.Source.ReadValues(Plan, firstRow * columns, count, buffers, preloaded: null);
         Span<byte> codes = buffers.Codes.AsSpan(0, count);
         Span<byte> scales = new byte[rows * size];
-        bool finite = true;
-        for (int row = 0; row < rows; row++)
-        {
-            ReadOnlySpan<byte> piece = values.Slice(row * columns * size, columns * size);
-            float absmax = 0f;
-            finite &= QuantizeFp8Rows.RowAbsmax(_type, piece, ref absmax);
-            float scale = QuantizeFp8Rows.Scale(_type, absmax, scales.Slice(row * size, size));
-            QuantizeFp8Rows.Encode(_type, piece, scale, codes.Slice(row * columns, columns), Context.Engine.Path);
-        }
-
+        bool finite = Context.Engine.QuantizeFp8(_type, columns, values, scales, codes);
         if (!finite) ThrowUnlessKept(buffers);
         Shard.Write(Plan, OutputRole.Codes, firstRow * columns, codes);
         Shard.Write(Plan, OutputRole.Scale, firstRow * size, scales);

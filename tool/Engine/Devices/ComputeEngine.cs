@@ -1,5 +1,6 @@
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
+using Bnb.Quant.Fp8;
 using Bnb.Quant.Gemm;
 using Bnb.Quant.Int4;
 using Bnb.Quant.Int8;
@@ -40,6 +41,9 @@ internal abstract class ComputeEngine(KernelPath path) : IDisposable
     /// <inheritdoc cref="QuantizeRows8.Run"/>
     public abstract bool QuantizeInt8Rows(
         ElementType type, int columns, ReadOnlySpan<byte> source, Span<float> absmax, Span<sbyte> codes);
+
+    /// <inheritdoc cref="QuantizeFp8Rows.Run"/>
+    public abstract bool QuantizeFp8(ElementType type, int columns, ReadOnlySpan<byte> source, Span<byte> scales, Span<byte> codes);
 
     /// <inheritdoc cref="DequantizeRows8.Run(int, ReadOnlySpan{sbyte}, ReadOnlySpan{float}, ElementType, Span{byte}, KernelPath)"/>
     public abstract void DequantizeInt8Rows(

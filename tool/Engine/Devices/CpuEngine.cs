@@ -1,5 +1,6 @@
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
+using Bnb.Quant.Fp8;
 using Bnb.Quant.Gemm;
 using Bnb.Quant.Int4;
 using Bnb.Quant.Int8;
@@ -32,6 +33,9 @@ internal sealed class CpuEngine(KernelPath path) : ComputeEngine(path)
     public override bool QuantizeInt8Rows(
         ElementType type, int columns, ReadOnlySpan<byte> source, Span<float> absmax, Span<sbyte> codes) =>
         QuantizeRows8.Run(type, columns, source, absmax, codes, Path);
+
+    public override bool QuantizeFp8(ElementType type, int columns, ReadOnlySpan<byte> source, Span<byte> scales, Span<byte> codes) =>
+        QuantizeFp8Rows.Run(type, columns, source, scales, codes, Path);
 
     public override void DequantizeInt8Rows(
         int columns, ReadOnlySpan<sbyte> codes, ReadOnlySpan<float> absmax, ElementType type, Span<byte> destination) =>

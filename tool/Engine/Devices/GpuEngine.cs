@@ -1,5 +1,6 @@
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
+using Bnb.Quant.Fp8;
 using Bnb.Quant.Gemm;
 using Bnb.Quant.Gpu;
 using Bnb.Quant.Gpu.Operations;
@@ -48,6 +49,14 @@ internal sealed class GpuEngine(IReadOnlyList<GpuSession> sessions, KernelPath p
         if (columns > _sessions.Min(session => session.LongestRow(type))) return QuantizeRows8.Run(type, columns, source, absmax, codes, Path);
         using Lease lease = new(this);
         return lease.Session.QuantizeInt8Rows(type, columns, source, absmax, codes);
+    }
+
+    public override bool QuantizeFp8(ElementType type, int columns, ReadOnlySpan<byte> source, Span<byte> scales, Span<byte> codes)
+    {
+        // As of int8.
+        if (columns > _sessions.Min(session => session.LongestRow(type))) return QuantizeFp8Rows.Run(type, columns, source, scales, codes, Path);
+        using Lease lease = new(this);
+        return lease.Session.QuantizeFp8(type, columns, source, scales, codes);
     }
 
     public override void DequantizeInt8Rows(

@@ -58,7 +58,6 @@ internal static class QuantizeRun
     private static string? CpuOnly(QuantizeRecipe recipe) => recipe switch
     {
         { Scale: ScaleRule.Search } => "searching scales",
-        Fp8Recipe => "quantizing to fp8",
         NoneRecipe => "writing what is not quantized",
         _ => null,
     };
