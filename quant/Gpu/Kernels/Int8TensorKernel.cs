@@ -1,6 +1,5 @@
 using Bnb.Quant.Gemm;
 using ILGPU;
-using ILGPU.Runtime;
 
 namespace Bnb.Quant.Gpu.Kernels;
 
