@@ -68,6 +68,11 @@ public sealed class CompletionTests
     }
 
     [Fact]
+    public void Fish_DotnetBnb_IsCompletedAsTheOtherName() => Assert.Contains(
+        "\ncomplete -c dotnet -n '__fish_seen_subcommand_from bnb' -f -a '(complete -C (string replace -r \"^\\s*dotnet\\s+bnb\" dotnet-bnb -- (commandline -cp)))'\n",
+        ToolRun.Succeed("completion", "fish").Out, StringComparison.Ordinal);
+
+    [Fact]
     public void Completion_OtherShell_IsRefused() => Refusal.AssertIs(ToolRun.Of("completion", "tcsh"), ExitCode.Usage, "USAGE");
 
     [Fact]

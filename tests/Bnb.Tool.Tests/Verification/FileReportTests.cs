@@ -1,10 +1,15 @@
 using System.Globalization;
+using System.Net;
+using System.Security.Cryptography;
+using System.Text.Json;
 using System.Xml.Linq;
 using Bnb.Cli.Options;
 using Bnb.Cli.Screens;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Reports.Verification;
+using Bnb.Engine.Sampling;
 using Bnb.Engine.Verifying;
+using Bnb.TestKit;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Verification;
@@ -54,6 +59,16 @@ public class FileReportTests
     [Fact]
     public void WriteJunit_NoLayersAndNoFindings_StillHasTheCheckpoint() =>
         Assert.Equal("checkpoint", (string?)Assert.Single(Xml(SampleReports.Of()).Descendants("testcase")).Attribute("name"));
+
+    [Fact]
+    public void WriteJunit_DamagedModel_HasTotalsAndTimesOnBothLevels()
+    {
+        XElement root = Xml(SampleReports.Model(damaged: true, blocks: 20)).Root!, suite = root.Element("testsuite")!;
+
+        foreach (string name in (string[])["name", "tests", "failures", "errors", "skipped", "time"])
+            Assert.Equal((string?)suite.Attribute(name), (string?)root.Attribute(name));
+        Assert.All(suite.Elements("testcase"), test => Assert.NotNull(test.Attribute("time")));
+    }
 
     [Fact]
     public void WriteMarkdown_DamagedModel_HasVerdictFailuresAndTables()
@@ -110,6 +125,49 @@ public class FileReportTests
         Assert.Equal(report.Layers.Count, main.Descendants("tbody").Single().Elements("tr").Count());
         Assert.Equal("failed", (string?)main.Descendants("tbody").Single().Elements("tr").First().Attribute("class"));
         Assert.Equal(224 + 16 + 40, main.Descendants("rect").Count());
+    }
+
+    [Fact]
+    public void WriteHtml_LimitWithinThePicture_IsDrawn()
+    {
+        string page = JsonReportTests.Text(".html", SampleReports.Model(damaged: false));
+        string far = JsonReportTests.Text(".html", SampleReports.Of(SampleReports.NotFinite("a", 0.09) with { Weight = SampleReports.Layer().Weight with { Limit = 50 } }));
+
+        Assert.Contains("<polyline class=\"limit\"", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("<polyline class=\"limit\"", far, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void WriteHtml_LayersTwoAndTen_AreDrawnInThatOrder()
+    {
+        string page = JsonReportTests.Text(".html", SampleReports.Of(
+            SampleReports.Layer("model.layers.10.a.weight"), SampleReports.Layer("model.layers.2.a.weight", 0.5)));
+        string chart = page[page.IndexOf("<h2>Weight error by layer", StringComparison.Ordinal)..];
+        string table = page[page.IndexOf("<h2>All layers", StringComparison.Ordinal)..].Replace("<wbr>", "", StringComparison.Ordinal);
+
+        Assert.True(chart.IndexOf("layers.2.a", StringComparison.Ordinal) < chart.IndexOf("layers.10.a", StringComparison.Ordinal));
+        Assert.True(table.IndexOf("layers.2.a", StringComparison.Ordinal) < table.IndexOf("layers.10.a", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Verify_WithReports_NamesTheCommandTheSizesAndTheHashes()
+    {
+        using var temp = new TempFolder();
+        SampleCheckpoint.Small.Write(temp["llama"]);
+        ToolRun.Succeed("quantize", temp["llama"], "--output", temp["nf4"]);
+        ToolRun.Succeed("verify", temp["nf4"], "--source", temp["llama"], "--include", "*.q_proj*", "--include", "*", "--tokens", "0",
+            "--report", temp["r.html"], "--report", temp["r.json"], "--report", temp["r.md"], "--report", temp["r.xml"]);
+        string hash = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(temp["nf4", "model.safetensors"])));
+        string page = File.ReadAllText(temp["r.html"]);
+
+        Assert.Contains(hash, page, StringComparison.Ordinal);
+        Assert.Contains("38.3 %", page, StringComparison.Ordinal);
+        Assert.Contains("&#39;*.q_proj*&#39;", page, StringComparison.Ordinal);
+        JsonElement report = JsonDocument.Parse(File.ReadAllText(temp["r.json"])).RootElement;
+        Assert.Equal(hash, report.GetProperty("quantized_files")[0].GetProperty("sha256").GetString());
+        Assert.Equal(JsonValueKind.Null, report.GetProperty("source_files")[0].GetProperty("sha256").ValueKind);
+        Assert.StartsWith($"dotnet bnb verify {temp["nf4"]} --source", report.GetProperty("command").GetString(), StringComparison.Ordinal);
+        foreach (string file in (string[])["r.md", "r.xml"]) Assert.Contains("*.q_proj*", WebUtility.HtmlDecode(File.ReadAllText(temp[file])), StringComparison.Ordinal);
     }
 
     [Theory]

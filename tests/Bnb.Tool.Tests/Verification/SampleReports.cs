@@ -34,7 +34,7 @@ internal static class SampleReports
     public static LayerResult Layer(string name = "model.layers.0.mlp.up_proj.weight", double error = 0.0920, params IReadOnlyList<Finding> findings) => new(
         name, "nf4", 64, true, null, 4096, 11008,
         new Faithfulness(45_088_768, 0, 3, 704_512, 0, 0, 0, -1, null),
-        new WeightError(error, -20 * Math.Log10(error), 0.0123456789012345, 0.9957, 0.0920),
+        new WeightError(error, -20 * Math.Log10(error), 0.0123456789012345, 0.9957, 0.0920, 0.1380),
         new GemmError(64, "bfloat16", error * 0.998, 20.7, 0.00236, 0.31),
         new Histograms([.. Enumerable.Range(1, 16)], [.. Enumerable.Range(0, 40)]),
         findings);
@@ -58,7 +58,7 @@ internal static class SampleReports
     /// <summary>Every number that JSON and charts have no place for.</summary>
     public static LayerResult NotFinite(string name, double value) => Layer(name) with
     {
-        Weight = new WeightError(value, value, value, value, value),
+        Weight = new WeightError(value, value, value, value, value, value),
         Gemm = new GemmError(1, "float16", value, value, value, value),
     };
 
@@ -87,7 +87,7 @@ internal static class SampleReports
                 layers.Add(layer with
                 {
                     Faithfulness = new Faithfulness(count, 0, random.Next(4), count / 64, 0, 0, 0, -1, null),
-                    Weight = layer.Weight with { Expected = error },
+                    Weight = layer.Weight with { Expected = error, Limit = error * 1.1 },
                     Gemm = new GemmError(64, "bfloat16", product, -20 * Math.Log10(product), 0.00236 + 0.00002 * random.NextDouble(), 0.2 + 0.1 * random.NextDouble()),
                 });
             }

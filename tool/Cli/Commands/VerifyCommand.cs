@@ -108,6 +108,8 @@ internal static class VerifyCommand
                     Sample = parsed.GetValue(sample),
                     Patterns = CommonOptions.PatternsInOrder(parsed),
                     BaselinePath = parsed.GetValue(baseline),
+                    HashContents = parsed.GetResult(report) is { Implicit: false },
+                    Command = CommonOptions.CommandLine(parsed),
                     Device = parsed.ValueOr(device.Choice, defaults.Device),
                     MaxDeviceMemoryBytes = device.MemoryLimit(parsed),
                     Threads = parsed.ValueOr(threads, defaults.Threads),

@@ -72,6 +72,8 @@ internal static class CompletionScript
             }
         }
 
+        // As if the other name had been typed; what dotnet completes itself stays as it is.
+        script.Append("complete -c dotnet -n '__fish_seen_subcommand_from bnb' -f -a '(complete -C (string replace -r \"^\\s*dotnet\\s+bnb\" dotnet-bnb -- (commandline -cp)))'\n");
         return script.ToString();
     }
 

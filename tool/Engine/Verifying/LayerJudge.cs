@@ -35,7 +35,8 @@ internal static class LayerJudge
             panels.Codes.First,
             Cause(panels, run.ScaleCount, offsetOff, run));
         var error = new WeightError(
-            panels.Weight.RelativeRmse, panels.Weight.SnrDecibels, panels.Weight.MaxAbsoluteError, panels.Weight.Cosine, expected);
+            panels.Weight.RelativeRmse, panels.Weight.SnrDecibels, panels.Weight.MaxAbsoluteError, panels.Weight.Cosine, expected,
+            limits.MaxRelativeError ?? TheoryMargin * expected);
         GemmError? gemm = tokens == 0 ? null : new GemmError(
             tokens,
             FloatTypes.Name(computeType),
@@ -90,7 +91,7 @@ internal static class LayerJudge
         bool faithful = stored.CodesDiffering == 0 && stored.AbsmaxDiffering == 0;
         bool fails = !faithful || limits.MaxRelativeError is not null;
         string why = fails ? "" : "; every code is right, so the weights themselves are far from normal";
-        double maxError = limits.MaxRelativeError ?? TheoryMargin * error.Expected;
+        double maxError = error.Limit;
         if (!(error.RelativeRmse <= maxError))
             yield return new Finding("rel-error", Invariant($"relative weight error {error.RelativeRmse:P2}, limit {maxError:P2}, theory {error.Expected:P2}{why}"), fails);
         // The metrics are over finite pairs only: one NaN among good values would leave them as they are.

@@ -48,7 +48,8 @@ internal sealed record Faithfulness(
 /// <summary>Level 2: decoded weights against the source's.</summary>
 /// <param name="RelativeRmse">Root mean square error over root mean square of the source.</param>
 /// <param name="Expected">The same for normal weights of this type and block size, from theory; 1 where there is none.</param>
-internal sealed record WeightError(double RelativeRmse, double SnrDb, double MaxAbs, double Cosine, double Expected)
+/// <param name="Limit">The largest relative RMSE that is allowed, the user's or that of theory.</param>
+internal sealed record WeightError(double RelativeRmse, double SnrDb, double MaxAbs, double Cosine, double Expected, double Limit)
 {
     /// <summary>Whether theory says anything about the type.</summary>
     public bool HasTheory => Expected < 1;

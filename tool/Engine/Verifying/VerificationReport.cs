@@ -25,6 +25,15 @@ internal sealed record VerificationReport(
     double Seconds,
     string? DeviceNote = null)
 {
+    /// <summary>The words that asked for it, null where a program did.</summary>
+    public string? Command { get; init; }
+
+    /// <summary>The weight files that were verified.</summary>
+    public IReadOnlyList<VerifiedFile> QuantizedFiles { get; init; } = [];
+
+    /// <summary>The weight files that they were held against.</summary>
+    public IReadOnlyList<VerifiedFile> SourceFiles { get; init; } = [];
+
     /// <summary>Version of the JSON form; raised when a member changes its meaning or goes away.</summary>
     public const int SchemaVersion = 1;
 

@@ -45,6 +45,12 @@ internal sealed record VerifyRequest
 
     public string? BaselinePath { get; init; }
 
+    /// <summary>Whether the quantized files are read to their end for SHA-256, which a kept report wants.</summary>
+    public bool HashContents { get; init; }
+
+    /// <summary>The words that the report says it was asked for with, or null.</summary>
+    public string? Command { get; init; }
+
     /// <summary>What runs the kernels.</summary>
     public DeviceChoice Device { get; init; } = DeviceChoice.Cpu;
 

@@ -105,6 +105,10 @@ internal static class VerifyRun
                 cancellation);
         }
 
+        // A sample is for those who do not want everything to be read, and a source is several times as large.
+        IReadOnlyList<VerifiedFile> quantizedFiles = VerifiedFile.Of(plan.Quantized.Source, request.HashContents && request.Sample is null, request.Threads, cancellation);
+        IReadOnlyList<VerifiedFile> sourceFiles = VerifiedFile.Of(plan.Source, hashContents: false, request.Threads, cancellation);
+        // After all reading: what the hashes say is what was measured.
         foreach (CheckpointFile file in plan.Source.Files.Concat(plan.Quantized.Source.Files)) InputCheck.ThrowIfChanged(file);
         List<Finding> findings = [.. plan.Findings, .. Diagnosis.OtherWeights([.. results.OfType<LayerResult>()]), .. plainFindings.OfType<Finding>(), .. GainOf(tally)];
         return new VerificationReport(
@@ -119,7 +123,12 @@ internal static class VerifyRun
             plan.Plain.Count,
             plainFindings.Count(finding => finding is { Fails: true }),
             watch.Elapsed.TotalSeconds,
-            engine.Note);
+            engine.Note)
+        {
+            Command = request.Command,
+            QuantizedFiles = quantizedFiles,
+            SourceFiles = sourceFiles,
+        };
     }
 
     /// <summary>What searched scales gain; sums come in any order of layers, which the digits shown do not tell.</summary>

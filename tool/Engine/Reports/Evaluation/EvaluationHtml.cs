@@ -11,37 +11,19 @@ internal static class EvaluationHtml
     public static void Write(EvaluationReport report, TextWriter output)
     {
         EvaluationResult result = report.Result;
-        output.Write($"""
-            <!DOCTYPE html>
-            <html lang="en">
-            <head>
-            <meta charset="utf-8">
-            <meta name="viewport" content="width=device-width, initial-scale=1">
-            <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-            <title>{(report.Passed ? "Evaluated" : "FAILED")}: {HtmlText.Name(Path.GetFileName(Path.TrimEndingDirectorySeparator(result.Quantized)))}</title>
-            <style>
-            {HtmlStyle.Css}
-            </style>
-            </head>
-            <body>
-            <main>
-            <p class="eyebrow">dotnet bnb evaluate</p>
-            <h1 class="{(report.Passed ? "good" : "fail")}">{HtmlText.Encode(EvaluationText.Verdict(report))}</h1>
-            <p class="paths"><code>{HtmlText.Name(result.Quantized)}</code> against <code>{HtmlText.Name(result.Source)}</code></p>
-
-            """.ReplaceLineEndings("\n"));
+        HtmlPage.WriteHead("evaluate", report.Passed, "Evaluated", EvaluationText.Verdict(report), result.Quantized, result.Source, output);
         WriteTiles(result, output);
         output.Write($"<section class=\"card\">\n<h2>Where the damage grows</h2>\n<p class=\"note\">Line: relative error of the hidden state. "
             + $"Bars: each layer's share of the growth of the squared error.</p>\n<div class=\"scroll wide\">\n{GrowthChart.Draw(result.States, result.Shares)}</div>\n</section>\n");
         WriteTable(result, output);
-        output.Write($"<footer>{ToolVersion.Name}, {HtmlText.Name(result.ModelType)}, {EvaluationText.Number(result.Seconds)} s</footer>\n</main>\n</body>\n</html>\n");
+        HtmlPage.WriteFoot($"{ToolVersion.Name}, {HtmlText.Name(result.ModelType)}, {EvaluationText.Number(result.Seconds)} s", output);
     }
 
     private static void WriteTiles(EvaluationResult result, TextWriter output)
     {
         output.Write("<div class=\"tiles\">\n");
         foreach ((string label, string value) in EvaluationText.Facts(result))
-            output.Write($"<div class=\"tile\"><b>{HtmlText.Encode(label)}</b><span>{HtmlText.Encode(value)}</span></div>\n");
+            HtmlPage.WriteTile(label, value, bad: false, output);
         output.Write("</div>\n");
     }
 

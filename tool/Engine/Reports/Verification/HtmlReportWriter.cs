@@ -5,8 +5,8 @@ using static Bnb.Engine.Reports.Verification.VerificationText;
 namespace Bnb.Engine.Reports.Verification;
 
 /// <summary>
-/// The report as one web page without scripts, images or links: verdict, totals, what failed, pictures, and every layer
-/// with the failed ones first. Names are shown escaped, and the page forbids itself to load or run anything.
+/// The report as one web page without scripts, images or links: verdict, totals, what failed, pictures, every layer
+/// with the failed ones first, and which files these were. Names are shown escaped.
 /// </summary>
 internal sealed class HtmlReportWriter : IVerificationReportWriter
 {
@@ -17,34 +17,15 @@ internal sealed class HtmlReportWriter : IVerificationReportWriter
     {
         VerificationTotals totals = VerificationTotals.Of(report);
         IReadOnlyList<LayerResult> worstFirst = LayerOrder.WorstFirst(report.Layers);
-        WriteHead(report, totals, output);
+        HtmlPage.WriteHead("verify", report.Passed, "Verified", Verdict(report, totals), report.Quantized, report.Source, output);
         WriteTiles(report, totals, output);
         WriteFindings(report, worstFirst, fails: true, output);
         if (report.Layers.Count > 0) WriteCharts(LayerOrder.InModel(report.Layers), output);
         WriteFindings(report, worstFirst, fails: false, output);
         if (worstFirst.Count > 0) HtmlLayerTable.Write(worstFirst, output);
+        HtmlFileTable.Write(report, output);
         WriteFoot(report, output);
     }
-
-    private static void WriteHead(VerificationReport report, VerificationTotals totals, TextWriter output) => output.Write($"""
-        <!DOCTYPE html>
-        <html lang="en">
-        <head>
-        <meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-        <title>{(report.Passed ? "Verified" : "FAILED")}: {HtmlText.Name(ShortName(report.Quantized))}</title>
-        <style>
-        {HtmlStyle.Css}
-        </style>
-        </head>
-        <body>
-        <main>
-        <p class="eyebrow">dotnet bnb verify</p>
-        <h1 class="{(report.Passed ? "good" : "fail")}">{HtmlText.Encode(Verdict(report, totals))}</h1>
-        <p class="paths"><code>{HtmlText.Name(report.Quantized)}</code> against <code>{HtmlText.Name(report.Source)}</code></p>
-
-        """.ReplaceLineEndings("\n"));
 
     private static void WriteTiles(VerificationReport report, VerificationTotals totals, TextWriter output)
     {
@@ -68,10 +49,11 @@ internal sealed class HtmlReportWriter : IVerificationReportWriter
         }
 
         Tile(Count(report.PlainDiffering), $"of {Count(report.PlainTensors, "plain tensor")} differ", report.PlainDiffering > 0);
+        long before = report.SourceFiles.Sum(static file => file.Bytes), after = report.QuantizedFiles.Sum(static file => file.Bytes);
+        if (before > 0) Tile(Percent((double)after / before, 1), $"of the source's size: {ByteSize.Format(after)} of {ByteSize.Format(before)}");
         output.Write("</div>\n");
 
-        void Tile(string value, string label, bool bad = false) => output.Write(
-            $"<div class=\"tile\"><b{(bad ? " class=\"fail\"" : "")}>{HtmlText.Encode(value)}</b><span>{HtmlText.Encode(label)}</span></div>\n");
+        void Tile(string value, string label, bool bad = false) => HtmlPage.WriteTile(value, label, bad, output);
     }
 
     private static void WriteFindings(VerificationReport report, IReadOnlyList<LayerResult> layers, bool fails, TextWriter output)
@@ -112,9 +94,7 @@ internal sealed class HtmlReportWriter : IVerificationReportWriter
     private static void WriteFoot(VerificationReport report, TextWriter output)
     {
         string sample = report.Sample is null ? "" : $", sample {HtmlText.Name(report.Sample)}";
-        output.Write($"<footer>{ToolVersion.Name}, kernels {HtmlText.Name(report.KernelPath)}, seed {report.Seed}{sample}, "
-            + $"{Significant(report.Seconds)} s</footer>\n</main>\n</body>\n</html>\n");
+        HtmlPage.WriteFoot(
+            $"{ToolVersion.Name}, kernels {HtmlText.Name(report.KernelPath)}, seed {report.Seed}{sample}, {Significant(report.Seconds)} s", output);
     }
-
-    private static string ShortName(string path) => Path.GetFileName(Path.TrimEndingDirectorySeparator(path));
 }

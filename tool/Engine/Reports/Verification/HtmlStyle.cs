@@ -19,7 +19,7 @@ internal static class HtmlStyle
         .note{color:var(--soft);font-size:.86rem;margin:0 0 10px}
         code{font:.92em ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}
         .card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:16px 18px;margin-top:16px;min-width:0}
-        .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin-top:20px}
+        .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(132px,1fr));gap:12px;margin-top:20px}
         .tile{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 14px}
         .tile b{display:block;font-size:1.35rem;line-height:1.3;font-weight:600;font-variant-numeric:tabular-nums}
         .tile span{color:var(--soft);font-size:.86rem;overflow-wrap:anywhere}
@@ -33,6 +33,7 @@ internal static class HtmlStyle
         .grid{stroke:var(--grid)}.base{stroke:var(--soft)}.diagonal{stroke:var(--soft);stroke-dasharray:2 4}
         .theory{stroke:var(--theory);fill:none;stroke-width:1.8}
         .half .theory{stroke-dasharray:6 4}
+        .limit{stroke:var(--bad);fill:none;stroke-width:1.4;stroke-dasharray:5 4}.limit-name{fill:var(--bad);font-size:12.5px}
         .axis{fill:var(--soft);font-size:12.5px}.beyond{fill:var(--bad);font-size:10px}
         .findings{margin:6px 0 0;padding-left:18px}.findings li{margin:4px 0;overflow-wrap:anywhere}
         .failures{border-color:var(--bad)}
@@ -44,6 +45,8 @@ internal static class HtmlStyle
         tr.failed td{background:var(--bad-back)}
         td .findings{margin:2px 0 0;list-style:none;padding:0;color:var(--bad);font-size:.95em}
         td .findings.remarks{color:var(--soft)}
+        .command{margin:4px 0 12px;overflow-wrap:anywhere}
+        .files td{font-size:.95em}
         footer{color:var(--soft);font-size:.86rem;margin-top:20px;overflow-wrap:anywhere}
         @media(max-width:760px){main{padding:18px 10px 32px}.pair{grid-template-columns:minmax(0,1fr);gap:0}.card{padding:14px 12px}
         h1{font-size:1.25rem}.axis{font-size:14px}.tiles{grid-template-columns:repeat(2,minmax(0,1fr))}.tile b{font-size:1.15rem}

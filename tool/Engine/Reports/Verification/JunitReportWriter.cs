@@ -1,9 +1,9 @@
 using System.Globalization;
-using System.Text;
 using System.Xml;
 using Bnb.Engine.Text;
 using Bnb.Engine.Verifying;
 using Bnb.Formats.Primitives;
+using static Bnb.Engine.Reports.Verification.JunitXml;
 using static Bnb.Engine.Reports.Verification.VerificationText;
 
 namespace Bnb.Engine.Reports.Verification;
@@ -20,36 +20,17 @@ internal sealed class JunitReportWriter : IVerificationReportWriter
     /// <inheritdoc/>
     public void Write(VerificationReport report, TextWriter output)
     {
-        // XmlWriter would declare the encoding of the TextWriter, which is UTF-16 for one in memory.
-        output.Write("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-        using var xml = XmlWriter.Create(output, new XmlWriterSettings
-        {
-            OmitXmlDeclaration = true,
-            Indent = true,
-            NewLineChars = "\n",
-            NewLineHandling = NewLineHandling.None,
-            CloseOutput = false,
-        });
         VerificationTotals totals = VerificationTotals.Of(report);
         int failures = totals.Failed + (totals.CheckpointFailures > 0 ? 1 : 0);
-        string seconds = double.IsFinite(report.Seconds) ? report.Seconds.ToString("F3", CultureInfo.InvariantCulture) : "0";
+        JunitXml.Write(Suite, totals.Checked + 1, failures, report.Seconds, WriteCases, output);
 
-        xml.WriteStartElement("testsuites");
-        xml.WriteStartElement("testsuite");
-        xml.WriteAttributeString("name", Suite);
-        xml.WriteAttributeString("tests", Invariant(totals.Checked + 1));
-        xml.WriteAttributeString("failures", Invariant(failures));
-        xml.WriteAttributeString("errors", "0");
-        xml.WriteAttributeString("skipped", "0");
-        xml.WriteAttributeString("time", seconds);
-        WriteProperties(report, xml);
-        WriteCase(xml, CheckpointCase, CheckpointCase, report.Findings, CheckpointNumbers(report, totals));
-        foreach (LayerResult layer in report.Layers)
-            WriteCase(xml, Module(layer), layer.Name, layer.Findings, LayerNumbers(layer));
-        xml.WriteEndElement();
-        xml.WriteEndElement();
-        xml.Flush();
-        output.Write('\n');
+        void WriteCases(XmlWriter xml)
+        {
+            WriteProperties(report, xml);
+            WriteCase(xml, CheckpointCase, CheckpointCase, report.Findings, CheckpointNumbers(report, totals));
+            foreach (LayerResult layer in report.Layers)
+                WriteCase(xml, Module(layer), layer.Name, layer.Findings, LayerNumbers(layer));
+        }
     }
 
     private static void WriteProperties(VerificationReport report, XmlWriter xml)
@@ -58,6 +39,7 @@ internal sealed class JunitReportWriter : IVerificationReportWriter
         Write("tool", ToolVersion.Name);
         Write("quantized", report.Quantized);
         Write("source", report.Source);
+        if (report.Command is not null) Write("command", report.Command);
         Write("kernel_path", report.KernelPath);
         Write("seed", report.Seed.ToString(CultureInfo.InvariantCulture));
         if (report.Sample is not null) Write("sample", report.Sample);
@@ -118,18 +100,4 @@ internal sealed class JunitReportWriter : IVerificationReportWriter
     }
 
     private static string Lines(IEnumerable<string> lines) => Legal(string.Join('\n', lines));
-
-    /// <summary>XML 1.0 has no form at all, not even an escaped one, for most control characters, U+FFFE and lone surrogates.</summary>
-    private static string Legal(string text)
-    {
-        StringBuilder legal = new(text.Length);
-        for (int i = 0; i < text.Length; i++)
-        {
-            if (i + 1 < text.Length && char.IsSurrogatePair(text[i], text[i + 1])) legal.Append(text[i]).Append(text[++i]);
-            else if (XmlConvert.IsXmlChar(text[i])) legal.Append(text[i]);
-            else legal.Append(CultureInfo.InvariantCulture, $"\\u{(int)text[i]:x4}");
-        }
-
-        return legal.ToString();
-    }
 }

@@ -67,6 +67,13 @@ internal sealed class MarkdownReportWriter : IVerificationReportWriter
         }
 
         Row("plain tensors", $"{Count(report.PlainDiffering)} of {Count(report.PlainTensors)} differ");
+        if (report.SourceFiles.Count > 0)
+        {
+            Row("weight files", $"{Count(report.QuantizedFiles.Sum(static file => file.Bytes))} bytes, "
+                + $"the source's {Count(report.SourceFiles.Sum(static file => file.Bytes))}");
+        }
+
+        if (report.Command is { } command) Row("command", MarkdownText.Code(command));
         string sample = report.Sample is null ? "" : $", sample {MarkdownText.Code(report.Sample)}";
         Row("run", $"seed {report.Seed}, kernels {MarkdownText.Code(report.KernelPath)}{sample}, {Significant(report.Seconds)} s");
         Line(output);

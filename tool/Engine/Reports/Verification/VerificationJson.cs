@@ -25,6 +25,9 @@ internal static class VerificationJson
         json.WriteBoolean("passed", report.Passed);
         WriteText("quantized", report.Quantized, json);
         WriteText("source", report.Source, json);
+        WriteText("command", report.Command, json);
+        WriteFiles("quantized_files", report.QuantizedFiles, json);
+        WriteFiles("source_files", report.SourceFiles, json);
         WriteText("kernel_path", report.KernelPath, json);
         WriteText("device_note", report.DeviceNote, json);
         json.WriteNumber("seed", report.Seed);
@@ -68,6 +71,22 @@ internal static class VerificationJson
         json.WriteEndObject();
     }
 
+    private static void WriteFiles(string name, IReadOnlyList<VerifiedFile> files, Utf8JsonWriter json)
+    {
+        json.WriteStartArray(name);
+        foreach (VerifiedFile file in files)
+        {
+            json.WriteStartObject();
+            WriteText("name", file.Name, json);
+            json.WriteNumber("bytes", file.Bytes);
+            json.WriteString("header_sha256", file.HeaderSha256);
+            WriteText("sha256", file.Sha256, json);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
     private static void WriteFaithfulness(Faithfulness value, Utf8JsonWriter json)
     {
         json.WriteStartObject("faithfulness");
@@ -93,6 +112,7 @@ internal static class VerificationJson
         WriteMetric("max_abs", value.MaxAbs, json);
         WriteMetric("cosine", value.Cosine, json);
         WriteMetric("expected", value.Expected, json);
+        WriteMetric("limit", value.Limit, json);
         json.WriteEndObject();
     }
 
