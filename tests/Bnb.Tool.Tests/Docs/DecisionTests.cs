@@ -18,6 +18,17 @@ public sealed partial class DecisionTests
         Assert.All(packages, package => Assert.Contains($"`{package}`", decision.Text, StringComparison.Ordinal));
     }
 
+    /// <summary>Whoever gets the tool gets these packages with it.</summary>
+    [Fact]
+    public void Packages_Shipped_AreInTheNotices()
+    {
+        IEnumerable<string> shipped = XDocument.Load(Document.PathOf("Directory.Packages.props")).Descendants("ItemGroup")
+            .Single(group => (string?)group.Attribute("Label") == "Product").Elements("PackageVersion").Select(package => (string)package.Attribute("Include")!);
+        IEnumerable<string> noted = Document.Rows(Document.Read("THIRD-PARTY-NOTICES.md").Lines).Select(row => row[0]);
+
+        Assert.Empty(shipped.Except(noted));
+    }
+
     [Fact]
     public void Decisions_OnDisk_AreNumberedOnceAndListed()
     {
