@@ -2,6 +2,7 @@ using Bnb.Engine.Library;
 using Bnb.Engine.Sampling;
 using Bnb.Formats.Checkpoints;
 using Bnb.TestKit;
+using Bnb.Tool.Tests.Docs;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Library;
@@ -31,6 +32,16 @@ public sealed class ModelJobsTests : IDisposable
         Assert.Equal(checkpoint.Tensors.Count, made.Quantized + made.Copied);
         Assert.Equal((14, 0L), (verified.Layers, verified.CodesDiffering));
         Assert.Equal(1_281_473, made.BytesAfter);
+    }
+
+    [Fact]
+    public void Example_InTheDocument_IsTheOneAbove()
+    {
+        string[] shown = [.. Document.Read("docs/library.md").Lines.SkipWhile(line => line != "```csharp").Skip(1).TakeWhile(line => line != "```")];
+        string here = File.ReadAllText(Document.PathOf("tests/Bnb.Tool.Tests/Library/ModelJobsTests.cs"));
+
+        Assert.InRange(shown.Length, 4, 10);
+        Assert.All(shown, line => Assert.Contains(line, here, StringComparison.Ordinal));
     }
 
     [Fact]
