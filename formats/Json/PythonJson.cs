@@ -16,6 +16,8 @@ internal static class PythonJson
     /// <summary>A quoted string: everything outside printable ASCII is escaped.</summary>
     public static string Text(string text)
     {
+        // Nearly always there is nothing to escape.
+        if (TextLength(text) == text.Length + 2) return string.Concat("\"", text, "\"");
         StringBuilder quoted = new("\"", text.Length + 2);
         foreach (char c in text)
         {
@@ -34,6 +36,23 @@ internal static class PythonJson
         }
 
         return quoted.Append('"').ToString();
+    }
+
+    /// <summary>Characters of <see cref="Text"/>.</summary>
+    public static int TextLength(ReadOnlySpan<char> text)
+    {
+        int length = 2;
+        foreach (char c in text)
+        {
+            length += c switch
+            {
+                '"' or '\\' or '\n' or '\r' or '\t' or '\b' or '\f' => 2,
+                >= ' ' and <= '~' => 1,
+                _ => 6,
+            };
+        }
+
+        return length;
     }
 
     /// <summary>

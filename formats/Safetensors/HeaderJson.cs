@@ -16,13 +16,17 @@ internal ref struct HeaderJson
 {
     private readonly HeaderErrors _errors;
     private readonly List<TensorInfo> _tensors = [];
-    private readonly HashSet<string> _names = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _names;
+    // Thousands of experts have a handful of shapes.
+    private readonly Dictionary<(int Rank, long First, long Second), TensorShape> _shapes = [];
     private Dictionary<string, string>? _metadata;
     private Utf8JsonReader _reader;
 
     private HeaderJson(ReadOnlySpan<byte> json, HeaderErrors errors)
     {
+        const int UsualEntry = 160;
         _errors = errors;
+        _names = new HashSet<string>(json.Length / UsualEntry, StringComparer.Ordinal);
         _reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = FormatLimits.HeaderDepth });
     }
 
@@ -160,8 +164,11 @@ internal ref struct HeaderJson
             rank++;
         }
 
-        return TensorShape.TryOf(more is null ? dimensions[..rank] : more.ToArray())
+        if (rank is 1 or 2 && _shapes.TryGetValue((rank, dimensions[0], rank > 1 ? dimensions[1] : 0), out TensorShape? known)) return known;
+        TensorShape shape = TensorShape.TryOf(more is null ? dimensions[..rank] : more.ToArray())
             ?? throw _errors.Of(FormatError.SafetensorsOverflow, name, "the element count of its shape does not fit 63 bits");
+        if (rank is 1 or 2) _shapes.Add((rank, dimensions[0], rank > 1 ? dimensions[1] : 0), shape);
+        return shape;
     }
 
     private (long Begin, long End) ReadOffsets(string name)

@@ -63,21 +63,15 @@ public sealed class ShardIndex
     /// </summary>
     /// <param name="weightMap">Tensor name to shard file name, any order.</param>
     /// <param name="totalSize">Bytes of all tensors, without headers.</param>
+    /// <exception cref="ArgumentException">A tensor's name is not valid UTF-16.</exception>
     public static byte[] Write(IEnumerable<KeyValuePair<string, string>> weightMap, long totalSize)
     {
         ArgumentNullException.ThrowIfNull(weightMap);
-        List<KeyValuePair<string, string>> sorted = [.. weightMap];
-        sorted.Sort(static (a, b) => PythonJson.CompareKeys(a.Key, b.Key));
-        StringBuilder json = new("{\n  \"metadata\": {\n    \"total_size\": ");
-        json.Append(totalSize.ToString(CultureInfo.InvariantCulture)).Append("\n  },\n  \"weight_map\": {");
-        for (int i = 0; i < sorted.Count; i++)
-        {
-            json.Append(i == 0 ? "\n    " : ",\n    ");
-            json.Append(PythonJson.Text(sorted[i].Key)).Append(": ").Append(PythonJson.Text(sorted[i].Value));
-        }
-
-        json.Append(sorted.Count == 0 ? "}\n}\n" : "\n  }\n}\n");
-        return Encoding.ASCII.GetBytes(json.ToString());
+        var builder = new ShardIndexBuilder();
+        foreach ((string tensor, string shard) in weightMap) builder.Add(tensor, shard);
+        using var bytes = new MemoryStream();
+        builder.WriteTo(bytes, totalSize);
+        return bytes.ToArray();
     }
 
     private static ShardIndex ReadTop(ReadOnlySpan<byte> utf8, string file, string name)

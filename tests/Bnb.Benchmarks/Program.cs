@@ -1,4 +1,4 @@
-// dotnet run -c Release --project tests/Bnb.Benchmarks -- kernels | quality PAGE | gemm [ROUNDS] | gpu-run OUT [DEVICE] | ptx DIR | evaluate [TOKENS] | pipeline [--tool PATH] [--gigabytes 0.5,1.8,2,8]
+// dotnet run -c Release --project tests/Bnb.Benchmarks -- kernels | quality PAGE | gemm [ROUNDS] | gpu-run OUT [DEVICE] | ptx DIR | evaluate [TOKENS] | policy [TENSORS] | tensors --tool PATH [COUNT...] | pipeline [--tool PATH] [--gigabytes 0.5,1.8,2,8]
 using Bnb.Benchmarks;
 
 return args switch
@@ -10,12 +10,15 @@ return args switch
     ["evaluate", .. var rest] => EvaluateReport.Run(rest),
     ["pipeline", .. var rest] => PipelineBenchmark.Run(rest),
     ["quality", var page] => QualityReport.Run(page),
+    ["experts", var folder, var tensors] => TensorCost.WriteSample(folder, tensors),
+    ["tensors", .. var rest] => TensorCost.Run(rest),
+    ["policy", .. var rest] => PolicyCost.Run(rest),
     ["sample", var folder, var gigabytes] => PipelineBenchmark.WriteSample(folder, gigabytes),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: kernels | quality PAGE | gemm [ROUNDS] | gpu-run OUT [DEVICE] | ptx DIR | evaluate [TOKENS] | pipeline [--tool PATH] [--gigabytes LIST] [--rounds N]");
+    Console.Error.WriteLine("usage: kernels | quality PAGE | gemm [ROUNDS] | gpu-run OUT [DEVICE] | ptx DIR | evaluate [TOKENS] | policy [TENSORS] | tensors --tool PATH [COUNT...] | pipeline [--tool PATH] [--gigabytes LIST] [--rounds N]");
     return 2;
 }

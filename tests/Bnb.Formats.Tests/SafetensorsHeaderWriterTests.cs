@@ -44,6 +44,21 @@ public sealed class SafetensorsHeaderWriterTests
         Assert.Equal(expected, SafetensorsHeaderWriter.Write([], null, minimum).Length);
 
     [Fact]
+    public void ToMeasure_TellsTheLengthOfWhatIsWritten()
+    {
+        SafetensorsHeaderBuilder measured = SafetensorsHeaderBuilder.ToMeasure(Pt);
+        Assert.Equal(SafetensorsHeaderWriter.Write([], Pt).Length, measured.Length);
+        List<TensorInfo> tensors = [];
+        foreach (string name in (string[])["w", "a\"b\\c", "é\n\u0001", ""])
+        {
+            tensors.Add(new TensorInfo(name, DType.BF16, TensorShape.Of(2, 3), tensors.Count * 12, (tensors.Count + 1) * 12));
+            measured.Add(name, DType.BF16, tensors[^1].Shape, tensors[^1].Begin, tensors[^1].End);
+
+            Assert.Equal(SafetensorsHeaderWriter.Write(tensors, Pt).Length, measured.Length);
+        }
+    }
+
+    [Fact]
     public void Write_AwkwardNames_AreValidJson()
     {
         string name = "a\"\\\n\r\t\0\u001b\u007fé日😀/";

@@ -18,6 +18,26 @@ public sealed class ShardIndexTests
     }
 
     [Fact]
+    public void EntryLength_OfEachTensor_AddsUpToTheFile()
+    {
+        (string Tensor, string Shard)[] entries = [("b\"é\n", "model-2.safetensors"), ("a", "model-1.safetensors"), ("\U0001F600\u007f", "model-2.safetensors")];
+
+        long told = ShardIndexBuilder.OtherLength(77) + entries.Sum(entry => ShardIndexBuilder.EntryLength(entry.Tensor, entry.Shard));
+
+        // The first entry has no comma before it.
+        Assert.Equal(told - 1, ShardIndex.Write(entries.Select(entry => KeyValuePair.Create(entry.Tensor, entry.Shard)), 77).Length);
+    }
+
+    [Fact]
+    public void Write_NamesBeyondTheSurrogates_AreOrderedByCodePoint()
+    {
+        string text = Encoding.ASCII.GetString(ShardIndex.Write([new("\U0001F600", "s"), new("\uFF5E", "s"), new("a", "s")], 0));
+
+        Assert.True(text.IndexOf("\"a\"", StringComparison.Ordinal) < text.IndexOf("\\uff5e", StringComparison.Ordinal));
+        Assert.True(text.IndexOf("\\uff5e", StringComparison.Ordinal) < text.IndexOf("\\ud83d", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Write_Nothing_IsStillJson() =>
         Assert.Equal("{\n  \"metadata\": {\n    \"total_size\": 0\n  },\n  \"weight_map\": {}\n}\n", Encoding.ASCII.GetString(ShardIndex.Write([], 0)));
 

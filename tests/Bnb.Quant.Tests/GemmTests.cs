@@ -30,6 +30,37 @@ public class GemmTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void Sgemm_RearrangedBefore_GivesTheSameBits(int m, int n, int k)
+    {
+        float[] x = FloatPalette.Normals(m * 7 + k, m * k), w = FloatPalette.Normals(n * 3 + k, n * k, 0.02f);
+        foreach (KernelPath path in KernelPaths.Available)
+        {
+            float[] expected = new float[m * n], y = new float[m * n];
+            Sgemm.Run(m, n, k, x, w, expected, 1, path);
+            Sgemm.Run(new SgemmInput(m, k, x, path), n, w, y, 2);
+            Assert.True(expected.AsSpan().SequenceEqual(y), $"{path}");
+        }
+    }
+
+    [Fact]
+    public void Reference_RowsSideBySide_AreThoseOfOneAtATime()
+    {
+        const int M = 7, N = 3, K = 301;
+        float[] x = FloatPalette.Normals(1, M * K), w = FloatPalette.Normals(2, N * K);
+        double[] y = new double[M * N], magnitudes = new double[M * N], one = new double[1], size = new double[1];
+        ReferenceGemm.Run(M, N, K, x, w, y, magnitudes);
+        for (int i = 0; i < M; i++)
+        {
+            for (int j = 0; j < N; j++)
+            {
+                ReferenceGemm.Run(1, 1, K, x.AsSpan(i * K, K), w.AsSpan(j * K, K), one, size);
+                Assert.Equal((one[0], size[0]), (y[(i * N) + j], magnitudes[(i * N) + j]));
+            }
+        }
+    }
+
     [Fact]
     public void Sgemm_RandomShapes_AreWithinTheBound()
     {

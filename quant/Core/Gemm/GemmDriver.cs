@@ -26,7 +26,8 @@ internal static unsafe class GemmDriver
 
     private const nuint Alignment = 64;
 
-    public static void Run<TTile, TRows>(in GemmJob job, TRows rows)
+    /// <param name="prepared">What <see cref="PackAll"/> made of the rows of x, or null to rearrange them now.</param>
+    public static void Run<TTile, TRows>(in GemmJob job, TRows rows, float* prepared = null)
         where TTile : struct, IGemmTile
         where TRows : struct, IWeightRows
     {
@@ -48,11 +49,18 @@ internal static unsafe class GemmDriver
         {
             GemmJob part = job.Rows(first, Math.Min(PanelRows, job.M - first));
             int panels = (part.M + TTile.Lanes - 1) / TTile.Lanes;
+            if (prepared != null)
+            {
+                Multiply<TTile, TRows>(part, rows, prepared + ((nint)first * job.K), panels);
+                continue;
+            }
+
             nuint bytes = (nuint)panels * (nuint)TTile.Lanes * (nuint)job.K * sizeof(float);
             float* packed = (float*)NativeMemory.AlignedAlloc(bytes, Alignment);
             try
             {
-                Pass<TTile, TRows>(part, rows, packed, panels);
+                PackRows<TTile>(part, rows.InPairs, packed, panels);
+                Multiply<TTile, TRows>(part, rows, packed, panels);
             }
             finally
             {
@@ -61,14 +69,29 @@ internal static unsafe class GemmDriver
         }
     }
 
-    private static void Pass<TTile, TRows>(GemmJob job, TRows rows, float* packed, int panels)
+    /// <summary>Floats that all rows of x take when they are rearranged; passes begin at multiples of every tile's lanes.</summary>
+    public static long PackedFloats<TTile>(int m, int k)
+        where TTile : struct, IGemmTile => (long)((m + TTile.Lanes - 1) / TTile.Lanes) * TTile.Lanes * k;
+
+    /// <summary>Rearranges all rows of x, as they are.</summary>
+    public static void PackAll<TTile>(in GemmJob job, float* packed)
+        where TTile : struct, IGemmTile
+    {
+        if (job.K > 0) PackRows<TTile>(job, inPairs: false, packed, (job.M + TTile.Lanes - 1) / TTile.Lanes);
+    }
+
+    private static void PackRows<TTile>(GemmJob job, bool inPairs, float* packed, int panels)
+        where TTile : struct, IGemmTile
+    {
+        int runs = (job.K + RunLength - 1) / RunLength;
+        WorkSplit.Run(
+            job.Threads, panels * runs, item => Pack<TTile>(job, inPairs, item / runs, item % runs * RunLength, packed));
+    }
+
+    private static void Multiply<TTile, TRows>(GemmJob job, TRows rows, float* packed, int panels)
         where TTile : struct, IGemmTile
         where TRows : struct, IWeightRows
     {
-        int runs = (job.K + RunLength - 1) / RunLength;
-        bool inPairs = rows.InPairs;
-        WorkSplit.Run(
-            job.Threads, panels * runs, item => Pack<TTile>(job, inPairs, item / runs, item % runs * RunLength, packed));
         int chunks = (job.N + ChunkRows - 1) / ChunkRows;
         WorkSplit.Run(job.Threads, chunks, chunk => Chunk<TTile, TRows>(job, rows, packed, panels, chunk * ChunkRows));
     }

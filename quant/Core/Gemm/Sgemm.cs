@@ -28,25 +28,42 @@ public static unsafe class Sgemm
         GemmShape.Check(m, n, k, x.Length, w.Length, y.Length);
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         KernelPaths.Require(path);
-        fixed (float* xs = x, ws = w, ys = y)
+        fixed (float* xs = x, ws = w, ys = y) Run(new GemmJob(m, n, k, ElementType.F32, (byte*)xs, ys, threads), new SingleRows(ws, k), path, null);
+    }
+
+    /// <summary>The same product, to the bit, with an x that was rearranged before.</summary>
+    /// <param name="x">[m, k], for one path.</param>
+    /// <param name="n">Rows of w, columns of y.</param>
+    /// <param name="w">[n, k], row-major.</param>
+    /// <param name="y">[m, n], row-major, overwritten. May not overlap an input.</param>
+    /// <param name="threads">How many threads work at most, at least 1.</param>
+    /// <exception cref="ArgumentException">A span's length is not what the shape needs.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A dimension is negative or there is no thread.</exception>
+    public static void Run(SgemmInput x, int n, ReadOnlySpan<float> w, Span<float> y, int threads)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        GemmShape.Check(x.Rows, n, x.Columns, x.Values.Length, w.Length, y.Length);
+        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        fixed (float* xs = x.Values, ws = w, ys = y)
+            Run(new GemmJob(x.Rows, n, x.Columns, ElementType.F32, (byte*)xs, ys, threads), new SingleRows(ws, x.Columns), x.Path, x.Packed);
+    }
+
+    private static void Run(in GemmJob job, SingleRows rows, KernelPath path, float* prepared)
+    {
+        switch (path)
         {
-            var shape = new GemmJob(m, n, k, ElementType.F32, (byte*)xs, ys, threads);
-            var rows = new SingleRows(ws, k);
-            switch (path)
-            {
-                case KernelPath.V512:
-                    GemmDriver.Run<Tile512, SingleRows>(shape, rows);
-                    break;
-                case KernelPath.V256:
-                    GemmDriver.Run<Tile256, SingleRows>(shape, rows);
-                    break;
-                case KernelPath.V128:
-                    GemmDriver.Run<Tile128, SingleRows>(shape, rows);
-                    break;
-                default:
-                    GemmDriver.Run<TileScalar, SingleRows>(shape, rows);
-                    break;
-            }
+            case KernelPath.V512:
+                GemmDriver.Run<Tile512, SingleRows>(job, rows, prepared);
+                break;
+            case KernelPath.V256:
+                GemmDriver.Run<Tile256, SingleRows>(job, rows, prepared);
+                break;
+            case KernelPath.V128:
+                GemmDriver.Run<Tile128, SingleRows>(job, rows, prepared);
+                break;
+            default:
+                GemmDriver.Run<TileScalar, SingleRows>(job, rows, prepared);
+                break;
         }
     }
 }

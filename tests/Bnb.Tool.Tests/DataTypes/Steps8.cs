@@ -94,8 +94,8 @@ internal sealed class Steps8Run(TensorPlan plan, Steps8Quantization quantization
         Widen.ToSingle(quantization.ElementType, Context.Source.ReadValues(Plan, chunk * columns, columns, buffers, Preloaded), row);
         float step = row.Max(Math.Abs) / 127;
         sbyte[] codes = [.. row.Select(value => step == 0 ? (sbyte)0 : (sbyte)MathF.Round(value / step))];
-        Shard.Write(Plan, OutputRole.Codes, chunk * columns, MemoryMarshal.AsBytes(codes.AsSpan()));
-        Shard.Write(Plan, OutputRole.Scale, chunk * sizeof(float), BitConverter.GetBytes(step));
+        Write(OutputRole.Codes, chunk * columns, MemoryMarshal.AsBytes(codes.AsSpan()));
+        Write(OutputRole.Scale, chunk * sizeof(float), BitConverter.GetBytes(step));
     }
 }
 

@@ -31,7 +31,7 @@ internal static class QuantizeScreen
             summary.Plan.Tensors,
             tensor => tensor.Name,
             tensor => (tensor.DType, tensor.Shape, tensor.Decision.Rule, everyTensor ? tensor.Name : ""));
-        Dictionary<string, long> outputBytes = summary.OutputBytesByTensor();
+        IReadOnlyDictionary<TensorPlan, long> outputBytes = summary.OutputBytesByTensor();
         foreach ((string name, IReadOnlyList<TensorPlan> members) in groups)
         {
             TensorPlan first = members[0];
@@ -40,7 +40,7 @@ internal static class QuantizeScreen
                 new Text(Action(first, summary.Plan.Recipe)),
                 new Text($"{first.DType.Name()} {first.Shape}"),
                 new Text(TableConsole.Number(members.Sum(member => member.SourceBytes))),
-                new Text(TableConsole.Number(members.Sum(member => outputBytes[member.Name]))));
+                new Text(TableConsole.Number(members.Sum(member => outputBytes[member]))));
         }
 
         console.Write(TableFit.Of(console, table, "bytes", "shape"));

@@ -28,18 +28,11 @@ internal sealed class KnownModel
     public KnownTensor? Find(string tensor)
     {
         if (Parts.Count == 0) return null;
-        string pattern = NumberedName.Pattern(tensor);
-        if (!_patterns.TryGetValue(pattern, out var found)) _patterns[pattern] = found = Look(pattern);
-        if (found is not var (part, facts, isOutside)) return null;
-        string own = part.MemoryPrefix + part.OwnName(tensor);
-        if (facts.MemoryNames.All(static name => name is null))
-            return new KnownTensor(part.Class, facts, [.. facts.MemoryNames.Select(_ => own)], isOutside);
-        IReadOnlyList<string> numbers = NumberedName.Numbers(tensor[part.Prefix.Length..]);
-        return new KnownTensor(
-            part.Class,
-            facts,
-            [.. facts.MemoryNames.Select(name => name is null ? own : part.MemoryPrefix + NumberedName.Fill(name, numbers))],
-            isOutside);
+        Span<char> buffer = stackalloc char[NumberedName.MostOnStack];
+        ReadOnlySpan<char> pattern = NumberedName.Pattern(tensor, buffer);
+        var patterns = _patterns.GetAlternateLookup<ReadOnlySpan<char>>();
+        if (!patterns.TryGetValue(pattern, out var found)) patterns[pattern] = found = Look(pattern.ToString());
+        return found is var (part, facts, isOutside) ? new KnownTensor(part, facts, tensor, isOutside) : null;
     }
 
     private (KnownPart Part, SavedTensor Facts, bool IsOutsideLanguage)? Look(string pattern)

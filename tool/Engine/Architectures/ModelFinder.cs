@@ -15,7 +15,7 @@ internal static class ModelFinder
     /// <param name="tensors">Names of the checkpoint's tensors of two dimensions and more.</param>
     public static KnownModel Find(Atlas atlas, ModelIdentity identity, IEnumerable<string> tensors)
     {
-        HashSet<string> patterns = new(tensors.Select(NumberedName.Pattern), StringComparer.Ordinal);
+        HashSet<string> patterns = Patterns(tensors);
         VllmModel? vllm = identity.Architectures.Select(atlas.Vllm).FirstOrDefault(static model => model is not null);
         ModelClass? named = Named(atlas, identity);
         if (named is not null && IsMostlyKnown(named, patterns)) return new KnownModel([new("", named)], vllm);
@@ -36,6 +36,15 @@ internal static class ModelFinder
             if (Inside(atlas, part, patterns) is { } inside && !parts.Exists(other => other.Prefix == inside.Prefix)) parts.Add(inside);
 
         return new KnownModel(parts, vllm);
+    }
+
+    private static HashSet<string> Patterns(IEnumerable<string> tensors)
+    {
+        HashSet<string> patterns = new(StringComparer.Ordinal);
+        var spans = patterns.GetAlternateLookup<ReadOnlySpan<char>>();
+        Span<char> buffer = stackalloc char[NumberedName.MostOnStack];
+        foreach (string name in tensors) spans.Add(NumberedName.Pattern(name, buffer));
+        return patterns;
     }
 
     private static ModelClass? Named(Atlas atlas, ModelIdentity identity)

@@ -5,24 +5,43 @@ namespace Bnb.Engine.Architectures;
 /// <summary>Names with their numbers taken out: <c>model.layers.3.mlp.up_proj</c> is <c>model.layers.*.mlp.up_proj</c>.</summary>
 internal static class NumberedName
 {
+    /// <summary>Characters of a buffer that holds the pattern of nearly every name.</summary>
+    public const int MostOnStack = 512;
+
     /// <summary>
-    /// The pattern of a name: each component that is a number becomes <c>*</c>. The same string when there is none. A star of
-    /// the name's own is written <c>\*</c>: no name is the pattern of others.
+    /// The pattern of a name: each component that is a number becomes <c>*</c>. A star of the name's own is written <c>\*</c>:
+    /// no name is the pattern of others.
     /// </summary>
     public static string Pattern(string name)
     {
-        name = name.Replace("*", @"\*", StringComparison.Ordinal);
-        StringBuilder? text = null;
-        int copied = 0;
-        foreach ((int start, int length) in Components(name))
+        ReadOnlySpan<char> pattern = Pattern(name, stackalloc char[MostOnStack]);
+        return pattern.SequenceEqual(name) ? name : pattern.ToString();
+    }
+
+    /// <summary>The same in a buffer, or in one of its own where that is too short.</summary>
+    public static ReadOnlySpan<char> Pattern(string name, Span<char> buffer)
+    {
+        // Each character may be a star.
+        if (buffer.Length < 2 * name.Length) buffer = new char[2 * name.Length];
+        int length = 0;
+        foreach (Range component in name.AsSpan().Split('.'))
         {
-            if (!IsNumber(name.AsSpan(start, length))) continue;
-            text ??= new StringBuilder(name.Length);
-            text.Append(name, copied, start - copied).Append('*');
-            copied = start + length;
+            ReadOnlySpan<char> text = name.AsSpan(component);
+            if (component.Start.Value > 0) buffer[length++] = '.';
+            if (IsNumber(text))
+            {
+                buffer[length++] = '*';
+                continue;
+            }
+
+            foreach (char value in text)
+            {
+                if (value == '*') buffer[length++] = '\\';
+                buffer[length++] = value;
+            }
         }
 
-        return text is null ? name : text.Append(name, copied, name.Length - copied).ToString();
+        return buffer[..length];
     }
 
     /// <summary>The numbers of a name in their order.</summary>

@@ -16,7 +16,7 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
     : TensorRun(plan, shard, context, quantization.ValueCount, context.Budget.ChunkValues)
 {
     private readonly Blockwise4Recipe _recipe = quantization.Recipe;
-    private readonly AbsmaxMean _mean = new();
+    private readonly Lazy<AbsmaxMean> _mean = new();
     private readonly bool _searches = quantization.Scale == ScaleRule.Search;
     private AbsmaxStore? _absmax;
     private float? _offset;
@@ -64,15 +64,15 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
         bool finite = Context.Engine.Quantize4(_recipe.Code, quantization.ElementType, _recipe.Blocksize, values, absmax, packed);
         if (!finite && !Context.KeepNonFinite) throw NonFiniteScan.Error(Plan, Context.Source, buffers, quantization.ElementType);
 
-        Shard.Write(Plan, OutputRole.Codes, first / 2, packed);
+        Write(OutputRole.Codes, first / 2, packed);
         if (_recipe.DoubleQuant)
         {
-            _mean.Add(absmax);
+            _mean.Value.Add(absmax);
             _absmax?.Write(firstBlock, absmax);
         }
         else
         {
-            Shard.Write(Plan, OutputRole.Scale, firstBlock * sizeof(float), MemoryMarshal.AsBytes(absmax));
+            Write(OutputRole.Scale, firstBlock * sizeof(float), MemoryMarshal.AsBytes(absmax));
         }
 
         Context.Progress.Add((long)count * (quantization.SourceType.BitSize() / 8));
@@ -83,15 +83,16 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
     private void ProcessWhole(ReadOnlySpan<byte> values, WorkerBuffers buffers)
     {
         Span<byte> packed = buffers.Codes.AsSpan(0, (int)((quantization.ValueCount + 1) / 2));
-        byte[] codes = new byte[quantization.BlockCount];
-        float[] nested = new float[quantization.NestedBlockCount];
+        const int MostOnStack = 1024;
+        Span<byte> codes = quantization.BlockCount <= MostOnStack ? stackalloc byte[(int)quantization.BlockCount] : new byte[quantization.BlockCount];
+        Span<float> nested = quantization.NestedBlockCount <= MostOnStack ? stackalloc float[(int)quantization.NestedBlockCount] : new float[quantization.NestedBlockCount];
         bool finite = Context.Engine.QuantizeNested4(
             _recipe.Code, quantization.ElementType, _recipe.Blocksize, values, packed, codes, nested, out float offset);
         if (!finite && !Context.KeepNonFinite) throw NonFiniteScan.Error(Plan, Context.Source, buffers, quantization.ElementType);
         _offset = offset;
-        Shard.Write(Plan, OutputRole.Codes, 0, packed);
-        Shard.Write(Plan, OutputRole.Scale, 0, codes);
-        Shard.Write(Plan, OutputRole.NestedAbsmax, 0, MemoryMarshal.AsBytes<float>(nested));
+        Write(OutputRole.Codes, 0, packed);
+        Write(OutputRole.Scale, 0, codes);
+        Write(OutputRole.NestedAbsmax, 0, MemoryMarshal.AsBytes(nested));
         Context.Progress.Add(quantization.ValueCount * (quantization.SourceType.BitSize() / 8));
     }
 
@@ -106,7 +107,7 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
         }
         else if (_recipe.DoubleQuant)
         {
-            offset = _offset ?? _mean.Value;
+            offset = _offset ?? _mean.Value.Value;
             // Only reached with --non-finite keep. No reader takes such an offset: every weight would decode to NaN.
             if (!float.IsFinite(offset.Value)) throw NonFiniteScan.OffsetError(Plan);
             if (Context.Writes && _offset is null) QuantizeAbsmax(offset.Value, buffers);
@@ -132,10 +133,9 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
             : SearchBlocks4.Run(_recipe.Code, quantization.ElementType, _recipe.Blocksize, values, importance, absmax, packed, Context.Engine.Path);
         if (!finite) throw NonFiniteScan.Error(Plan, Context.Source, buffers, quantization.ElementType);
 
-        Shard.Write(Plan, OutputRole.Codes, first / 2, packed);
-        if (_recipe.DoubleQuant) Shard.Write(Plan, OutputRole.Scale, firstBlock, nestedCodes);
-        Shard.Write(
-            Plan,
+        Write(OutputRole.Codes, first / 2, packed);
+        if (_recipe.DoubleQuant) Write(OutputRole.Scale, firstBlock, nestedCodes);
+        Write(
             _recipe.DoubleQuant ? OutputRole.NestedAbsmax : OutputRole.Scale,
             (_recipe.DoubleQuant ? firstBlock / NestedAbsmax.Blocksize : firstBlock) * sizeof(float),
             MemoryMarshal.AsBytes(absmax));
@@ -155,12 +155,12 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
             Span<float> nested = nestedAbsmax[..(int)DivideUp(count, Blockwise4Quantization.NestedBlocksize)];
             _absmax!.Read(first, absmax);
             Context.Engine.QuantizeAbsmax(absmax, offset, codes, nested);
-            Shard.Write(Plan, OutputRole.Scale, first, codes);
-            Shard.Write(
-                Plan, OutputRole.NestedAbsmax, first / Blockwise4Quantization.NestedBlocksize * sizeof(float), MemoryMarshal.AsBytes(nested));
+            Write(OutputRole.Scale, first, codes);
+            Write(
+                OutputRole.NestedAbsmax, first / Blockwise4Quantization.NestedBlocksize * sizeof(float), MemoryMarshal.AsBytes(nested));
         }
     }
 
     private void WriteFloats(OutputRole role, ReadOnlySpan<float> values) =>
-        Shard.Write(Plan, role, 0, MemoryMarshal.AsBytes(values));
+        Write(role, 0, MemoryMarshal.AsBytes(values));
 }

@@ -45,8 +45,8 @@ internal sealed class Fp8Run(TensorPlan plan, Fp8Quantization quantization, Shar
         }
 
         if (!finite) ThrowUnlessKept(buffers);
-        Shard.Write(Plan, OutputRole.Codes, firstRow * columns, codes);
-        Shard.Write(Plan, OutputRole.Scale, firstRow * size, scales);
+        Write(OutputRole.Codes, firstRow * columns, codes);
+        Write(OutputRole.Scale, firstRow * size, scales);
     }
 
     private void QuantizeLongRow(long row, WorkerBuffers buffers)
@@ -60,13 +60,13 @@ internal sealed class Fp8Run(TensorPlan plan, Fp8Quantization quantization, Shar
         if (!finite) ThrowUnlessKept(buffers);
         Span<byte> scale = stackalloc byte[_type.Size()];
         float value = QuantizeFp8Rows.Scale(_type, absmax, scale);
-        Shard.Write(Plan, OutputRole.Scale, row * _type.Size(), scale);
+        Write(OutputRole.Scale, row * _type.Size(), scale);
         for (long column = 0; column < quantization.Columns; column += Context.Budget.ChunkValues)
         {
             ReadOnlySpan<byte> piece = Piece(start, column, buffers);
             Span<byte> codes = buffers.Codes.AsSpan(0, piece.Length / _type.Size());
             QuantizeFp8Rows.Encode(_type, piece, value, codes, Context.Engine.Path);
-            Shard.Write(Plan, OutputRole.Codes, start + column, codes);
+            Write(OutputRole.Codes, start + column, codes);
         }
     }
 

@@ -48,7 +48,7 @@ internal sealed class Int4Run(TensorPlan plan, Int4Quantization quantization, Sh
     protected override void FinishTensor(WorkerBuffers buffers)
     {
         Span<long> shape = [quantization.Rows, quantization.Columns];
-        Shard.Write(Plan, OutputRole.WeightShape, 0, MemoryMarshal.AsBytes(shape));
+        Write(OutputRole.WeightShape, 0, MemoryMarshal.AsBytes(shape));
     }
 
     private static long Stripes(long rows) => (rows + StripeRows - 1) / StripeRows;
@@ -74,8 +74,8 @@ internal sealed class Int4Run(TensorPlan plan, Int4Quantization quantization, Sh
         if (!finite && !Context.KeepNonFinite) throw NonFiniteScan.Error(Plan, Context.Source, buffers, _type);
         // The difference of two finite float16 values need not be one: such a group would decode to NaN.
         if (finite && !Context.KeepNonFinite && NonFinite.Any(quantization.ScaleType, scales)) throw NonFiniteScan.ScaleError(Plan, row);
-        Shard.Write(Plan, OutputRole.Codes, first / 2, packed);
-        Shard.Write(Plan, OutputRole.Scale, first / _groupSize * quantization.ScaleSize, scales);
+        Write(OutputRole.Codes, first / 2, packed);
+        Write(OutputRole.Scale, first / _groupSize * quantization.ScaleSize, scales);
     }
 
     private void WriteZeroPoints(long firstRow, int rows, long firstGroup, int groups, WorkerBuffers buffers)
@@ -87,7 +87,7 @@ internal sealed class Int4Run(TensorPlan plan, Int4Quantization quantization, Sh
             int stripe = Math.Min(StripeRows, rows - row);
             ZeroPoints4.Pack(stripe, groups, buffers.ZeroPoints.AsSpan(row * groups, stripe * groups), words);
             long at = ((firstRow + row) / StripeRows * quantization.Groups) + firstGroup;
-            Shard.Write(Plan, OutputRole.ZeroPoint, at * sizeof(int), MemoryMarshal.AsBytes(words));
+            Write(OutputRole.ZeroPoint, at * sizeof(int), MemoryMarshal.AsBytes(words));
         }
     }
 }

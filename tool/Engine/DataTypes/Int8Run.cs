@@ -32,11 +32,11 @@ internal sealed class Int8Run(TensorPlan plan, Int8Quantization quantization, Sh
         Span<float> absmax = buffers.Scales.AsSpan(0, rows);
         if (quantization.Columns <= Context.Budget.ChunkValues) QuantizeRows(firstRow, rows, absmax, buffers);
         else QuantizeLongRow(firstRow, out absmax[0], buffers);
-        Shard.Write(Plan, OutputRole.Scale, firstRow * sizeof(float), MemoryMarshal.AsBytes(absmax));
+        Write(OutputRole.Scale, firstRow * sizeof(float), MemoryMarshal.AsBytes(absmax));
         Context.Progress.Add(rows * quantization.Columns * (quantization.SourceType.BitSize() / 8));
     }
 
-    protected override void FinishTensor(WorkerBuffers buffers) => Shard.Write(Plan, OutputRole.WeightFormat, 0, RowFormat);
+    protected override void FinishTensor(WorkerBuffers buffers) => Write(OutputRole.WeightFormat, 0, RowFormat);
 
     private static int RowsPerChunk(Int8Quantization quantization, MemoryBudget budget) =>
         (int)Math.Max(1, budget.ChunkValues / quantization.Columns);
@@ -51,7 +51,7 @@ internal sealed class Int8Run(TensorPlan plan, Int8Quantization quantization, Sh
                 quantization.ElementType, columns, values, new ColumnImportance(quantization.Importance, firstRow * columns), absmax, codes, Context.Engine.Path)
             : Context.Engine.QuantizeInt8Rows(quantization.ElementType, columns, values, absmax, codes);
         if (!finite) ThrowUnlessKept(buffers);
-        Shard.Write(Plan, OutputRole.Codes, firstRow * columns, MemoryMarshal.AsBytes(codes));
+        Write(OutputRole.Codes, firstRow * columns, MemoryMarshal.AsBytes(codes));
     }
 
     private void QuantizeLongRow(long row, out float absmax, WorkerBuffers buffers)
@@ -68,7 +68,7 @@ internal sealed class Int8Run(TensorPlan plan, Int8Quantization quantization, Sh
             ReadOnlySpan<byte> piece = Piece(start, column, buffers);
             Span<sbyte> codes = MemoryMarshal.Cast<byte, sbyte>(buffers.Codes.AsSpan(0, piece.Length / quantization.ElementType.Size()));
             QuantizeRows8.Encode(quantization.ElementType, piece, absmax, codes, Context.Engine.Path);
-            Shard.Write(Plan, OutputRole.Codes, start + column, MemoryMarshal.AsBytes(codes));
+            Write(OutputRole.Codes, start + column, MemoryMarshal.AsBytes(codes));
         }
     }
 

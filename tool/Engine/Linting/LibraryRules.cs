@@ -33,7 +33,7 @@ internal sealed class LibraryRules(LintedCheckpoint checkpoint, Loader loader, L
         }
 
         LayerKind kind = tensor.Known!.Facts.Kinds[index];
-        string module = ModuleName.PathOfWeight(tensor.Known.MemoryNames[index]) ?? tensor.Known.MemoryNames[index];
+        string name = tensor.Known.MemoryNames()[index], module = ModuleName.PathOfWeight(name) ?? name;
         if (tensor.Packed is null) Plain(tensor, kind, module);
         else Packed(tensor, kind, module);
     }

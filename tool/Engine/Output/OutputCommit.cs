@@ -35,9 +35,8 @@ internal static class OutputCommit
         List<FileRecord> files = [.. plan.SmallFiles, .. plan.Shards.Select(name => journals.Shards[name])];
         if (plan.IndexName is { } indexName)
         {
-            byte[] index = Index(staging);
-            staging.WriteFile(indexName, index);
-            files.Add(FileRecord.Of(indexName, index));
+            staging.WriteFile(indexName, file => WriteIndex(staging, file));
+            files.Add(FileRecord.Read(In(staging, indexName), indexName));
         }
 
         var manifest = new OutputManifest(
@@ -68,19 +67,19 @@ internal static class OutputCommit
     }
 
     /// <summary>From the headers of the files themselves, so that whoever commits writes the same.</summary>
-    private static byte[] Index(StagingFolder staging)
+    private static void WriteIndex(StagingFolder staging, Stream file)
     {
-        var map = new List<KeyValuePair<string, string>>();
+        var index = new ShardIndexBuilder();
         long bytes = 0;
         foreach (string shard in staging.Plan.Shards)
         {
             foreach (TensorInfo tensor in SafetensorsFile.ReadHeader(In(staging, shard)).Tensors)
             {
-                map.Add(KeyValuePair.Create(tensor.Name, shard));
+                index.Add(tensor.Name, shard);
                 bytes += tensor.ByteCount;
             }
         }
 
-        return ShardIndex.Write(map, bytes);
+        index.WriteTo(file, bytes);
     }
 }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
@@ -16,6 +17,7 @@ internal sealed class ShardFile : IShardSink
 {
     private const long BytesBetweenHints = 16 << 20;
     private const long WholeFile = 0;
+    private const int StatesTogether = 1 << 16;
     private const int ENOSPC = 28, HResultWithoutErrno = unchecked((int)0x80131620);
 
     private readonly ShardPlan _plan;
@@ -54,12 +56,7 @@ internal sealed class ShardFile : IShardSink
 
     public ShardResult Complete(IReadOnlyList<byte[]> states)
     {
-        long position = _plan.FixedLength;
-        foreach (byte[] state in states)
-        {
-            RandomAccess.Write(_handle, state, _plan.HeaderLength + position);
-            position += state.Length;
-        }
+        long position = WriteStates(states);
 
         byte[] header = ShardLayout.Header(_plan, [.. states.Select(state => state.Length)]);
         RandomAccess.Write(_handle, header, 0);
@@ -76,6 +73,24 @@ internal sealed class ShardFile : IShardSink
     }
 
     public void Dispose() => _handle.Dispose();
+
+    /// <summary>Writes the blobs, which follow each other, many at a time.</summary>
+    /// <returns>Where they end in the data section.</returns>
+    private long WriteStates(IReadOnlyList<byte[]> states)
+    {
+        var piece = new ArrayBufferWriter<byte>();
+        long position = _plan.FixedLength;
+        for (int i = 0; i < states.Count; i++)
+        {
+            piece.Write(states[i]);
+            if (i + 1 < states.Count && piece.WrittenCount < StatesTogether) continue;
+            RandomAccess.Write(_handle, piece.WrittenSpan, _plan.HeaderLength + position);
+            position += piece.WrittenCount;
+            piece.ResetWrittenCount();
+        }
+
+        return position;
+    }
 
     /// <summary>Reads the header back from the file system with the strict reader and compares it with the plan.</summary>
     private void CheckReadsBack(long length)

@@ -44,7 +44,7 @@ internal static class StagedShards
         return new ShardResult(
             new FileInfo(path).Length,
             header.Tensors.Sum(tensor => tensor.ByteCount),
-            [.. shard.Outputs.Where(output => output.Role == OutputRole.QuantState).Select(output => (int)tensors[output.Info.Name].ByteCount)],
+            [.. shard.Outputs.Places().Where(output => output.Part.Role == OutputRole.QuantState).Select(output => (int)tensors[output.Part.NameBeside(output.Plan.Name)].ByteCount)],
             record);
     }
 }

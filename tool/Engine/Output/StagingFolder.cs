@@ -146,19 +146,25 @@ internal sealed class StagingFolder : IDisposable
         Place(temp, name);
     }
 
+    /// <summary>The same of a file that is not small.</summary>
+    public void WriteFile(string name, Action<Stream> write)
+    {
+        string temp = TempPath(0);
+        using (var file = new FileStream(temp, FileMode.CreateNew, FileAccess.Write, FileShare.Read))
+        {
+            write(file);
+            file.Flush();
+            Posix.Fsync(file.SafeFileHandle);
+        }
+
+        Place(temp, name);
+    }
+
     /// <summary>Copies a side file durably, byte for byte.</summary>
     public void CopyFile(string sourcePath, string relativeName)
     {
-        string temp = TempPath(0);
-        using (var source = new FileStream(sourcePath, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete))
-        using (var copy = new FileStream(temp, FileMode.CreateNew, FileAccess.Write, FileShare.Read))
-        {
-            source.CopyTo(copy);
-            copy.Flush();
-            Posix.Fsync(copy.SafeFileHandle);
-        }
-
-        Place(temp, relativeName);
+        using var source = new FileStream(sourcePath, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        WriteFile(relativeName, source.CopyTo);
     }
 
     /// <summary>The journals of all runs as they stand now.</summary>

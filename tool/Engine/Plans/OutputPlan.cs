@@ -36,7 +36,7 @@ internal abstract record OutputPlan(
 
     /// <summary>Upper bound of what the output folder takes; what must be free before the run begins.</summary>
     public long MaximumOutputBytes =>
-        Shards.Sum(shard => shard.MaximumLength) + IndexBytes(Shards.Sum(shard => shard.MaximumLength)).Length
+        Shards.Sum(shard => shard.MaximumLength) + IndexLength(Shards.Sum(shard => shard.MaximumLength))
         + (ConfigBytes?.Length ?? 0) + (CardBytes?.Length ?? 0) + Source.SideFiles.Copied.Sum(file => file.Length);
 
     /// <summary>Writes the options that change bytes of the output, and no others.</summary>
@@ -44,10 +44,17 @@ internal abstract record OutputPlan(
 
     public string IndexName => Source.OutputBaseName + ".safetensors.index.json";
 
-    /// <summary>The index file, empty when one shard holds everything and none is written.</summary>
-    public byte[] IndexBytes(long tensorBytes) => Shards.Count == 1
-        ? []
-        : ShardIndex.Write(
-            Shards.SelectMany(shard => shard.Outputs.Select(output => KeyValuePair.Create(output.Info.Name, shard.FileName))),
-            tensorBytes);
+    /// <summary>Bytes of the index file, 0 when one shard holds everything and none is written.</summary>
+    private long IndexLength(long tensorBytes)
+    {
+        if (Shards.Count == 1) return 0;
+        long length = ShardIndexBuilder.OtherLength(tensorBytes);
+        foreach (ShardPlan shard in Shards)
+        {
+            foreach ((TensorPlan tensor, OutputPart part, _) in shard.Outputs.Places())
+                length += ShardIndexBuilder.EntryLength(part.NameBeside(tensor.Name), shard.FileName);
+        }
+
+        return length;
+    }
 }

@@ -1,5 +1,5 @@
+using System.Globalization;
 using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using Bnb.Engine.Text;
 using Bnb.Formats.Primitives;
@@ -162,14 +162,25 @@ internal sealed class PlanRecord
     private static string LayoutOf(OutputPlan plan)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        // The text of a form is made once for all the tensors that have it.
+        var forms = new Dictionary<OutputPart, string>(ReferenceEqualityComparer.Instance);
+        byte[] line = [];
         foreach (ShardPlan shard in plan.Shards)
         {
-            foreach (OutputTensor output in shard.Outputs)
+            foreach ((TensorPlan tensor, OutputPart part, long begin) in shard.Outputs.Places())
             {
-                CheckpointTensor source = output.Plan.Source;
-                string transposed = output.Plan.Quantization?.Transpose ?? output.Plan.Dequantization?.Transpose ?? false ? "T" : "";
-                hash.AppendData(Encoding.UTF8.GetBytes(
-                    $"{output.Info.Name}\n{output.Role}{transposed} {output.Info.DType} {output.Info.Shape} {output.Info.Begin} {source.File.Name}\n{source.Name}\n"));
+                CheckpointTensor source = tensor.Source;
+                if (!forms.TryGetValue(part, out string? form))
+                {
+                    string transposed = tensor.Quantization?.Transpose ?? tensor.Dequantization?.Transpose ?? false ? "T" : "";
+                    forms[part] = form = $"\n{part.Role}{transposed} {part.DType} {part.Shape} ";
+                }
+
+                int most = 4 * (part.NameLength(tensor.Name) + form.Length + source.File.Name.Length + source.Name.Length + 32);
+                if (line.Length < most) line = new byte[most];
+                System.Text.Unicode.Utf8.TryWrite(
+                    line, CultureInfo.InvariantCulture, $"{tensor.Name.AsSpan(0, tensor.Name.Length - part.Cut)}{part.Suffix}{form}{begin} {source.File.Name}\n{source.Name}\n", out int written);
+                hash.AppendData(line, 0, written);
             }
         }
 

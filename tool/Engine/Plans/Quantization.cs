@@ -29,7 +29,10 @@ internal abstract record Quantization(DType SourceType, long Rows, long Columns,
     /// <summary>What a worker's buffers must hold for it.</summary>
     public abstract BufferShape Buffers { get; }
 
-    /// <summary>The tensors it becomes, in file order.</summary>
+    /// <summary>
+    /// The tensors it becomes, in file order. Their names are the weight's with another end, the same end for every weight, and
+    /// all else is the same for every weight too.
+    /// </summary>
     public abstract IEnumerable<PlannedTensor> Outputs(string weightName);
 }
 

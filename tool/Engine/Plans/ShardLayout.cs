@@ -23,81 +23,80 @@ internal static class ShardLayout
     public static IReadOnlyList<ShardPlan> Build(
         IReadOnlyList<TensorPlan> tensors, string baseName, long maxShardBytes)
     {
-        var groups = new List<List<TensorPlan>>();
+        var groups = new List<(List<TensorPlan> Tensors, List<OutputForm> Forms)>();
+        // By identity: plans of tensors that are treated alike share the numbers, and comparing these would cost more.
+        var forms = new Dictionary<Quantization, OutputForm>(ReferenceEqualityComparer.Instance);
         long groupBytes = 0, headerBytes = 0;
         foreach (TensorPlan tensor in tensors)
         {
-            long bytes = OutputsOf(tensor).Sum(output => output.Bytes);
-            long header = OutputsOf(tensor).Sum(output => (long)output.Name.Length + HeaderEntryEstimate);
-            bool full = groupBytes + bytes > maxShardBytes || headerBytes + header > MaxHeaderEstimate;
-            if (groups.Count == 0 || (full && groups[^1].Count > 0))
+            OutputForm form = FormOf(tensor, forms);
+            long header = 0;
+            foreach (OutputPart part in form.Parts) header += part.NameLength(tensor.Name) + HeaderEntryEstimate;
+            bool full = groupBytes + form.Bytes > maxShardBytes || headerBytes + header > MaxHeaderEstimate;
+            if (groups.Count == 0 || (full && groups[^1].Tensors.Count > 0))
             {
-                groups.Add([]);
+                groups.Add(([], []));
                 groupBytes = headerBytes = 0;
             }
 
-            groups[^1].Add(tensor);
-            groupBytes += bytes;
+            groups[^1].Tensors.Add(tensor);
+            groups[^1].Forms.Add(form);
+            groupBytes += form.Bytes;
             headerBytes += header;
         }
 
-        if (groups.Count == 0) groups.Add([]);
-        return [.. groups.Select((group, index) => LayOut(FileName(baseName, index, groups.Count), group))];
+        if (groups.Count == 0) groups.Add(([], []));
+        return [.. groups.Select((group, index) => LayOut(FileName(baseName, index, groups.Count), group.Tensors, group.Forms))];
     }
 
     /// <summary>The header bytes of a finished shard, padded to the planned length.</summary>
     /// <param name="states">Actual blob lengths, in the order of the shard's quant_state outputs.</param>
     public static byte[] Header(ShardPlan shard, IReadOnlyList<int> states)
     {
-        byte[] header = SafetensorsHeaderWriter.Write(FinalTensors(shard, states), Metadata, shard.HeaderLength);
+        SafetensorsHeaderBuilder builder = SafetensorsHeaderBuilder.Of(Metadata, shard.HeaderLength);
+        long end = shard.FixedLength;
+        int next = 0;
+        Span<char> buffer = new char[LongestName(shard)];
+        foreach ((TensorPlan tensor, OutputPart part, long begin) in shard.Outputs.Places())
+        {
+            ReadOnlySpan<char> name = part.NameIn(buffer, tensor.Name);
+            if (part.Role != OutputRole.QuantState)
+            {
+                builder.Add(name, part.DType, part.Shape, begin, begin + part.Bytes);
+                continue;
+            }
+
+            int length = states[next++];
+            builder.Add(name, part.DType, TensorShape.Of(length), end, end + length);
+            end += length;
+        }
+
+        byte[] header = builder.ToBytes(shard.HeaderLength);
         if (header.Length != shard.HeaderLength)
             throw new InvalidOperationException($"header of {shard.FileName} is {header.Length} bytes, planned {shard.HeaderLength}");
         return header;
     }
 
-    private static List<TensorInfo> FinalTensors(ShardPlan shard, IReadOnlyList<int> states)
+    private static ShardPlan LayOut(string fileName, List<TensorPlan> tensors, List<OutputForm> forms)
     {
-        var tensors = new List<TensorInfo>(shard.Outputs.Count);
-        long end = shard.FixedLength;
-        int next = 0;
-        foreach (OutputTensor output in shard.Outputs)
-        {
-            if (output.Role != OutputRole.QuantState)
-            {
-                tensors.Add(output.Info);
-                continue;
-            }
-
-            int length = states[next++];
-            tensors.Add(output.Info with { Shape = TensorShape.Of(length), Begin = end, End = end + length });
-            end += length;
-        }
-
-        return tensors;
+        var outputs = new ShardOutputs(tensors, forms);
+        var plan = new ShardPlan(fileName, tensors, outputs, 0, outputs.FixedLength, 0);
+        SafetensorsHeaderBuilder header = SafetensorsHeaderBuilder.ToMeasure(Metadata);
+        Span<char> buffer = new char[LongestName(plan)];
+        foreach ((TensorPlan tensor, OutputPart part, long begin) in outputs.Places())
+            header.Add(part.NameIn(buffer, tensor.Name), part.DType, part.Shape, begin, begin + part.Bytes);
+        int headerLength = (int)Math.Min(header.Length, int.MaxValue);
+        return plan with { HeaderLength = headerLength, MaximumLength = headerLength + outputs.Length };
     }
 
-    private static ShardPlan LayOut(string fileName, List<TensorPlan> tensors)
+    private static int LongestName(ShardPlan shard) =>
+        shard.Outputs.Places().Select(place => place.Part.NameLength(place.Plan.Name)).DefaultIfEmpty(0).Max();
+
+    private static OutputForm FormOf(TensorPlan tensor, Dictionary<Quantization, OutputForm> known)
     {
-        // Widest elements first keeps every tensor aligned to its own element size without gaps, as the reference writer
-        // does; the blobs come last because only their length is unknown.
-        var ordered = tensors
-            .SelectMany(tensor => OutputsOf(tensor).Select(output => (Tensor: tensor, Output: output)))
-            .OrderBy(entry => entry.Output.Role == OutputRole.QuantState)
-            .ThenByDescending(entry => entry.Output.DType.BitSize())
-            .ThenBy(entry => entry.Output.Name, StringComparer.Ordinal);
-
-        var outputs = new List<OutputTensor>();
-        long position = 0, fixedLength = 0;
-        foreach ((TensorPlan tensor, PlannedTensor output) in ordered)
-        {
-            var info = new TensorInfo(output.Name, output.DType, output.Shape, position, position + output.Bytes);
-            outputs.Add(new OutputTensor(tensor, output.Role, info));
-            position += output.Bytes;
-            if (output.Role != OutputRole.QuantState) fixedLength = position;
-        }
-
-        int headerLength = SafetensorsHeaderWriter.Write([.. outputs.Select(output => output.Info)], Metadata).Length;
-        return new ShardPlan(fileName, tensors, outputs, headerLength, fixedLength, headerLength + position);
+        if (tensor.Quantization is not { } quantization) return OutputForm.Of(tensor.Name, OutputsOf(tensor));
+        if (!known.TryGetValue(quantization, out OutputForm? form)) known[quantization] = form = OutputForm.Of(tensor.Name, OutputsOf(tensor));
+        return form;
     }
 
     private static IEnumerable<PlannedTensor> OutputsOf(TensorPlan tensor) => tensor switch

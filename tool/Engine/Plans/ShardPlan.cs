@@ -36,7 +36,7 @@ internal sealed record OutputTensor(TensorPlan Plan, OutputRole Role, TensorInfo
 internal sealed record ShardPlan(
     string FileName,
     IReadOnlyList<TensorPlan> Tensors,
-    IReadOnlyList<OutputTensor> Outputs,
+    ShardOutputs Outputs,
     int HeaderLength,
     long FixedLength,
     long MaximumLength)

@@ -26,7 +26,7 @@ internal static class AtlasRules
             ?? KeptOnLoading(known, context)
             ?? ByChoice(tensor, module, known, context)
             ?? LinearRules.Unaligned(tensor, transpose, context.Options)
-            ?? Quantize(known, transpose);
+            ?? Quantize(known, transpose, context);
         return verdict with
         {
             Unaligned = LinearRules.IsUnaligned(tensor, transpose, context.Options),
@@ -34,10 +34,10 @@ internal static class AtlasRules
         };
     }
 
-    private static Verdict Quantize(KnownTensor known, bool transpose)
+    private static Verdict Quantize(KnownTensor known, bool transpose, RuleContext context)
     {
         string layer = transpose ? "Conv1D layer, transposed" : known.Facts.IsExpert ? "an expert's linear layer" : "linear layer";
-        return new Verdict(TensorAction.Quantize, RuleIds.Linear, $"{layer} of {known.Class.Name}");
+        return new Verdict(TensorAction.Quantize, RuleIds.Linear, context.Reason(layer, known.Class));
     }
 
     private static Verdict NotLinear(ModuleName module, KnownTensor known, RuleContext context)
@@ -66,7 +66,7 @@ internal static class AtlasRules
 
         if (facts.Has(LayerKind.Kept))
         {
-            return IsKeptInFloat32(known)
+            return IsKeptInFloat32(known, context)
                 ? LinearRules.Excluded(RuleIds.KeepFloat32, "its loader keeps it in float32")
                 : LinearRules.Excluded(RuleIds.Head, $"{known.Class.Name} keeps it by default: an output head, tied or last", module.Leaf);
         }
@@ -80,18 +80,18 @@ internal static class AtlasRules
     // Loaders add these names to every list, so that a packed layer among them would meet a plain one.
     private static Verdict? KeptOnLoading(KnownTensor known, RuleContext context)
     {
-        bool kept = IsKeptInFloat32(known) && context.Options.Target != PolicyTarget.CompressedTensors;
+        bool kept = IsKeptInFloat32(known, context) && context.Options.Target != PolicyTarget.CompressedTensors;
         return kept ? LinearRules.Excluded(RuleIds.KeepFloat32, "its loader keeps it in float32") with { Forced = true } : null;
     }
 
-    private static bool IsKeptInFloat32(KnownTensor known)
+    private static bool IsKeptInFloat32(KnownTensor known, RuleContext context)
     {
-        for (int i = 0; i < known.MemoryNames.Count; i++)
+        IReadOnlyList<string>? names = null;
+        for (int i = 0; i < known.Class.Loaders.Count; i++)
         {
             Loader loader = known.Class.Loaders[i];
-            if (known.Facts.Kinds[i] == LayerKind.Absent || !known.Class.KeptInFloat32.TryGetValue(loader, out var kept) || kept.Count == 0) continue;
-            string module = ModuleName.PathOfWeight(known.MemoryNames[i]) ?? known.MemoryNames[i];
-            var list = new SkipLists.SkipList(kept);
+            if (known.Facts.Kinds[i] == LayerKind.Absent || context.KeptInFloat32(known.Class, loader) is not { } list) continue;
+            string name = (names ??= known.MemoryNames())[i], module = ModuleName.PathOfWeight(name) ?? name;
             if (loader == Loader.Transformers5 ? list.MatchesV5(module) : list.MatchesV4(module)) return true;
         }
 

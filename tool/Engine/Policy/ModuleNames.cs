@@ -107,10 +107,11 @@ internal sealed class ModuleNames
         }
 
         List<string> names = [module.Path];
-        for (int i = 0; i < known.MemoryNames.Count; i++)
+        IReadOnlyList<string> inMemory = known.MemoryNames();
+        for (int i = 0; i < inMemory.Count; i++)
         {
             bool isModule = known.Facts.Kinds[i] is LayerKind.Linear or LayerKind.Kept or LayerKind.Subclass;
-            if (isModule && ModuleName.PathOfWeight(known.MemoryNames[i]) is string path) AddNew(names, path);
+            if (isModule && ModuleName.PathOfWeight(inMemory[i]) is string path) AddNew(names, path);
         }
 
         if (_model.Vllm?.Rename(module.Path) is string vllm)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Bnb.Engine.Architectures;
 using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Policy.SkipLists;
 
 namespace Bnb.Engine.Policy;
 
@@ -12,6 +13,8 @@ internal sealed class RuleContext
     private readonly HashSet<string> _attentionParents = new(StringComparer.Ordinal);
     private readonly HashSet<string> _blocksWithExperts = new(StringComparer.Ordinal);
     private readonly HashSet<string> _weights = new(StringComparer.Ordinal);
+    private readonly Dictionary<(string Layer, ModelClass Class), string> _reasons = [];
+    private readonly Dictionary<(ModelClass Class, Loader Loader), SkipList?> _keptInFloat32 = [];
     private readonly bool _innerProjOut;
 
     /// <summary>Scans the names once.</summary>
@@ -76,6 +79,21 @@ internal sealed class RuleContext
     public bool IsGateOfFeedForward(ModuleName module) =>
         (_weights.Contains(module.Parent + ".up.weight") || _weights.Contains(module.Parent + ".up_proj.weight"))
         && !_weights.Contains(module.Parent + ".gate_proj.weight") && !_blocksWithExperts.Contains(module.Parent);
+
+    /// <summary>Says what a layer is of which class; one text for all layers of which it is true.</summary>
+    public string Reason(string layer, ModelClass model)
+    {
+        if (!_reasons.TryGetValue((layer, model), out string? reason)) _reasons[(layer, model)] = reason = $"{layer} of {model.Name}";
+        return reason;
+    }
+
+    /// <summary>What a loader of the class keeps in float32; null when that is nothing.</summary>
+    public SkipList? KeptInFloat32(ModelClass model, Loader loader)
+    {
+        if (_keptInFloat32.TryGetValue((model, loader), out SkipList? known)) return known;
+        SkipList? list = model.KeptInFloat32.TryGetValue(loader, out IReadOnlyList<string>? kept) && kept.Count > 0 ? new SkipList(kept) : null;
+        return _keptInFloat32[(model, loader)] = list;
+    }
 
     /// <summary>Dimensions as text, for reasons.</summary>
     public static string Describe(IReadOnlyList<long> shape) =>

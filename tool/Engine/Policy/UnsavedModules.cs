@@ -45,9 +45,12 @@ internal sealed class UnsavedModules
     private void AddUnusualNames(IReadOnlyList<Verdict> verdicts, KnownPart part)
     {
         foreach (KnownTensor known in verdicts.Where(verdict => verdict.Known?.Class == part.Class && verdict.IsUnusualName).Select(static verdict => verdict.Known!))
-            for (int i = 0; i < known.MemoryNames.Count; i++)
+        {
+            IReadOnlyList<string> names = known.MemoryNames();
+            for (int i = 0; i < names.Count; i++)
                 if (known.Facts.Kinds[i] is LayerKind.Linear or LayerKind.Kept or LayerKind.Subclass)
-                    _modules.Add((ModuleName.PathOfWeight(known.MemoryNames[i]) ?? known.MemoryNames[i], -1));
+                    _modules.Add((ModuleName.PathOfWeight(names[i]) ?? names[i], -1));
+        }
     }
 
     private void AddTied(

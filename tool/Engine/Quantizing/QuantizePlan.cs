@@ -69,11 +69,13 @@ internal sealed record QuantizePlan(
         GatherCheck.RefuseUngathered(source, policy);
         LoadTargets.Check(request, source, policy);
 
+        // Experts by the thousand differ in their names only.
+        var forms = new Dictionary<Quantization, Quantization>();
         // With nothing to quantize the policy decides nothing; it is asked all the same, so that patterns are checked.
         List<TensorPlan> tensors =
         [
             .. dense.Zip(policy.Decisions, (tensor, decision) => recipe.Quantizes
-                ? Plan(tensor, decision, overrides.For(tensor.Name), importance)
+                ? Plan(tensor, decision, overrides.For(tensor.Name), importance, forms)
                 : DenseTensors.Copied(tensor) with { Decision = decision with { Action = TensorAction.Copy, Rule = "none", Reason = "nothing is quantized" } }),
         ];
         overrides.RefuseUnmatched();
@@ -102,7 +104,8 @@ internal sealed record QuantizePlan(
 
     private static bool IsQuantizable(DType dtype) => dtype is DType.F16 or DType.BF16 or DType.F32 or DType.F64;
 
-    private static TensorPlan Plan(TensorPlan tensor, TensorDecision decision, QuantizeRecipe recipe, Importance? importance)
+    private static TensorPlan Plan(
+        TensorPlan tensor, TensorDecision decision, QuantizeRecipe recipe, Importance? importance, Dictionary<Quantization, Quantization> forms)
     {
         if (decision.Action == TensorAction.Copy) return DenseTensors.Copied(tensor) with { Decision = decision };
         bool isTurned = tensor.Input switch
@@ -124,15 +127,13 @@ internal sealed record QuantizePlan(
         if (tensor.Input is MergedInput merged) tensor = tensor with { Input = merged with { Transpose = decision.Transpose } };
         long first = tensor.Shape.Dimensions[0], second = tensor.Shape.Dimensions[1];
         (long rows, long columns) = decision.Transpose ? (second, first) : (first, second);
-        return tensor with
+        Quantization form = recipe.For(tensor.DType, rows, columns, decision.Transpose) with
         {
-            Decision = decision,
-            Quantization = recipe.For(tensor.DType, rows, columns, decision.Transpose) with
-            {
-                Scale = recipe.Scale,
-                Importance = importance?.For(tensor.Name, columns),
-            },
+            Scale = recipe.Scale,
+            Importance = importance?.For(tensor.Name, columns),
         };
+        if (!forms.TryAdd(form, form)) form = forms[form];
+        return tensor with { Decision = decision, Quantization = form };
     }
 
     /// <summary>The config without the description of how the source is quantized, which the new one replaces.</summary>
@@ -187,6 +188,9 @@ internal sealed record QuantizePlan(
     /// <summary>A source tensor may not bear the name of a companion that the output needs.</summary>
     private static void RefuseNameClashes(IReadOnlyList<TensorPlan> tensors, QuantizeRecipe recipe)
     {
+        const string Probe = "module.weight";
+        string[] ends = [.. recipe.CompanionNames(Probe).Select(name => name[Probe.AsSpan().CommonPrefixLength(name)..])];
+        if (!tensors.Any(tensor => ends.Any(end => tensor.Name.EndsWith(end, StringComparison.Ordinal)))) return;
         var names = tensors.Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
         foreach (TensorPlan tensor in tensors.Where(tensor => tensor.Quantization is not null))
         {

@@ -67,7 +67,7 @@ internal static class QuantizeRun
         [.. plan.Shards.Select(shard => new ShardResult(
             shard.MaximumLength,
             shard.MaximumLength - shard.HeaderLength,
-            [.. shard.Outputs.Where(output => output.Role == OutputRole.QuantState).Select(output => (int)output.Info.ByteCount)]))],
+            [.. shard.Outputs.Places().Where(output => output.Part.Role == OutputRole.QuantState).Select(output => (int)output.Part.Bytes)]))],
         []);
 
     private static void Announce(QuantizePlan plan, QuantizeRequest request, MemoryBudget budget, ComputeEngine engine, IRunEvents events)

@@ -21,18 +21,17 @@ internal sealed record QuantizeSummary(QuantizePlan Plan, QuantizeRequest Reques
     /// <summary>Tensor bytes of the output per parameter, in bits.</summary>
     public double BitsPerParameter => Plan.ParameterCount == 0 ? 0 : OutputTensorBytes * 8.0 / Plan.ParameterCount;
 
-    /// <summary>Output bytes of each source tensor, companions included, by its name.</summary>
-    public Dictionary<string, long> OutputBytesByTensor()
+    /// <summary>Output bytes of each source tensor, companions included.</summary>
+    public IReadOnlyDictionary<TensorPlan, long> OutputBytesByTensor()
     {
-        var bytes = new Dictionary<string, long>(StringComparer.Ordinal);
+        var bytes = new Dictionary<TensorPlan, long>(Plan.Tensors.Count, ReferenceEqualityComparer.Instance);
         for (int i = 0; i < Shards.Count; i++)
         {
             int state = 0;
-            foreach (OutputTensor output in Plan.Shards[i].Outputs)
+            foreach ((TensorPlan tensor, OutputPart part, _) in Plan.Shards[i].Outputs.Places())
             {
-                string name = output.Plan.Name;
-                long length = output.Role == OutputRole.QuantState ? Shards[i].StateLengths[state++] : output.Info.ByteCount;
-                bytes[name] = bytes.GetValueOrDefault(name) + length;
+                long length = part.Role == OutputRole.QuantState ? Shards[i].StateLengths[state++] : part.Bytes;
+                bytes[tensor] = bytes.GetValueOrDefault(tensor) + length;
             }
         }
 

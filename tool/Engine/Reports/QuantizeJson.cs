@@ -71,7 +71,7 @@ internal static class QuantizeJson
 
     private static void WriteTensors(QuantizeSummary summary, Utf8JsonWriter json)
     {
-        Dictionary<string, long> outputBytes = summary.OutputBytesByTensor();
+        IReadOnlyDictionary<TensorPlan, long> outputBytes = summary.OutputBytesByTensor();
         json.WriteStartArray("tensors");
         foreach (TensorPlan tensor in summary.Plan.Tensors)
         {
@@ -84,7 +84,7 @@ internal static class QuantizeJson
             foreach (long dimension in tensor.Shape.Dimensions) json.WriteNumberValue(dimension);
             json.WriteEndArray();
             json.WriteNumber("bytes_before", tensor.SourceBytes);
-            json.WriteNumber("bytes_after", outputBytes[tensor.Name]);
+            json.WriteNumber("bytes_after", outputBytes[tensor]);
             if (tensor.Decision.Unaligned) json.WriteBoolean("unaligned", true);
             if (tensor.Decision.Transpose) json.WriteBoolean("transposed", true);
             json.WriteEndObject();

@@ -8,27 +8,74 @@ namespace Bnb.Engine.Reports;
 /// </summary>
 internal static class TensorGroups
 {
+    private const char Placeholder = '\0';
+
     /// <param name="key">What must be equal besides the name's pattern for rows to fold.</param>
     /// <returns>Display name and members, in the order of each group's first member.</returns>
-    public static IReadOnlyList<(string Name, IReadOnlyList<T> Members)> Fold<T>(
-        IEnumerable<T> rows, Func<T, string> name, Func<T, object> key) =>
-        [.. rows
-            .GroupBy(row => (Pattern: Pattern(name(row)), Key: key(row)))
-            .Select(group => (Display(group.Key.Pattern, [.. group.Select(name)]), (IReadOnlyList<T>)[.. group]))];
+    public static IReadOnlyList<(string Name, IReadOnlyList<T> Members)> Fold<T, TKey>(
+        IEnumerable<T> rows, Func<T, string> name, Func<T, TKey> key)
+    {
+        var groups = new Dictionary<(string Pattern, TKey Key), Group<T>>();
+        var order = new List<(string Pattern, Group<T> Group)>();
+        // Patterns are few and names may be a million: one string for each pattern.
+        var patterns = new HashSet<string>(StringComparer.Ordinal);
+        HashSet<string>.AlternateLookup<ReadOnlySpan<char>> known = patterns.GetAlternateLookup<ReadOnlySpan<char>>();
+        char[] buffer = [];
+        foreach (T row in rows)
+        {
+            string text = name(row);
+            if (buffer.Length < text.Length) buffer = new char[text.Length];
+            ReadOnlySpan<char> span = Pattern(text, buffer);
+            if (!known.TryGetValue(span, out string? pattern)) patterns.Add(pattern = span.ToString());
+            if (!groups.TryGetValue((pattern, key(row)), out Group<T>? group))
+            {
+                groups[(pattern, key(row))] = group = new Group<T>([], [.. pattern.Where(static c => c == Placeholder).Select(static _ => new HashSet<int>())]);
+                order.Add((pattern, group));
+            }
+
+            group.Members.Add(row);
+            int place = 0;
+            foreach (Range part in text.AsSpan().Split('.'))
+            {
+                if (IsIndex(text.AsSpan(part))) group.Numbers[place++].Add(int.Parse(text.AsSpan(part), CultureInfo.InvariantCulture));
+            }
+        }
+
+        return [.. order.Select(entry => (Display(entry.Pattern, entry.Group.Numbers), (IReadOnlyList<T>)entry.Group.Members))];
+    }
+
+    private sealed record Group<T>(List<T> Members, IReadOnlyList<HashSet<int>> Numbers);
 
     /// <summary>The name with every all-digit component replaced by a placeholder no component can contain.</summary>
-    private static string Pattern(string name) =>
-        string.Join('.', name.Split('.').Select(part => IsIndex(part) ? "\0" : part));
+    private static ReadOnlySpan<char> Pattern(string name, Span<char> buffer)
+    {
+        int length = 0;
+        foreach (Range part in name.AsSpan().Split('.'))
+        {
+            ReadOnlySpan<char> text = name.AsSpan(part);
+            if (part.Start.Value > 0) buffer[length++] = '.';
+            if (IsIndex(text))
+            {
+                buffer[length++] = Placeholder;
+                continue;
+            }
 
-    private static bool IsIndex(string part) => part.Length is > 0 and < 10 && part.All(char.IsAsciiDigit);
+            text.CopyTo(buffer[length..]);
+            length += text.Length;
+        }
 
-    private static string Display(string pattern, IReadOnlyList<string> names)
+        return buffer[..length];
+    }
+
+    private static bool IsIndex(ReadOnlySpan<char> part) => part.Length is > 0 and < 10 && !part.ContainsAnyExceptInRange('0', '9');
+
+    private static string Display(string pattern, IReadOnlyList<HashSet<int>> numbers)
     {
         string[] parts = pattern.Split('.');
-        var split = names.Select(name => name.Split('.')).ToList();
+        int place = 0;
         for (int i = 0; i < parts.Length; i++)
         {
-            if (parts[i] == "\0") parts[i] = Ranges(split.Select(components => int.Parse(components[i], CultureInfo.InvariantCulture)));
+            if (parts[i] is [Placeholder]) parts[i] = Ranges(numbers[place++]);
         }
 
         return string.Join('.', parts);

@@ -5,6 +5,8 @@ using Bnb.Engine.Policy.Names;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
+using Bnb.Quant.Backends;
+using Bnb.Quant.Gemm;
 using Bnb.Quant.Numerics;
 using Bnb.Quant.ScaledCodes;
 
@@ -15,15 +17,26 @@ internal sealed record ActivationMatrix(int Tokens, int Columns, ElementType Typ
 {
     private readonly Lock _lock = new();
     private QuantizedActivations? _int8;
+    private ProductInputs? _inputs;
 
-    /// <summary>|X|, for error bounds.</summary>
-    public float[] Magnitudes { get; } = Array.ConvertAll(Values, Math.Abs);
+    /// <summary>X and |X| as FP32 multiplies them; made once, the path being that of the run.</summary>
+    public ProductInputs Inputs(KernelPath path)
+    {
+        lock (_lock) return _inputs ??= ProductInputs.Of(Tokens, Columns, Values, path);
+    }
 
     /// <summary>As LLM.int8() multiplies them; made once, the threshold being that of the run.</summary>
     public QuantizedActivations Int8(float threshold)
     {
         lock (_lock) return _int8 ??= new QuantizedActivations(this, Columns, threshold);
     }
+}
+
+/// <summary>Activations and their magnitudes, which error bounds need, rearranged for the products of every panel.</summary>
+internal sealed record ProductInputs(SgemmInput Values, SgemmInput Magnitudes)
+{
+    public static ProductInputs Of(int tokens, int columns, float[] values, KernelPath path) => new(
+        new SgemmInput(tokens, columns, values, path), new SgemmInput(tokens, columns, Array.ConvertAll(values, Math.Abs), path));
 }
 
 /// <summary>

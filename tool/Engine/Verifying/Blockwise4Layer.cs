@@ -190,20 +190,21 @@ internal sealed class Blockwise4Layer(LayerPlan layer, BnbWeight weight, LayerCo
         PanelResult result, ReadOnlySpan<byte> codes, int phase, ReadOnlySpan<float> source, ReadOnlySpan<float> decoded,
         ReadOnlySpan<float> absmax, int blocksize)
     {
-        int block = -1;
-        float scale = 0;
-        for (int i = 0; i < source.Length; i++)
+        var histogram = new ErrorHistogram(stackalloc int[ErrorHistogram.Size]);
+        for (int i = 0; i < source.Length;)
         {
-            int at = phase + i;
-            if (at / blocksize != block)
-            {
-                block = at / blocksize;
-                scale = BinsPer(absmax[block]);
-            }
-
-            result.CodeUse[(codes[at >> 1] >> ((at & 1) == 0 ? 4 : 0)) & 15]++;
-            CountError(result, decoded[i] - source[i], scale);
+            int block = (phase + i) / blocksize, end = Math.Min(source.Length, ((block + 1) * blocksize) - phase);
+            histogram.CountErrors(source[i..end], decoded[i..end], BinsPer(absmax[block]));
+            i = end;
         }
+
+        // The first and the last code may share their bytes with neighbours.
+        int last = phase + source.Length;
+        if ((phase & 1) == 1 && source.Length > 0) result.CodeUse[codes[phase >> 1] & 15]++;
+        if ((last & 1) == 1 && last > phase + (phase & 1)) result.CodeUse[codes[last >> 1] >> 4]++;
+        int firstByte = (phase + 1) >> 1;
+        if (last >> 1 > firstByte) histogram.CountBytes(codes[firstByte..(last >> 1)]);
+        histogram.AddNibblesTo(result);
     }
 
     private static long RoundUp(long value, long unit) => (value + unit - 1) / unit * unit;

@@ -67,16 +67,16 @@ internal sealed class Int4Layer(LayerPlan layer, Int4Weight weight, LayerContext
         int groups = source.Length / _groupSize;
         var scales = new float[groups];
         Widen.ToSingle(_scaleType, Scales(groups, buffers.Found), scales);
-        for (int group = 0, i = 0; group < groups; group++)
+        var histogram = new ErrorHistogram(stackalloc int[ErrorHistogram.Size]);
+        for (int group = 0; group < groups; group++)
         {
+            Range values = (group * _groupSize)..((group + 1) * _groupSize);
             // Half of the codes' range, which is absmax where groups are symmetric.
-            float bins = BinsPer(scales[group] * 7.5f);
-            for (int end = i + _groupSize; i < end; i++)
-            {
-                result.CodeUse[(buffers.Found.Codes[i >> 1] >> ((i & 1) == 0 ? 0 : 4)) & 15]++;
-                CountError(result, decoded[i] - source[i], bins);
-            }
+            histogram.CountErrors(source[values], decoded[values], BinsPer(scales[group] * 7.5f));
         }
+
+        histogram.CountBytes(buffers.Found.Codes.AsSpan(0, source.Length / 2));
+        histogram.AddNibblesTo(result);
     }
 
     private void Derive(ReadOnlySpan<byte> stored, int groups, WorkerBuffers own, long first = 0)

@@ -87,15 +87,15 @@ internal sealed class Int8Layer(LayerPlan layer, Int8Weight weight, LayerContext
         PanelResult result, int rows, ReadOnlySpan<float> source, ReadOnlySpan<float> decoded, VerifyBuffers buffers)
     {
         int columns = (int)weight.Columns;
-        for (int row = 0, i = 0; row < rows; row++)
+        var histogram = new ErrorHistogram(stackalloc int[ErrorHistogram.Size]);
+        for (int row = 0; row < rows; row++)
         {
-            float bins = BinsPer(buffers.Found.Scales[row] / Histograms.Int8Unit);
-            for (int end = i + columns; i < end; i++)
-            {
-                result.CodeUse[((sbyte)buffers.Found.Codes[i] + 128) >> 4]++;
-                CountError(result, decoded[i] - source[i], bins);
-            }
+            Range values = (row * columns)..((row + 1) * columns);
+            histogram.CountErrors(source[values], decoded[values], BinsPer(buffers.Found.Scales[row] / Histograms.Int8Unit));
         }
+
+        histogram.CountBytes(buffers.Found.Codes.AsSpan(0, rows * columns));
+        histogram.AddSixteenthsTo(result);
     }
 
     private static bool IsTie(float value, float absmax)

@@ -126,14 +126,6 @@ internal abstract class LayerRun
     /// <summary>Bins of the error histogram per unit of error; see <see cref="Histograms"/> for the unit.</summary>
     protected static float BinsPer(float unit) => unit == 0 ? 0 : (float)(Histograms.ErrorBins / (2 * Histograms.ErrorRange)) / unit;
 
-    /// <summary>Counts one error in its bin.</summary>
-    protected static void CountError(PanelResult result, float error, float binsPerError)
-    {
-        float bin = (error * binsPerError) + (Histograms.ErrorBins / 2f);
-        // A NaN goes to the last bin: the comparison keeps it out of the cast.
-        result.ErrorCounts[bin < Histograms.ErrorBins ? Math.Max(0, (int)bin) : Histograms.ErrorBins - 1]++;
-    }
-
     private void BeginOnce()
     {
         lock (_lock)

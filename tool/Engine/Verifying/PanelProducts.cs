@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
 using Bnb.Quant.Gemm;
 using Bnb.Quant.Numerics;
 using Bnb.Quant.ScaledCodes;
@@ -25,7 +27,7 @@ internal static class PanelProducts
         result.KernelBoundUse = YardstickUse(x, rows, columns, decoded, buffers.Packed, checkedRow, kernelBound);
         // Either side is within the bound of the exact product.
         Compare(
-            result, x.Tokens, rows, columns, x.Values, x.Values, x.Magnitudes, source, decoded,
+            result, x.Tokens, rows, x.Inputs(context.Path).Values, x.Inputs(context.Path), source, decoded,
             magnitude => kernelBound(columns, magnitude) + GemmBounds.ForFp32(columns, magnitude), buffers, context);
     }
 
@@ -51,7 +53,7 @@ internal static class PanelProducts
 
         int outlierCount = outliers.Length;
         Compare(
-            result, x.Tokens, rows, columns, x.Values, quantized.Values, quantized.Magnitudes, source, decoded,
+            result, x.Tokens, rows, x.Inputs(context.Path).Values, quantized.Inputs(context.Path), source, decoded,
             magnitude => BoundOfInt8(outlierCount, columns, magnitude), buffers, context);
     }
 
@@ -62,17 +64,17 @@ internal static class PanelProducts
         + (6.001 * GemmBounds.UnitRoundoff(ElementType.F32) * magnitude);
 
     private static void Compare(
-        PanelResult result, int tokens, int rows, int columns, ReadOnlySpan<float> x, ReadOnlySpan<float> multiplied, ReadOnlySpan<float> absolute,
+        PanelResult result, int tokens, int rows, SgemmInput x, ProductInputs multiplied,
         ReadOnlySpan<float> source, Span<float> decoded, Func<double, double> bound, VerifyBuffers buffers, LayerContext context)
     {
         int products = tokens * rows;
         Span<float> original = buffers.Original.AsSpan(0, products), dense = buffers.Dense.AsSpan(0, products);
         Span<float> kernel = buffers.Packed.AsSpan(0, products), magnitudes = buffers.Magnitudes.AsSpan(0, products);
         Span<float> rounded = buffers.Rounded.AsSpan(0, products);
-        Sgemm.Run(tokens, rows, columns, x, source, original, threads: 1, context.Path);
-        Sgemm.Run(tokens, rows, columns, multiplied, decoded, dense, threads: 1, context.Path);
-        for (int i = 0; i < decoded.Length; i++) decoded[i] = Math.Abs(decoded[i]);
-        Sgemm.Run(tokens, rows, columns, absolute, decoded, magnitudes, threads: 1, context.Path);
+        Sgemm.Run(x, rows, source, original, threads: 1);
+        Sgemm.Run(multiplied.Values, rows, decoded, dense, threads: 1);
+        Absolute(decoded);
+        Sgemm.Run(multiplied.Magnitudes, rows, decoded, magnitudes, threads: 1);
 
         double use = result.KernelBoundUse;
         for (int i = 0; i < products; i++)
@@ -90,6 +92,13 @@ internal static class PanelProducts
         RoundTo(context.ComputeType, rounded, buffers.Source.Raw);
         result.Total.Add(original, rounded);
         result.Kernel.Add(dense, rounded);
+    }
+
+    private static void Absolute(Span<float> values)
+    {
+        Span<Vector<float>> vectors = MemoryMarshal.Cast<float, Vector<float>>(values);
+        for (int i = 0; i < vectors.Length; i++) vectors[i] = Vector.Abs(vectors[i]);
+        for (int i = vectors.Length * Vector<float>.Count; i < values.Length; i++) values[i] = Math.Abs(values[i]);
     }
 
     /// <summary>

@@ -8,6 +8,10 @@ namespace Bnb.Engine.Verifying;
 /// <summary>X as LLM.int8() multiplies it, and what that makes of its values.</summary>
 internal sealed class QuantizedActivations
 {
+    private readonly Lock _lock = new();
+    private readonly int _tokens, _columns;
+    private ProductInputs? _inputs;
+
     public QuantizedActivations(ActivationMatrix x, int columns, float threshold)
     {
         Codes = Int8Activations.Prepare(x.Tokens, columns, x.Type, x.Stored, threshold);
@@ -22,7 +26,8 @@ internal sealed class QuantizedActivations
             error.Add(x.Values.AsSpan(row * columns, columns), values);
         }
 
-        Magnitudes = Array.ConvertAll(Values, Math.Abs);
+        _tokens = x.Tokens;
+        _columns = columns;
         RelativeError = error.RelativeRmse;
     }
 
@@ -31,9 +36,12 @@ internal sealed class QuantizedActivations
     /// <summary>[tokens, columns]: code * scale / 127, and outliers as they are.</summary>
     public float[] Values { get; }
 
-    /// <summary>|<see cref="Values"/>|, for error bounds.</summary>
-    public float[] Magnitudes { get; }
-
     /// <summary>Relative RMSE of <see cref="Values"/> against X: what quantizing activations adds to the product's error.</summary>
     public double RelativeError { get; }
+
+    /// <summary><see cref="Values"/> as FP32 multiplies them.</summary>
+    public ProductInputs Inputs(KernelPath path)
+    {
+        lock (_lock) return _inputs ??= ProductInputs.Of(_tokens, _columns, Values, path);
+    }
 }

@@ -54,7 +54,7 @@ internal sealed class RederivedLayer(LayerPlan layer, LayerContext context) : Ro
         ActivationMatrix x = Context.Activations!.For(Layer.Weight.Name, columns);
         // What a loader does with a type that it has no kernel for: decode to the compute dtype, multiply densely.
         PanelProducts.RoundTo(Context.ComputeType, decoded, buffers.Source.Raw);
-        Sgemm.Run(x.Tokens, rows, columns, x.Values, decoded, buffers.Packed.AsSpan(0, x.Tokens * rows), threads: 1, Context.Path);
+        Sgemm.Run(x.Inputs(Context.Path).Values, rows, decoded, buffers.Packed.AsSpan(0, x.Tokens * rows), threads: 1);
         PanelProducts.Measure(result, x, rows, columns, source, decoded, checkedRow, GemmBounds.ForFp32, buffers, Context);
     }
 
@@ -63,8 +63,9 @@ internal sealed class RederivedLayer(LayerPlan layer, LayerContext context) : Ro
     {
         float largest = 0;
         foreach (float value in source) largest = Math.Max(largest, Math.Abs(value));
-        float bins = BinsPer(largest);
-        for (int i = 0; i < source.Length; i++) CountError(result, decoded[i] - source[i], bins);
+        var histogram = new ErrorHistogram(stackalloc int[ErrorHistogram.Size]);
+        histogram.CountErrors(source, decoded, BinsPer(largest));
+        histogram.AddErrorsTo(result);
     }
 
     private byte[] Rederive(out ShardPlan shard)

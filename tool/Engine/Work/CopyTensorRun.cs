@@ -14,7 +14,7 @@ internal sealed class CopyTensorRun(TensorPlan plan, ShardRun shard, PipelineCon
         Span<byte> bytes = buffers.Raw.AsSpan(0, length);
         Context.Source.ReadBytes(Plan.Source, offset, bytes);
         if (FloatTypes.Of(Plan.Source.DType) is { } type && NonFinite.Any(type, bytes)) CopiedNonFinite = true;
-        Shard.Write(Plan, OutputRole.Copied, offset, bytes);
+        Write(OutputRole.Copied, offset, bytes);
         Context.Progress.Add(length);
     }
 }

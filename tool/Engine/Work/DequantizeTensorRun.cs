@@ -34,7 +34,7 @@ internal sealed class DequantizeTensorRun(
         Span<byte> values = buffers.Raw.AsSpan(0, count * size);
         _decoder.Decode(first, count, packed.Type, values, buffers);
         if (packed.TransposedMatrices > 0) Scatter(first, values, size, buffers);
-        else Shard.Write(Plan, OutputRole.Dense, first * size, values);
+        else Write(OutputRole.Dense, first * size, values);
 
         Context.Progress.Add((long)(Plan.SourceBytes * ((double)count / packed.Weight.ValueCount)));
     }
@@ -48,7 +48,7 @@ internal sealed class DequantizeTensorRun(
             long matrix = (first + done) / matrixValues, at = (first + done) % matrixValues;
             int count = (int)Math.Min((values.Length / size) - done, matrixValues - at);
             Conv1D.Scatter(
-                (offset, bytes) => Shard.Write(Plan, OutputRole.Dense, (matrix * matrixValues * size) + offset, bytes),
+                (offset, bytes) => Write(OutputRole.Dense, (matrix * matrixValues * size) + offset, bytes),
                 buffers.Gathered, rows, columns, size, at, values.Slice((int)done * size, count * size));
             done += count;
         }

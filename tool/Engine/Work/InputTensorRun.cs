@@ -14,7 +14,7 @@ internal sealed class InputTensorRun(TensorPlan plan, WeightInput input, ShardRu
         int count = (int)Math.Min(Context.Budget.ChunkValues, all - first);
         ReadOnlySpan<byte> values = Context.Source.ReaderOf(input).Read(first, count, buffers);
         if (FloatTypes.Of(input.DType) is { } type && NonFinite.Any(type, values)) CopiedNonFinite = true;
-        Shard.Write(Plan, OutputRole.Dense, first * (input.DType.BitSize() / 8), values);
+        Write(OutputRole.Dense, first * (input.DType.BitSize() / 8), values);
         Context.Progress.Add((long)(Plan.SourceBytes * ((double)count / Math.Max(1, all))));
     }
 }

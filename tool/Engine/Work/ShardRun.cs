@@ -6,35 +6,30 @@ namespace Bnb.Engine.Work;
 internal sealed class ShardRun
 {
     private readonly Func<ShardPlan, int, IShardSink> _openSink;
-    // Plans are told apart by identity: hashing their contents for every chunk would cost more than it says.
-    private readonly Dictionary<TensorPlan, long[]> _offsets = new(ReferenceEqualityComparer.Instance);
-    private readonly Dictionary<TensorPlan, byte[]> _states = new(ReferenceEqualityComparer.Instance);
     private readonly Lock _lock = new();
-    private IShardSink? _sink;
+    private Work? _work;
     private int _tensorsLeft;
 
     public ShardRun(ShardPlan plan, int index, Func<ShardPlan, int, IShardSink> openSink)
     {
         (Plan, Index, _openSink) = (plan, index, openSink);
         _tensorsLeft = plan.Tensors.Count;
-        foreach (TensorPlan tensor in plan.Tensors) _offsets[tensor] = new long[Enum.GetValues<OutputRole>().Length];
-        foreach (OutputTensor output in plan.Outputs) _offsets[output.Plan][(int)output.Role] = output.Info.Begin;
     }
 
     public ShardPlan Plan { get; }
 
     public int Index { get; }
 
-    /// <summary>Writes <paramref name="bytes"/> at an offset within one part of one tensor.</summary>
-    public void Write(TensorPlan tensor, OutputRole role, long offset, ReadOnlySpan<byte> bytes)
-    {
-        if (bytes.IsEmpty) return;
-        Sink().Write(_offsets[tensor][(int)role] + offset, bytes);
-    }
+    /// <summary>The first byte of one part of one tensor in the data section.</summary>
+    public long OffsetOf(TensorPlan tensor, OutputRole role) => Begun().Offsets[tensor][(int)role];
+
+    /// <summary>Writes at an offset of the data section.</summary>
+    public void WriteAt(long dataOffset, ReadOnlySpan<byte> bytes) => Begun().Sink.Write(dataOffset, bytes);
 
     public void SetState(TensorPlan tensor, byte[] state)
     {
-        lock (_lock) _states[tensor] = state;
+        Work work = Begun();
+        lock (_lock) work.States[tensor] = state;
     }
 
     /// <summary>Counts one finished tensor; true when it was the shard's last.</summary>
@@ -42,18 +37,46 @@ internal sealed class ShardRun
 
     public ShardResult Complete()
     {
-        IShardSink sink = Sink();
-        ShardResult result = sink.Complete(
-            [.. Plan.Outputs.Where(output => output.Role == OutputRole.QuantState).Select(output => _states[output.Plan])]);
-        sink.Dispose();
+        Work work = Begun();
+        ShardResult result = work.Sink.Complete(
+            [.. Plan.Outputs.Places().Where(output => output.Part.Role == OutputRole.QuantState).Select(output => work.States[output.Plan])]);
+        Abandon();
         return result;
     }
 
-    public void Abandon() => _sink?.Dispose();
-
-    private IShardSink Sink()
+    /// <summary>Forgets what was only needed to write.</summary>
+    public void Abandon()
     {
-        if (Volatile.Read(ref _sink) is { } open) return open;
-        lock (_lock) return _sink ??= _openSink(Plan, Index);
+        _work?.Sink.Dispose();
+        _work = null;
+    }
+
+    private Work Begun()
+    {
+        if (Volatile.Read(ref _work) is { } begun) return begun;
+        lock (_lock) return _work ??= new Work(Plan, _openSink(Plan, Index));
+    }
+
+    /// <summary>What there is of a shard only while it is written.</summary>
+    private sealed class Work
+    {
+        private static readonly int Roles = Enum.GetValues<OutputRole>().Length;
+
+        public Work(ShardPlan plan, IShardSink sink)
+        {
+            Sink = sink;
+            foreach ((TensorPlan tensor, OutputPart part, long begin) in plan.Outputs.Places())
+            {
+                if (!Offsets.TryGetValue(tensor, out long[]? offsets)) Offsets[tensor] = offsets = new long[Roles];
+                offsets[(int)part.Role] = begin;
+            }
+        }
+
+        public IShardSink Sink { get; }
+
+        // Plans are told apart by identity: hashing their contents for every chunk would cost more than it says.
+        public Dictionary<TensorPlan, long[]> Offsets { get; } = new(ReferenceEqualityComparer.Instance);
+
+        public Dictionary<TensorPlan, byte[]> States { get; } = new(ReferenceEqualityComparer.Instance);
     }
 }

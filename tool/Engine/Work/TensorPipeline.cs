@@ -17,7 +17,8 @@ internal sealed class TensorPipeline : IDisposable
     private readonly IReadOnlyList<ShardRun> _shards;
     private readonly ShardResult[] _results;
     private readonly WorkQueue<(TensorRun Tensor, long Chunk)> _work;
-    private readonly ConcurrentBag<TensorRun> _running = [];
+    // Begun and not finished. A finished one is let go of: there may be a million.
+    private readonly HashSet<TensorRun> _running = [];
     private readonly ConcurrentBag<string> _copiedNonFinite = [];
     // Bounded, because each waiting shard holds a descriptor: with thousands of small ones fsync is slower than the workers.
     private readonly BlockingCollection<ShardRun> _finished = new(MostWaiting);
@@ -78,6 +79,7 @@ internal sealed class TensorPipeline : IDisposable
             TensorRun tensor = item.Tensor;
             if (!tensor.Process(item.Chunk, buffers)) continue;
             tensor.Finish(buffers);
+            lock (_running) _running.Remove(tensor);
             if (tensor.CopiedNonFinite) _copiedNonFinite.Add(tensor.Plan.Name);
             if (tensor.Shard.TensorFinished()) _finished.Add(tensor.Shard, _team.Stop);
         }
@@ -90,7 +92,7 @@ internal sealed class TensorPipeline : IDisposable
             foreach (TensorPlan plan in shard.Plan.Tensors)
             {
                 TensorRun tensor = _newRun(plan, shard, _context);
-                _running.Add(tensor);
+                lock (_running) _running.Add(tensor);
                 for (long chunk = 0; chunk < tensor.ChunkCount; chunk++) yield return (tensor, chunk);
             }
         }

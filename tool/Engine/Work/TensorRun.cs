@@ -12,6 +12,7 @@ internal abstract class TensorRun : IDisposable
     private readonly Lock _lock = new();
     private long _chunksLeft;
     private bool _begun;
+    private JoinedWrites? _joined;
 
     protected TensorRun(TensorPlan plan, ShardRun shard, PipelineContext context, long units, int unitsPerChunk)
     {
@@ -37,6 +38,8 @@ internal abstract class TensorRun : IDisposable
     /// <summary>Processes chunk <paramref name="chunk"/>; true when it was the last one to be finished.</summary>
     public bool Process(long chunk, WorkerBuffers buffers)
     {
+        // One worker does all of it, from the first write to the last.
+        if (ChunkCount == 1) _joined = buffers.Joined;
         BeginOnce();
         ProcessChunk(chunk, buffers);
         return Interlocked.Decrement(ref _chunksLeft) == 0;
@@ -46,6 +49,8 @@ internal abstract class TensorRun : IDisposable
     public void Finish(WorkerBuffers buffers)
     {
         FinishTensor(buffers);
+        _joined?.Flush();
+        _joined = null;
         Dispose();
         foreach (CheckpointFile file in Plan.SourceFiles) Context.Source.Release(file);
     }
@@ -62,6 +67,15 @@ internal abstract class TensorRun : IDisposable
     /// <summary>What must exist before any chunk.</summary>
     protected virtual void Begin()
     {
+    }
+
+    /// <summary>Writes at an offset within one part of the tensor's output.</summary>
+    protected void Write(OutputRole role, long offset, ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.IsEmpty) return;
+        long at = Shard.OffsetOf(Plan, role) + offset;
+        if (_joined is { } joined) joined.Write(Shard, at, bytes);
+        else Shard.WriteAt(at, bytes);
     }
 
     protected abstract void ProcessChunk(long chunk, WorkerBuffers buffers);

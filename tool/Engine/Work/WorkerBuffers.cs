@@ -5,6 +5,8 @@ namespace Bnb.Engine.Work;
 /// <summary>One worker's buffers, allocated once and pinned so that nothing moves them during I/O.</summary>
 internal sealed class WorkerBuffers(int rawBytes, int gatheredBytes, int codeBytes, int scales)
 {
+    private JoinedWrites? _joined;
+
     public WorkerBuffers(MemoryBudget budget)
         : this(
             budget.RawBytes,
@@ -17,6 +19,9 @@ internal sealed class WorkerBuffers(int rawBytes, int gatheredBytes, int codeByt
 
     /// <summary>Buffers of their own for the forms that a source is decoded from; null when nothing is.</summary>
     public WorkerBuffers? Input { get; init; }
+
+    /// <summary>Where short writes wait for each other; a few kilobytes, which no ceiling counts.</summary>
+    public JoinedWrites Joined => _joined ??= new JoinedWrites();
 
     /// <summary>Bytes as read from the source.</summary>
     public byte[] Raw { get; } = GC.AllocateUninitializedArray<byte>(rawBytes, pinned: true);

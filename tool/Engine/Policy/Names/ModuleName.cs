@@ -1,6 +1,6 @@
 namespace Bnb.Engine.Policy.Names;
 
-/// <summary>A dotted module path, split once. Components may be empty: names come from untrusted files.</summary>
+/// <summary>A dotted module path, split when somebody asks for its components. Components may be empty: names come from untrusted files.</summary>
 internal sealed class ModuleName
 {
     /// <summary>
@@ -11,30 +11,33 @@ internal sealed class ModuleName
     private const int MostComponents = 64;
     private const string WeightSuffix = ".weight";
 
-    /// <summary>Splits <paramref name="path"/>.</summary>
-    public ModuleName(string path)
-    {
-        Path = path;
-        Components = path.Split('.');
-    }
+    private string[]? _components;
+    private string? _leaf;
+
+    /// <summary>Takes a path.</summary>
+    public ModuleName(string path) => Path = path;
 
     /// <summary>Full dotted path.</summary>
     public string Path { get; }
 
     /// <summary>Path split at the dots; never empty.</summary>
-    public IReadOnlyList<string> Components { get; }
+    public IReadOnlyList<string> Components => _components ??= Path.Split('.');
 
     /// <summary>Last component.</summary>
-    public string Leaf => Components[^1];
+    public string Leaf => _leaf ??= Path[(Path.LastIndexOf('.') + 1)..];
 
     /// <summary>Path without the leaf and its dot; empty for a top-level module.</summary>
-    public string Parent => Path.Length == Leaf.Length ? "" : Path[..(Path.Length - Leaf.Length - 1)];
+    public string Parent => Path[..Math.Max(0, Path.LastIndexOf('.'))];
 
     /// <summary>Position of <paramref name="component"/> or -1.</summary>
     public int IndexOf(string component)
     {
-        for (int i = 0; i < Components.Count; i++)
-            if (Components[i] == component) return i;
+        int index = 0;
+        foreach (Range part in Path.AsSpan().Split('.'))
+        {
+            if (Path.AsSpan(part).SequenceEqual(component)) return index;
+            index++;
+        }
 
         return -1;
     }
