@@ -123,7 +123,7 @@ internal static class QualityReport
 
     private static string Bits(double bits) => bits.ToString("0.000", CultureInfo.InvariantCulture);
 
-    private static double Normal(Random random) => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
+    internal static double Normal(Random random) => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
 
     private static double Laplace(Random random)
     {

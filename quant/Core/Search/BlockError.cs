@@ -14,21 +14,23 @@ internal static class BlockError
     public static double Of(ReadOnlySpan<float> x, ReadOnlySpan<float> weights, ReadOnlySpan<float> values, float scale)
     {
         Vector256<double> factor = Vector256.Create((double)scale), low = default, high = default;
-        for (int i = 0; i < x.Length; i += 8)
+        ref float x0 = ref MemoryMarshal.GetReference(x), v0 = ref MemoryMarshal.GetReference(values[..x.Length]);
+        ref float w0 = ref MemoryMarshal.GetReference(weights);
+        for (nuint i = 0; i < (nuint)x.Length; i += 8)
         {
-            (Vector256<double> x0, Vector256<double> x1) = Load(x, i);
-            (Vector256<double> v0, Vector256<double> v1) = Load(values, i);
-            Vector256<double> rest0 = x0 - (factor * v0), rest1 = x1 - (factor * v1);
-            Vector256<double> square0 = rest0 * rest0, square1 = rest1 * rest1;
-            if (!weights.IsEmpty)
+            (Vector256<double> xLow, Vector256<double> xHigh) = Vector256.Widen(Vector256.LoadUnsafe(ref x0, i));
+            (Vector256<double> vLow, Vector256<double> vHigh) = Vector256.Widen(Vector256.LoadUnsafe(ref v0, i));
+            Vector256<double> restLow = xLow - (factor * vLow), restHigh = xHigh - (factor * vHigh);
+            Vector256<double> squareLow = restLow * restLow, squareHigh = restHigh * restHigh;
+            if (weights.Length != 0)
             {
-                (Vector256<double> w0, Vector256<double> w1) = Load(weights, i);
-                square0 *= w0;
-                square1 *= w1;
+                (Vector256<double> wLow, Vector256<double> wHigh) = Vector256.Widen(Vector256.LoadUnsafe(ref w0, i));
+                squareLow *= wLow;
+                squareHigh *= wHigh;
             }
 
-            low += square0;
-            high += square1;
+            low += squareLow;
+            high += squareHigh;
         }
 
         return Sum(low, high);
@@ -39,29 +41,33 @@ internal static class BlockError
     public static double LeastSquares(ReadOnlySpan<float> x, ReadOnlySpan<float> weights, ReadOnlySpan<float> values)
     {
         Vector256<double> productLow = default, productHigh = default, squareLow = default, squareHigh = default;
-        for (int i = 0; i < x.Length; i += 8)
+        ref float x0 = ref MemoryMarshal.GetReference(x), v0 = ref MemoryMarshal.GetReference(values[..x.Length]);
+        ref float w0 = ref MemoryMarshal.GetReference(weights);
+        for (nuint i = 0; i < (nuint)x.Length; i += 8)
         {
-            (Vector256<double> x0, Vector256<double> x1) = Load(x, i);
-            (Vector256<double> v0, Vector256<double> v1) = Load(values, i);
-            Vector256<double> left0 = v0, left1 = v1;
-            if (!weights.IsEmpty)
+            (Vector256<double> xLow, Vector256<double> xHigh) = Vector256.Widen(Vector256.LoadUnsafe(ref x0, i));
+            (Vector256<double> vLow, Vector256<double> vHigh) = Vector256.Widen(Vector256.LoadUnsafe(ref v0, i));
+            Vector256<double> leftLow = vLow, leftHigh = vHigh;
+            if (weights.Length != 0)
             {
-                (Vector256<double> w0, Vector256<double> w1) = Load(weights, i);
-                left0 *= w0;
-                left1 *= w1;
+                (Vector256<double> wLow, Vector256<double> wHigh) = Vector256.Widen(Vector256.LoadUnsafe(ref w0, i));
+                leftLow *= wLow;
+                leftHigh *= wHigh;
             }
 
-            productLow += left0 * x0;
-            productHigh += left1 * x1;
-            squareLow += left0 * v0;
-            squareHigh += left1 * v1;
+            productLow += leftLow * xLow;
+            productHigh += leftHigh * xHigh;
+            squareLow += leftLow * vLow;
+            squareHigh += leftHigh * vHigh;
         }
 
         return Sum(productLow, productHigh) / Sum(squareLow, squareHigh);
     }
 
-    private static (Vector256<double> Low, Vector256<double> High) Load(ReadOnlySpan<float> source, int index) =>
-        Vector256.Widen(Vector256.LoadUnsafe(ref MemoryMarshal.GetReference(source.Slice(index, 8))));
+    /// <summary>Whether a least-squares scale can take the place of the scale whose values gave it: a normal number of the same
+    /// sign, and not larger than is searched.</summary>
+    public static bool IsScale(in ScaleChoice choice, float refined, float largest) =>
+        float.IsNormal(refined) && float.IsNegative(refined) == choice.Negative && MathF.Abs(refined) <= largest;
 
     private static double Sum(Vector256<double> low, Vector256<double> high)
     {

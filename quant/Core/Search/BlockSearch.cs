@@ -1,10 +1,11 @@
-using System.Runtime.CompilerServices;
+using System.Numerics;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace Bnb.Quant.Search;
 
 /// <summary>
-/// The scale of one block with the least error, by branch and bound. Equal to <see cref="BlockSearchReference{TTable, TSet}"/>,
+/// The best scale of one block, by branch and bound. Equal to <see cref="BlockSearchReference{TTable, TSet}"/>,
 /// the definition, to the bit: float32 sums only decide what need not be looked at, with a margin above their rounding; what
 /// is left is compared by <see cref="BlockError"/>, as the definition does.
 /// </summary>
@@ -13,23 +14,33 @@ namespace Bnb.Quant.Search;
 /// weight * value^2; choosing the nearest values takes the least of all such parabolas. B never grows with |s|. So between
 /// scales a and b, error(s) - B(a) s^2 is the least of concave functions, hence concave, and lies above its chord: with
 /// D = B(a) (b - a)^2, the error between a and b is at least the minimum of the parabola through both ends with second
-/// derivative 2B(a).
+/// derivative 2B(a). Many scales are tried at once, so the search goes by rounds: all intervals that are still open are cut
+/// into as many parts as there are lanes for.
 /// </remarks>
 internal sealed class BlockSearch<TTable, TKernel, TSet>(TSet set)
     where TTable : struct, ISearchTable
     where TKernel : struct, ISearchKernel
     where TSet : IScaleSet
 {
+    private const int Batch = ISearchKernel.Batch;
+
     // What float32 sums can be off, relative to themselves: 2^-12 for rounding y, values and bounds where the error is at least
-    // 2^-16 of the sum of squares, and 2^-26 per value for adding up; and 2^-28 per value of absmax^2 for smaller errors.
+    // 2^-16 of the sum of squares, and 2^-23 for each addition in a row, of two errors that are compared; and 2^-28 per value of
+    // absmax^2 for smaller errors.
     private const float Margin = 0.00024414062f;
-    private const float MarginPerValue = 1.4901161e-8f;
+    private const float MarginPerSum = 1.1920929e-7f;
     private const float Least = 3.7252903e-9f;
 
-    private Interval[] _open = new Interval[128];
-    private Interval[] _leaves = new Interval[32];
+    private readonly Interval[] _taken = new Interval[Batch];
+    private readonly int[] _cuts = new int[Batch];
+    private int[] _indices = new int[128];
+    private float[] _scales = new float[128];
+    private float[] _errors = new float[128];
+    private float[] _squares = new float[128];
+    private Interval[] _open = new Interval[64];
+    private int _queued;
+    private int _tried;
     private int _openCount;
-    private int _leafCount;
     private float[] _values = [];
     private float[] _again = [];
     private float _absmax;
@@ -37,14 +48,11 @@ internal sealed class BlockSearch<TTable, TKernel, TSet>(TSet set)
     private float _best;
     private float _slack;
     private float _floor;
-    private float _lowest;
-    private float _highest;
 
-    /// <summary>The best scale of the set. Exact.</summary>
+    /// <summary>The best scale. Exact.</summary>
     /// <param name="x">The block, padded with zeros to a multiple of 16. Finite.</param>
     /// <param name="weights">As long, from 2^-20 to 1; empty for 1 everywhere.</param>
     /// <param name="absmax">Its largest magnitude, from 2^-100 to 2^100.</param>
-    /// <returns><see cref="ScaleChoice.None"/> when rounding leaves no choice of codes its own scale.</returns>
     public ScaleChoice Find(ReadOnlySpan<float> x, ReadOnlySpan<float> weights, float absmax)
     {
         if (_values.Length < x.Length)
@@ -56,231 +64,241 @@ internal sealed class BlockSearch<TTable, TKernel, TSet>(TSet set)
         _absmax = absmax;
         _inverse = 1f / absmax;
         _best = float.PositiveInfinity;
-        _slack = 1f + Margin + (x.Length * MarginPerValue);
+        _slack = 1f + Margin + ((Math.Min(x.Length, ISearchKernel.Run) + (x.Length / ISearchKernel.Run)) * MarginPerSum);
         _floor = x.Length * Least;
-        _lowest = 0f;
-        _highest = float.PositiveInfinity;
-        _openCount = _leafCount = 0;
-        Scan(x, weights, negative: false);
-        if (!TTable.Mirrored) Scan(x, weights, negative: true);
-
-        // The most promising one is taken first, so that the others meet a good bound.
-        MoveBestToTop();
-        while (_openCount > 0)
+        _queued = _tried = _openCount = 0;
+        QueueStart(negative: false);
+        if (!TTable.Mirrored) QueueStart(negative: true);
+        int outer = TTable.Start.Length - 1, count = _queued;
+        Evaluate(x, weights);
+        for (int start = 0; start < count; start += outer + 1)
         {
-            Interval interval = _open[--_openCount];
-            if (interval.Bound < Limit) Split(interval, x, weights);
+            Open(start, start + 1, start + outer, start + outer);
         }
 
+        Spread(0, outer, x, weights);
+        if (!TTable.Mirrored) Spread(outer + 1, count - 1, x, weights);
+        while (_openCount > 0) Split(x, weights);
         return Choose(x, weights);
     }
 
     /// <summary>What is at or above it cannot be the best.</summary>
     private float Limit => (_best * _slack) + _floor;
 
-    private void MoveBestToTop()
+    /// <summary>Some of these may be the same.</summary>
+    private void QueueStart(bool negative)
     {
-        if (_openCount == 0) return;
-        int best = 0;
-        for (int i = 1; i < _openCount; i++)
-        {
-            if (_open[i].Bound < _open[best].Bound) best = i;
-        }
-
-        (_open[best], _open[_openCount - 1]) = (_open[_openCount - 1], _open[best]);
+        foreach (float multiple in TTable.Start) Queue(set.Near(_absmax * multiple, negative), negative);
     }
 
-    private Point Evaluate(int index, bool negative, ReadOnlySpan<float> x, ReadOnlySpan<float> weights)
+    private void Queue(int index, bool negative)
     {
+        int place = _queued++;
+        // Room for a whole batch, since a batch is filled up.
+        if (place + Batch >= _indices.Length)
+        {
+            Array.Resize(ref _indices, 2 * _indices.Length);
+            Array.Resize(ref _scales, _indices.Length);
+            Array.Resize(ref _errors, _indices.Length);
+            Array.Resize(ref _squares, _indices.Length);
+        }
+
         float magnitude = set.At(index, negative);
-        float reciprocal = 1f / magnitude;
-        TKernel.Evaluate<TTable>(x, weights, negative ? -reciprocal : reciprocal, out float error, out float square);
-        // In units of absmax^2, so that no block's size can overflow.
-        float ratio = magnitude * _inverse;
-        error *= ratio * ratio;
-        if (error < _best) _best = error;
-        return new Point(index, ratio, error, square);
+        _indices[place] = index;
+        _scales[place] = negative ? -magnitude : magnitude;
     }
 
-    /// <summary>Evaluates the grid for one sign, upwards until what becomes 0 costs more than the best scale known, then
-    /// downwards until cutting off does, and opens the intervals between neighbours. Both limits hold for the other sign too.</summary>
-    private void Scan(ReadOnlySpan<float> x, ReadOnlySpan<float> weights, bool negative)
+    /// <summary>Tries what is queued.</summary>
+    private void Evaluate(ReadOnlySpan<float> x, ReadOnlySpan<float> weights)
     {
-        if (set.Count(negative) == 0) return;
-        int low = set.Floor((double)_absmax * SearchGrid<TTable>.Smallest, negative);
-        int high = Math.Max(low, set.Floor((double)_absmax * TTable.Largest, negative));
-        int start = Math.Clamp(set.Floor((double)_absmax * SearchGrid<TTable>.Up[0], negative), low, high);
-        Point first = Evaluate(start, negative, x, weights), last = first;
-        // A set with one number in range has no interval.
-        if (low == high) Open(first, first, negative);
-        if (TSet.Dense && high == start) Push(ref _leaves, ref _leafCount, new Interval(first, first, negative, first.Error));
-        for (int i = 1; last.Index < high && last.Ratio < _highest; i++)
+        int count = _queued - _tried, padded = (count + Batch - 1) / Batch * Batch;
+        if (count == 0) return;
+        _scales.AsSpan(_queued, padded - count).Fill(_scales[_tried]);
+        Span<float> errors = _errors.AsSpan(_tried, padded);
+        TKernel.Evaluate<TTable>(x, weights, _scales.AsSpan(_tried, padded), _inverse, errors, _squares.AsSpan(_tried, padded));
+        Vector128<float> least = Vector128.Create(_best);
+        foreach (Vector128<float> error in MemoryMarshal.Cast<float, Vector128<float>>(errors)) least = Vector128.MinNative(least, error);
+        least = Vector128.MinNative(least, Vector128.Shuffle(least, Vector128.Create(2, 3, 0, 1)));
+        _best = float.MinNative(least[0], least[1]);
+        _tried = _queued;
+    }
+
+    private bool IsNegative(int point) => _scales[point] < 0;
+
+    /// <summary>Goes on outwards until what becomes 0, and inwards until cutting off, costs more than the best scale known.</summary>
+    private void Spread(int inner, int outer, ReadOnlySpan<float> x, ReadOnlySpan<float> weights)
+    {
+        bool negative = IsNegative(inner);
+        while (_indices[outer] < set.Count(negative) - 1 && Lost(x, weights, MathF.Abs(_scales[outer])) < Limit)
         {
-            float multiple = SearchGrid<TTable>.Up[i];
-            int index = i + 1 == SearchGrid<TTable>.Up.Length ? high : Math.Min(high, set.Floor((double)_absmax * multiple, negative));
-            if (index <= last.Index) continue;
-            Point point = Evaluate(index, negative, x, weights);
-            Open(last, point, negative);
-            last = point;
-            if (TSet.Dense && index == high) Push(ref _leaves, ref _leafCount, new Interval(point, point, negative, point.Error));
-            if (multiple < SearchGrid<TTable>.LostFrom || point.Ratio >= _highest) continue;
-            float lost = TKernel.Lost<TTable>(x, weights, 1f / set.At(index, negative)) * point.Ratio * point.Ratio;
-            if (lost > Limit) _highest = point.Ratio;
-        }
-
-        last = first;
-        for (int i = 0; last.Index > low && last.Ratio > _lowest; i++)
-        {
-            float multiple = SearchGrid<TTable>.Down[i];
-            int index = i + 1 == SearchGrid<TTable>.Down.Length ? low : Math.Max(low, set.Floor((double)_absmax * multiple, negative));
-            if (index >= last.Index) continue;
-            Point point = Evaluate(index, negative, x, weights);
-            Open(point, last, negative);
-            last = point;
-            if (TSet.Dense && index == low) Push(ref _leaves, ref _leafCount, new Interval(point, point, negative, point.Error));
-            if (multiple > SearchGrid<TTable>.ClippedFrom || point.Ratio <= _lowest) continue;
-            float clipped = TKernel.Clipped<TTable>(x, weights, 1f / set.At(index, negative)) * point.Ratio * point.Ratio;
-            if (clipped > Limit) _lowest = point.Ratio;
-        }
-    }
-
-    /// <summary>Whether an index is the first or last that is searched for its sign.</summary>
-    private bool IsEnd(int index, bool negative)
-    {
-        int low = set.Floor((double)_absmax * SearchGrid<TTable>.Smallest, negative);
-        return index == low || index == Math.Max(low, set.Floor((double)_absmax * TTable.Largest, negative));
-    }
-
-    private void Open(in Point near, in Point far, bool negative)
-    {
-        float bound = LowerBound(near, far);
-        if (bound < Limit) Push(ref _open, ref _openCount, new Interval(near, far, negative, bound));
-    }
-
-    private static void Push(ref Interval[] stack, ref int count, in Interval interval)
-    {
-        if (count == stack.Length) Array.Resize(ref stack, 2 * count);
-        stack[count++] = interval;
-    }
-
-    /// <summary>No scale between the two has a smaller error, rounding apart.</summary>
-    private static float LowerBound(in Point near, in Point far)
-    {
-        float width = far.Ratio - near.Ratio;
-        float bow = near.Square * width * width, difference = far.Error - near.Error;
-        if (MathF.Abs(difference) >= bow) return MathF.Min(near.Error, far.Error);
-        return (0.5f * (near.Error + far.Error)) - (0.25f * bow) - (0.25f * difference * difference / bow);
-    }
-
-    private void Split(in Interval interval, ReadOnlySpan<float> x, ReadOnlySpan<float> weights)
-    {
-        Point near = interval.Near, far = interval.Far;
-        bool negative = interval.Negative;
-        if (far.Index - near.Index <= 1)
-        {
-            Push(ref _leaves, ref _leafCount, interval with { Far = near, Bound = near.Error });
-            if (far.Index > near.Index) Push(ref _leaves, ref _leafCount, interval with { Near = far, Bound = far.Error });
-            return;
-        }
-
-        if (TSet.Dense && near.Square - far.Square <= TTable.LargestStep && far.Ratio < near.Ratio * TTable.Narrow)
-        {
-            float first = 1f / set.At(near.Index, negative), second = 1f / set.At(far.Index, negative);
-            if (TKernel.AreNeighbours<TTable>(x, negative ? -first : first, negative ? -second : second))
+            int from = _queued, index = _indices[outer], high = Math.Max(First(negative), set.Floor((double)_absmax * TTable.Largest, negative));
+            float multiple = MathF.Abs(_scales[outer]) * _inverse;
+            for (int i = 0; i < Batch && index < high; i++)
             {
-                Push(ref _leaves, ref _leafCount, interval);
-                return;
+                multiple = SearchGrid<TTable>.Above(multiple);
+                index = Math.Clamp(set.Near(_absmax * multiple, negative), index + 1, high);
+                Queue(index, negative);
+            }
+
+            if (_queued == from) break;
+            Evaluate(x, weights);
+            Open(outer, from, _queued - 1, _queued - 1);
+            outer = _queued - 1;
+        }
+
+        while (MathF.Abs(_scales[inner]) * _inverse > Lowest(x, weights))
+        {
+            int from = _queued, index = _indices[inner], low = First(negative);
+            float multiple = MathF.Abs(_scales[inner]) * _inverse;
+            for (int i = 0; i < Batch && index > low; i++)
+            {
+                multiple = SearchGrid<TTable>.Below(multiple);
+                index = Math.Clamp(set.Near(_absmax * multiple, negative), low, index - 1);
+                Queue(index, negative);
+            }
+
+            if (_queued == from) break;
+            Evaluate(x, weights);
+            for (; from < _queued; from++)
+            {
+                Open(from, inner, inner, inner);
+                inner = from;
             }
         }
-
-        Point middle = Evaluate(near.Index + ((far.Index - near.Index) / 2), negative, x, weights);
-        Open(near, middle, negative);
-        Open(middle, far, negative);
     }
 
-    /// <summary>The best of what is left, by the definition's sums.</summary>
+    private int First(bool negative) => set.Floor((double)_absmax * SearchGrid<TTable>.Smallest, negative);
+
+    /// <summary>What becomes 0 under a scale stays 0 under every larger one: its share of the error, in units of absmax^2.</summary>
+    private float Lost(ReadOnlySpan<float> x, ReadOnlySpan<float> weights, float magnitude)
+    {
+        Vector<float> bound = new(magnitude * TTable.Zero), scale = new(_inverse), sum = Vector<float>.Zero;
+        ReadOnlySpan<Vector<float>> values = MemoryMarshal.Cast<float, Vector<float>>(x), factors = MemoryMarshal.Cast<float, Vector<float>>(weights);
+        for (int i = 0; i < values.Length; i++)
+        {
+            Vector<float> y = values[i] * scale, square = y * y;
+            if (!factors.IsEmpty) square *= factors[i];
+            sum += Vector.ConditionalSelect(Vector.LessThan(Vector.Abs(values[i]), bound), square, Vector<float>.Zero);
+        }
+
+        return Vector.Sum(sum);
+    }
+
+    /// <summary>A multiple of absmax below which cutting off some value costs more than the best scale known.</summary>
+    private float Lowest(ReadOnlySpan<float> x, ReadOnlySpan<float> weights)
+    {
+        const float safety = 0.9999f;
+        float root = MathF.Sqrt(Limit);
+        if (weights.IsEmpty) return (safety - root) / TTable.Top;
+        Vector<float> most = Vector<float>.Zero, scale = new(_inverse), limit = new(root);
+        for (int i = 0; i < x.Length; i += Vector<float>.Count)
+        {
+            // Where the weight is 0, padding, the difference is no number or negative.
+            Vector<float> rest = (Vector.Abs(new Vector<float>(x[i..])) * scale) - (limit / Vector.SquareRoot(new Vector<float>(weights[i..])));
+            most = Vector.ConditionalSelect(Vector.GreaterThan(rest, most), rest, most);
+        }
+
+        float largest = 0f;
+        for (int lane = 0; lane < Vector<float>.Count; lane++) largest = MathF.Max(largest, most[lane]);
+        return largest * safety / TTable.Top;
+    }
+
+    /// <summary>Opens what lies between neighbours in a chain of points of one sign: near, those from first to before end,
+    /// far. Magnitudes never fall.</summary>
+    private void Open(int near, int first, int end, int far)
+    {
+        if (_openCount + end - first + 1 >= _open.Length) Array.Resize(ref _open, 2 * (_openCount + end - first + 1));
+        Interval[] open = _open;
+        float limit = Limit, scale = _scales[near], error = _errors[near], square = _squares[near];
+        int count = _openCount, index = _indices[near];
+        for (int i = first; i <= end; i++)
+        {
+            int next = i < end ? i : far, nextIndex = _indices[next];
+            float nextScale = _scales[next], nextError = _errors[next], bound = LowerBound((nextScale - scale) * _inverse, square, error, nextError);
+            // No branch: which intervals stay open cannot be foreseen.
+            open[count] = new Interval(near, next, bound);
+            count += Convert.ToInt32((bound < limit) & (nextIndex - index > 1));
+            (near, index, scale, error, square) = (next, nextIndex, nextScale, nextError, _squares[next]);
+        }
+
+        _openCount = count;
+    }
+
+    /// <summary>No scale between two has a smaller error, rounding apart.</summary>
+    private static float LowerBound(float width, float square, float first, float second)
+    {
+        float difference = MathF.Abs(second - first);
+        // A parabola that falls or rises all the way has its minimum at an end: just what a wider bow gives.
+        float bow = float.MaxNative(float.MaxNative(square * width * width, difference), 1e-30f);
+        return (0.5f * (first + second)) - (0.25f * (bow + (difference * difference / bow)));
+    }
+
+    /// <summary>One round: up to as many open intervals as there are lanes, each cut into equal parts.</summary>
+    private void Split(ReadOnlySpan<float> x, ReadOnlySpan<float> weights)
+    {
+        int kept = 0;
+        for (int i = 0; i < _openCount; i++)
+        {
+            if (_open[i].Bound < Limit) _open[kept++] = _open[i];
+        }
+
+        _openCount = kept;
+        if (kept == 0) return;
+        int taken = Math.Min(kept, Batch), parts = Batch / taken, first = _queued;
+        _openCount -= taken;
+        for (int i = 0; i < taken; i++)
+        {
+            Interval interval = _taken[i] = _open[_openCount + i];
+            int near = _indices[interval.Near], gap = _indices[interval.Far] - near;
+            _cuts[i] = Math.Min(parts, gap - 1);
+            for (int cut = 1; cut <= _cuts[i]; cut++) Queue(near + (gap * cut / (_cuts[i] + 1)), IsNegative(interval.Near));
+        }
+
+        Evaluate(x, weights);
+        for (int i = 0; i < taken; i++)
+        {
+            Open(_taken[i].Near, first, first + _cuts[i], _taken[i].Far);
+            first += _cuts[i];
+        }
+    }
+
+    /// <summary>The best of what was tried, by the definition's sums, and what its codes make of it.</summary>
     private ScaleChoice Choose(ReadOnlySpan<float> x, ReadOnlySpan<float> weights)
     {
-        ScaleChoice best = ScaleChoice.None;
-        for (; _leafCount > 0; _leafCount--)
+        float limit = Limit;
+        int count = 0;
+        for (int i = 0; i < _tried; i++)
         {
-            // Best first; the others then mostly fail the limit.
-            int first = 0;
-            for (int i = 1; i < _leafCount; i++)
-            {
-                if (_leaves[i].Bound < _leaves[first].Bound) first = i;
-            }
-
-            Interval leaf = _leaves[first];
-            if (leaf.Bound >= Limit) break;
-            _leaves[first] = _leaves[_leafCount - 1];
-            if (TSet.Dense && !(leaf.Near.Index == leaf.Far.Index && IsEnd(leaf.Near.Index, leaf.Negative)))
-            {
-                Consider(leaf, leaf.Near.Index, x, weights, ref best);
-                if (leaf.Far.Index > leaf.Near.Index) Consider(leaf, leaf.Far.Index, x, weights, ref best);
-            }
-            else
-            {
-                Take(leaf.Near.Index, leaf.Negative, x, weights, ref best);
-            }
+            // Few are, so four are passed over at once.
+            while (i + 4 <= _tried && !Vector128.LessThanAny(Vector128.Create(_errors, i), Vector128.Create(limit))) i += 4;
+            if (i == _tried) break;
+            if (!(_errors[i] < limit) || (count > 0 && _scales[count - 1] == _scales[i])) continue;
+            _indices[count] = _indices[i];
+            _scales[count++] = _scales[i];
         }
 
-        return best;
+        if (count == 1 && !TSet.Refines) return new ScaleChoice(0, _indices[0], IsNegative(0), _scales[0]);
+        ScaleChoice best = ScaleChoice.None;
+        Span<float> values = _values.AsSpan(0, x.Length), again = _again.AsSpan(0, x.Length);
+        for (int i = 0; i < count; i++)
+        {
+            float scale = _scales[i];
+            TKernel.Decode<TTable>(x, 1f / scale, again);
+            var choice = new ScaleChoice(BlockError.Of(x, weights, again, scale), _indices[i], scale < 0, scale);
+            if (!choice.IsBetterThan(best)) continue;
+            best = choice;
+            again.CopyTo(values);
+        }
+
+        if (!TSet.Refines) return best;
+        float refined = (float)BlockError.LeastSquares(x, weights, values);
+        if (!BlockError.IsScale(best, refined, _absmax * TTable.Largest)) return best;
+        TKernel.Decode<TTable>(x, 1f / refined, again);
+        double error = BlockError.Of(x, weights, again, refined);
+        return error < best.Error ? best with { Error = error, Scale = refined } : best;
     }
 
-    /// <summary>The least-squares scale of the codes at one end of a leaf, if it has these codes itself.</summary>
-    private void Consider(in Interval leaf, int end, ReadOnlySpan<float> x, ReadOnlySpan<float> weights, ref ScaleChoice best)
-    {
-        Span<float> values = _again.AsSpan(0, x.Length);
-        Decode(end, leaf.Negative, x, values);
-        double scale = BlockError.LeastSquares(x, weights, values);
-        if (leaf.Negative) scale = -scale;
-        if (!(scale > 0)) return;
-        int index = NearestIndex(set, scale, leaf.Negative);
-        if (index < leaf.Near.Index || index > leaf.Far.Index) return;
-        Decode(index, leaf.Negative, x, _values.AsSpan(0, x.Length));
-        if (!MemoryMarshal.Cast<float, int>(values).SequenceEqual(MemoryMarshal.Cast<float, int>(_values.AsSpan(0, x.Length)))) return;
-        Keep(index, leaf.Negative, x, weights, ref best);
-    }
-
-    private void Take(int index, bool negative, ReadOnlySpan<float> x, ReadOnlySpan<float> weights, ref ScaleChoice best)
-    {
-        Decode(index, negative, x, _values.AsSpan(0, x.Length));
-        Keep(index, negative, x, weights, ref best);
-    }
-
-    private void Keep(int index, bool negative, ReadOnlySpan<float> x, ReadOnlySpan<float> weights, ref ScaleChoice best)
-    {
-        float magnitude = set.At(index, negative);
-        double error = BlockError.Of(x, weights, _values.AsSpan(0, x.Length), negative ? -magnitude : magnitude);
-        var choice = new ScaleChoice(error, index, negative);
-        if (choice.IsBetterThan(best)) best = choice;
-        float relative = (float)(error * _inverse * _inverse);
-        if (relative < _best) _best = relative;
-    }
-
-    private void Decode(int index, bool negative, ReadOnlySpan<float> x, Span<float> values)
-    {
-        float reciprocal = 1f / set.At(index, negative);
-        TKernel.Decode<TTable>(x, negative ? -reciprocal : reciprocal, values);
-    }
-
-    /// <summary>The place of the nearest scale; the smaller of two equally near ones.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int NearestIndex(TSet set, double magnitude, bool negative)
-    {
-        int index = set.Floor(magnitude, negative);
-        if (index + 1 >= set.Count(negative)) return index;
-        return set.At(index + 1, negative) - magnitude < magnitude - set.At(index, negative) ? index + 1 : index;
-    }
-
-    /// <param name="Index">Place in the set.</param>
-    /// <param name="Ratio">Magnitude of the scale over absmax.</param>
-    /// <param name="Error">Sum of weight * (x - scale * value)^2 over absmax^2.</param>
-    /// <param name="Square">Sum of weight * value^2.</param>
-    private readonly record struct Point(int Index, float Ratio, float Error, float Square);
-
-    /// <param name="Near">The end with the smaller magnitude.</param>
-    /// <param name="Bound">No error between the ends is below it.</param>
-    private readonly record struct Interval(Point Near, Point Far, bool Negative, float Bound);
+    /// <param name="Near">The point with the smaller magnitude.</param>
+    /// <param name="Bound">No error between the two points is below it.</param>
+    private readonly record struct Interval(int Near, int Far, float Bound);
 }

@@ -25,10 +25,9 @@ internal readonly struct CodeTable<TCode> : ISearchTable
 
     public static float Largest { get; } = 1f / TCode.Thresholds.ToArray().Min(MathF.Abs);
 
-    public static float LargestStep { get; } = Steps().Max();
-
-    // Neighbouring bounds of both types are further apart than 10 %.
-    public static float Narrow => 1.05f;
+    public static ReadOnlySpan<float> Start => TCode.SignMagnitude
+        ? [0.54f, 0.65f, 0.75f, 0.84f, 0.94f, 1.05f, 1.17f, 1.32f, 1.55f, 1.9f, 2.5f, 3.8f, 7f, 14f, 30f, 70f]
+        : [0.63f, 0.74f, 0.83f, 0.91f, 0.99f, 1.07f, 1.16f, 1.26f, 1.38f, 1.52f, 1.7f, 1.92f, 2.2f, 2.6f, 3.1f, 3.8f];
 
     public static bool Mirrored => TCode.SignMagnitude;
 
@@ -117,13 +116,5 @@ internal readonly struct CodeTable<TCode> : ISearchTable
     {
         yield return TCode.SignMagnitude ? 0f : -1f;
         for (int rank = 0; rank < TCode.Thresholds.Length; rank++) yield return MathF.BitIncrement(TCode.Thresholds[rank]);
-    }
-
-    private static IEnumerable<float> Steps()
-    {
-        for (int rank = 0; rank < TCode.Thresholds.Length; rank++)
-        {
-            yield return MathF.Abs((Ranked[rank] * Ranked[rank]) - (Ranked[rank + 1] * Ranked[rank + 1]));
-        }
     }
 }

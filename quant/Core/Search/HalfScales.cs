@@ -8,7 +8,7 @@ internal readonly struct HalfScales<TElement> : IScaleSet
 {
     private static readonly int Most = TElement.Type == ElementType.F16 ? 0x7BFF : 0x7F7F;
 
-    public static bool Dense => false;
+    public static bool Refines => false;
 
     public int Count(bool negative) => Most;
 
@@ -21,4 +21,6 @@ internal readonly struct HalfScales<TElement> : IScaleSet
         if (bits > 1 && TElement.FromBits((ushort)bits) > magnitude) bits--;
         return bits - 1;
     }
+
+    public int Near(float magnitude, bool negative) => Math.Clamp((int)TElement.ToBits(magnitude), 1, Most) - 1;
 }

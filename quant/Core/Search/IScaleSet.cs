@@ -1,14 +1,13 @@
 namespace Bnb.Quant.Search;
 
 /// <summary>
-/// The scales that the place of a scale can hold: float32, the weights' 16-bit type, or the 256 values of nested codes. Per
+/// The scales that are compared: those of the weights' 16-bit type, the 256 values of nested codes, or short float32 numbers. Per
 /// sign they are counted by magnitude from 0 up; all magnitudes are finite and above 0.
 /// </summary>
 internal interface IScaleSet
 {
-    /// <summary>Whether neighbours are so close that a least-squares scale can be taken as one of them: then the search is
-    /// over choices of codes and not over scales.</summary>
-    static abstract bool Dense { get; }
+    /// <summary>Whether the place of a scale holds any float32, so that the best of the set can be refined.</summary>
+    static abstract bool Refines { get; }
 
     /// <summary>How many there are of a sign; 0 is possible.</summary>
     int Count(bool negative);
@@ -18,4 +17,7 @@ internal interface IScaleSet
 
     /// <summary>The last index whose magnitude is not above the given one; 0 when there is none.</summary>
     int Floor(double magnitude, bool negative);
+
+    /// <summary>An index whose magnitude is about the given one, quickly. Never falls where the magnitude grows.</summary>
+    int Near(float magnitude, bool negative);
 }

@@ -1,32 +1,23 @@
 namespace Bnb.Quant.Search;
 
-/// <summary>
-/// The vector work of the search at one width. Every span is padded with zeros to a multiple of 16 values; weights are as
-/// long as the values, or empty for 1 everywhere. y is x * reciprocal, one float32 multiplication.
-/// </summary>
+/// <summary>The vector work of the search at one width. x is padded with zeros to a multiple of 16 values; weights are as long,
+/// or empty for 1 everywhere. y is x * (1 / scale), two float32 roundings, and v the table's value of y.</summary>
 internal interface ISearchKernel
 {
-    /// <summary>Of all y with v the table's value: error = sum of weight * (y - v)^2, square = sum of weight * v^2. Bounded:
-    /// float32 sums whose order is the kernel's own, so they only steer the search.</summary>
+    /// <summary>Scales that are looked at together.</summary>
+    const int Batch = 16;
+
+    /// <summary>Values that are added up one after the other; their sums are added up in turn.</summary>
+    const int Run = 256;
+
+    /// <summary>For each scale: error = (scale * inverse)^2 * sum of weight * (y - v)^2, square = sum of weight * v^2. Bounded:
+    /// float32, so they only steer the search.</summary>
+    /// <param name="scales">A multiple of <see cref="Batch"/>, of either sign; 1 / scale is finite.</param>
     static abstract void Evaluate<TTable>(
-        ReadOnlySpan<float> x, ReadOnlySpan<float> weights, float reciprocal, out float error, out float square)
+        ReadOnlySpan<float> x, ReadOnlySpan<float> weights, ReadOnlySpan<float> scales, float inverse, Span<float> errors, Span<float> squares)
         where TTable : struct, ISearchTable;
 
-    /// <summary>Sum of weight * max(|y| - Top, 0)^2: the part of the error that comes of cutting off. Bounded.</summary>
-    static abstract float Clipped<TTable>(ReadOnlySpan<float> x, ReadOnlySpan<float> weights, float reciprocal)
-        where TTable : struct, ISearchTable;
-
-    /// <summary>Sum of weight * y^2 over the y whose magnitude is below <see cref="ISearchTable.Zero"/>: what is lost to 0
-    /// under this scale is lost under every larger one. Bounded.</summary>
-    static abstract float Lost<TTable>(ReadOnlySpan<float> x, ReadOnlySpan<float> weights, float reciprocal)
-        where TTable : struct, ISearchTable;
-
-    /// <summary>Whether two reciprocals give the same values everywhere, or all places that differ hold one and the same x:
-    /// then no other choice of values lies between the two. Exact.</summary>
-    static abstract bool AreNeighbours<TTable>(ReadOnlySpan<float> x, float first, float second)
-        where TTable : struct, ISearchTable;
-
-    /// <summary>The table's value of each y. Exact.</summary>
+    /// <summary>v of each x, given 1 / scale. Exact.</summary>
     static abstract void Decode<TTable>(ReadOnlySpan<float> x, float reciprocal, Span<float> values)
         where TTable : struct, ISearchTable;
 }

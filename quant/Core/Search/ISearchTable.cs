@@ -18,11 +18,9 @@ internal interface ISearchTable
     /// smallest decision bound, all codes are that of 0 from there on.</summary>
     static abstract float Largest { get; }
 
-    /// <summary>The most by which the squares of two neighbouring values differ.</summary>
-    static abstract float LargestStep { get; }
-
-    /// <summary>A ratio of two scales so close to 1 that no y passes two bounds between them.</summary>
-    static abstract float Narrow { get; }
+    /// <summary>The scales that a search tries first, in multiples of the block's largest magnitude: 16, ascending, none above
+    /// <see cref="Largest"/>. Close where the best one usually is; they only decide how long it takes.</summary>
+    static abstract ReadOnlySpan<float> Start { get; }
 
     /// <summary>Whether the values of negative y are those of positive y, negated: then a negative scale gains nothing.</summary>
     static abstract bool Mirrored { get; }

@@ -15,10 +15,9 @@ internal readonly struct Int4Table : ISearchTable
 
     public static float Largest => 2f;
 
-    public static float LargestStep => 15f;
-
-    // The outermost bounds are 7.5 and 6.5.
-    public static float Narrow => 1.05f;
+    public static ReadOnlySpan<float> Start =>
+        [0.5f / 8f, 0.58f / 8f, 0.66f / 8f, 0.74f / 8f, 0.81f / 8f, 0.88f / 8f, 0.95f / 8f, 1.02f / 8f,
+         1.09f / 8f, 1.17f / 8f, 1.26f / 8f, 1.37f / 8f, 1.5f / 8f, 1.7f / 8f, 2.0f / 8f, 2.5f / 8f];
 
     public static bool Mirrored => false;
 
@@ -29,11 +28,11 @@ internal readonly struct Int4Table : ISearchTable
     public static byte CodeOf(float value) => (byte)((int)value + 8);
 
     public static Vector128<float> Nearest(Vector128<float> y) =>
-        Vector128.Min(Vector128.Max(y, Vector128.Create(-8f)), Vector128.Create(7f)) + Vector128.Create(Shifter) - Vector128.Create(Shifter);
+        Vector128.MinNative(Vector128.MaxNative(y, Vector128.Create(-8f)), Vector128.Create(7f)) + Vector128.Create(Shifter) - Vector128.Create(Shifter);
 
     public static Vector256<float> Nearest(Vector256<float> y) =>
-        Vector256.Min(Vector256.Max(y, Vector256.Create(-8f)), Vector256.Create(7f)) + Vector256.Create(Shifter) - Vector256.Create(Shifter);
+        Vector256.MinNative(Vector256.MaxNative(y, Vector256.Create(-8f)), Vector256.Create(7f)) + Vector256.Create(Shifter) - Vector256.Create(Shifter);
 
     public static Vector512<float> Nearest(Vector512<float> y) =>
-        Vector512.Min(Vector512.Max(y, Vector512.Create(-8f)), Vector512.Create(7f)) + Vector512.Create(Shifter) - Vector512.Create(Shifter);
+        Vector512.MinNative(Vector512.MaxNative(y, Vector512.Create(-8f)), Vector512.Create(7f)) + Vector512.Create(Shifter) - Vector512.Create(Shifter);
 }

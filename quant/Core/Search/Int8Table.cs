@@ -20,10 +20,8 @@ internal readonly struct Int8Table : ISearchTable
     // A larger scale only makes the steps larger: with 255 codes there is nothing to gain by it.
     public static float Largest => 1f;
 
-    public static float LargestStep => 0.0158f;
-
-    // The outermost bounds are 126.5 and 125.5.
-    public static float Narrow => 1.005f;
+    public static ReadOnlySpan<float> Start =>
+        [0.8f, 0.82f, 0.84f, 0.86f, 0.88f, 0.895f, 0.91f, 0.92f, 0.93f, 0.94f, 0.95f, 0.96f, 0.97f, 0.98f, 0.99f, 1f];
 
     public static bool Mirrored => true;
 
@@ -35,19 +33,19 @@ internal readonly struct Int8Table : ISearchTable
 
     public static Vector128<float> Nearest(Vector128<float> y)
     {
-        Vector128<float> inside = Vector128.Min(Vector128.Max(y * Vector128.Create(127f), Vector128.Create(-127f)), Vector128.Create(127f));
+        Vector128<float> inside = Vector128.MinNative(Vector128.MaxNative(y * Vector128.Create(127f), Vector128.Create(-127f)), Vector128.Create(127f));
         return (inside + Vector128.Create(Shifter) - Vector128.Create(Shifter)) * Vector128.Create(Step);
     }
 
     public static Vector256<float> Nearest(Vector256<float> y)
     {
-        Vector256<float> inside = Vector256.Min(Vector256.Max(y * Vector256.Create(127f), Vector256.Create(-127f)), Vector256.Create(127f));
+        Vector256<float> inside = Vector256.MinNative(Vector256.MaxNative(y * Vector256.Create(127f), Vector256.Create(-127f)), Vector256.Create(127f));
         return (inside + Vector256.Create(Shifter) - Vector256.Create(Shifter)) * Vector256.Create(Step);
     }
 
     public static Vector512<float> Nearest(Vector512<float> y)
     {
-        Vector512<float> inside = Vector512.Min(Vector512.Max(y * Vector512.Create(127f), Vector512.Create(-127f)), Vector512.Create(127f));
+        Vector512<float> inside = Vector512.MinNative(Vector512.MaxNative(y * Vector512.Create(127f), Vector512.Create(-127f)), Vector512.Create(127f));
         return (inside + Vector512.Create(Shifter) - Vector512.Create(Shifter)) * Vector512.Create(Step);
     }
 }

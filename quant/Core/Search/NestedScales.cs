@@ -11,13 +11,17 @@ internal readonly struct NestedScales() : IScaleSet
     /// <summary>2^-120.</summary>
     private const float Smallest = 7.52316385e-37f;
 
+    /// <summary>By the leading bits of a part of nested absmax, down from 1: about where it stands among the positive values.</summary>
+    private static readonly byte[] Places = CreatePlaces();
+
     private readonly float[] _positive = new float[256];
     private readonly float[] _negative = new float[256];
     private readonly byte[] _positiveCodes = new byte[256];
     private readonly byte[] _negativeCodes = new byte[256];
     private readonly int[] _counts = new int[2];
+    private readonly float[] _inverse = new float[1];
 
-    public static bool Dense => false;
+    public static bool Refines => false;
 
     /// <summary>The code whose value is 0.</summary>
     public static byte ZeroCode { get; } = (byte)DynamicCode8.Values.IndexOf(0f);
@@ -45,6 +49,7 @@ internal readonly struct NestedScales() : IScaleSet
 
         _counts[0] = positives;
         _counts[1] = negatives;
+        _inverse[0] = 1f / nestedAbsmax;
     }
 
     public int Count(bool negative) => _counts[negative ? 1 : 0];
@@ -66,5 +71,26 @@ internal readonly struct NestedScales() : IScaleSet
         }
 
         return low;
+    }
+
+    public int Near(float magnitude, bool negative)
+    {
+        // Negative values are the positive ones without 1. What is too small was left out from below.
+        int place = Places[Math.Clamp(PlaceOf(magnitude * _inverse[0]), 0, Places.Length - 1)];
+        return Math.Clamp(place - (255 - ZeroCode - Count(negative: false)), 0, Count(negative) - 1);
+    }
+
+    /// <summary>32 places for each power of two, the last for 1.</summary>
+    private static int PlaceOf(float part) => (24 * 32) + ((BitConverter.SingleToInt32Bits(part) - BitConverter.SingleToInt32Bits(1f)) >> 18);
+
+    private static byte[] CreatePlaces()
+    {
+        var places = new byte[(24 * 32) + 1];
+        foreach (float value in DynamicCode8.Values[(ZeroCode + 2)..])
+        {
+            for (int i = Math.Max(0, PlaceOf(value)); i < places.Length; i++) places[i]++;
+        }
+
+        return places;
     }
 }

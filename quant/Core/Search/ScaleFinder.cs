@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Bnb.Quant.Backends;
 
 namespace Bnb.Quant.Search;
@@ -13,9 +14,9 @@ internal static class ScaleFinders
         where TTable : struct, ISearchTable
         where TSet : IScaleSet => path switch
         {
-            KernelPath.V512 => new BlockSearch<TTable, SearchKernel512, TSet>(set).Find,
-            KernelPath.V256 => new BlockSearch<TTable, SearchKernel256, TSet>(set).Find,
-            KernelPath.V128 => new BlockSearch<TTable, SearchKernel128, TSet>(set).Find,
+            KernelPath.V512 => new BlockSearch<TTable, SearchKernel<Vector512<float>, Lanes512>, TSet>(set).Find,
+            KernelPath.V256 => new BlockSearch<TTable, SearchKernel<Vector256<float>, Lanes256>, TSet>(set).Find,
+            KernelPath.V128 => new BlockSearch<TTable, SearchKernel<Vector128<float>, Lanes128>, TSet>(set).Find,
             _ => (x, weights, absmax) => BlockSearchReference<TTable, TSet>.Find(set, x, weights, absmax),
         };
 
@@ -23,9 +24,9 @@ internal static class ScaleFinders
     public static void Decode<TTable>(KernelPath path, ReadOnlySpan<float> x, float reciprocal, Span<float> values)
         where TTable : struct, ISearchTable
     {
-        if (path == KernelPath.V512) SearchKernel512.Decode<TTable>(x, reciprocal, values);
-        else if (path == KernelPath.V256) SearchKernel256.Decode<TTable>(x, reciprocal, values);
-        else SearchKernel128.Decode<TTable>(x, reciprocal, values);
+        if (path == KernelPath.V512) SearchKernel<Vector512<float>, Lanes512>.Decode<TTable>(x, reciprocal, values);
+        else if (path == KernelPath.V256) SearchKernel<Vector256<float>, Lanes256>.Decode<TTable>(x, reciprocal, values);
+        else SearchKernel<Vector128<float>, Lanes128>.Decode<TTable>(x, reciprocal, values);
     }
 
     /// <summary>The codes that a reciprocal of a scale gives a block: the table's choice for x * reciprocal. Exact: the same

@@ -9,9 +9,6 @@ public static class ScaleProof
     /// <summary>What rounding the two computations may differ by, relative to the error itself.</summary>
     private const double Tolerance = 1e-6;
 
-    /// <summary>How many evenly spaced scales stand for all float32 ones.</summary>
-    public const int GridLength = 4096;
-
     /// <summary>Whether some other scale leaves a smaller error than the stored one.</summary>
     /// <param name="table">The values of the data type for scale 1.</param>
     /// <param name="x">One block.</param>
@@ -36,12 +33,15 @@ public static class ScaleProof
         return false;
     }
 
-    /// <summary>Evenly spaced scales of both signs between two magnitudes.</summary>
-    public static IEnumerable<float> Grid(float smallest, float largest, bool bothSigns)
+    /// <summary>The scales between two magnitudes that a search compares where any float32 can be stored: all numbers of so many
+    /// significant bits.</summary>
+    public static IEnumerable<float> Candidates(float smallest, float largest, int significantBits, bool bothSigns)
     {
-        for (int i = 0; i < GridLength; i++)
+        int step = 1 << (24 - significantBits);
+        for (int bits = BitConverter.SingleToInt32Bits(smallest) / step * step; ; bits += step)
         {
-            float scale = smallest + ((largest - smallest) * i / (GridLength - 1));
+            float scale = BitConverter.Int32BitsToSingle(bits);
+            if (!(scale <= largest)) yield break;
             yield return scale;
             if (bothSigns) yield return -scale;
         }

@@ -14,6 +14,10 @@ namespace Bnb.Quant.Search;
 /// </summary>
 public static class SearchBlocks4
 {
+    /// <summary>Of the float32 scales those are compared that have so many significant bits; the best one is then refined to all
+    /// bits.</summary>
+    public const int SignificantBits = 8;
+
     /// <summary>A bound search; arguments are checked before it runs. Empty <paramref name="nestedAbsmax"/>: scales are
     /// float32 and go to <paramref name="absmax"/>, else codes go to <paramref name="nestedCodes"/>.</summary>
     internal delegate bool Kernel(
@@ -117,14 +121,12 @@ public static class SearchBlocks4
         KernelPath path)
         where TTable : struct, ISearchTable
     {
-        SingleScales set = default;
-        ScaleFinder find = ScaleFinders.On<TTable, SingleScales>(path, set);
+        ScaleFinder find = ScaleFinders.On<TTable, ShortScales>(path, new ShortScales(SignificantBits));
         for (int i = 0; i < absmax.Length; i++)
         {
             if (!block.Load(source, i)) return false;
             ScaleChoice choice = block.Search(find, importance, (long)i * blocksize);
-            float scale = choice.Index < 0 ? block.Absmax : set.At(choice.Index, choice.Negative);
-            absmax[i] = choice.Negative ? -scale : scale;
+            absmax[i] = choice.Index < 0 ? block.Absmax : choice.Scale;
             Write(block, absmax[i], packed[(i * (blocksize / 2))..]);
         }
 

@@ -12,6 +12,10 @@ namespace Bnb.Quant.Search;
 /// </summary>
 public static class SearchGroups4
 {
+    /// <summary>Of the float32 scales those are compared that have so many significant bits; the best one is then refined to all
+    /// bits.</summary>
+    public const int SignificantBits = 8;
+
     /// <summary>
     /// Quantizes whole groups. The scale is any number of the scales' type; the code of a value is 8 + round(clamp(value * (1 /
     /// scale))), half to even, in float32. The error counted is that of integer * scale before its rounding to the weights'
@@ -60,7 +64,7 @@ public static class SearchGroups4
         var block = new LoadedBlock<Int4Table>(type, groupSize, path);
         return scaleType switch
         {
-            ElementType.F32 => Run<F32Element, SingleScales>(block, default, groupSize, source, importance, scales, packed, path),
+            ElementType.F32 => Run<F32Element, ShortScales>(block, new ShortScales(SignificantBits), groupSize, source, importance, scales, packed, path),
             ElementType.F16 => Run<F16Element, HalfScales<F16Element>>(block, default, groupSize, source, importance, scales, packed, path),
             _ => Run<BF16Element, HalfScales<BF16Element>>(block, default, groupSize, source, importance, scales, packed, path),
         };
@@ -84,8 +88,7 @@ public static class SearchGroups4
         {
             if (!group.Load(source, i)) return false;
             ScaleChoice choice = group.Search(find, importance, (long)i * groupSize);
-            float scale = choice.Index < 0 ? AbsmaxScale<TScale>(group.Absmax) : set.At(choice.Index, choice.Negative);
-            if (choice.Negative) scale = -scale;
+            float scale = choice.Index < 0 ? AbsmaxScale<TScale>(group.Absmax) : choice.Scale;
             Span<byte> place = scales.Slice(i * TScale.Size, TScale.Size);
             uint bits = TScale.ToBits(scale);
             if (TScale.Size == 4) MemoryMarshal.Write(place, bits);

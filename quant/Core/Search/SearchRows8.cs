@@ -11,6 +11,10 @@ namespace Bnb.Quant.Search;
 /// </summary>
 public static class SearchRows8
 {
+    /// <summary>Of the SCBs those are compared that have so many significant bits; the best one is then refined to all
+    /// bits.</summary>
+    public const int SignificantBits = 10;
+
     /// <summary>
     /// Quantizes whole rows. Every value is first rounded to float16, as the loader's cast does; code = round(clamp(value * (1 /
     /// SCB) * 127)), half to even, in float32. Exact: the same bytes on every path.
@@ -40,9 +44,8 @@ public static class SearchRows8
         BlockGrid.CheckLength(nameof(codes), count, codes.Length);
         BlockGrid.CheckLength(nameof(source), count * type.Size(), source.Length);
         KernelPaths.Require(path);
-        SingleScales set = default;
         var row = new LoadedBlock<Int8Table>(type, columns, path);
-        ScaleFinder find = ScaleFinders.On<Int8Table, SingleScales>(path, set);
+        ScaleFinder find = ScaleFinders.On<Int8Table, ShortScales>(path, new ShortScales(SignificantBits));
         for (int i = 0; i < scb.Length; i++)
         {
             // Infinite as float16 counts as well, hence the second question.
@@ -56,7 +59,7 @@ public static class SearchRows8
             }
 
             ScaleChoice choice = row.Search(find, importance, (long)i * columns);
-            if (choice.Index >= 0) scb[i] = set.At(choice.Index, negative: false);
+            if (choice.Index >= 0) scb[i] = choice.Scale;
             ReadOnlySpan<byte> found = row.Encode(scb[i]);
             for (int column = 0; column < columns; column++) target[column] = (sbyte)found[column];
         }

@@ -71,7 +71,7 @@ public class SearchBlocks4Tests
     [InlineData("nf4", true)]
     [InlineData("fp4", false)]
     [InlineData("fp4", true)]
-    public void Run_NormalWeights_IsNeverWorseThanAnyScaleOfADenseGrid(string name, bool nested)
+    public void Run_NormalWeights_IsNeverWorseThanAnyScaleItCompares(string name, bool nested)
     {
         Code4 code = Code4Catalog.ByName(name);
         float[] values = FloatPalette.Normals(91, 64 * 8, 0.03f);
@@ -85,9 +85,9 @@ public class SearchBlocks4Tests
                 double error = ErrorOf(code, x, found.Scales[block], weights);
                 IEnumerable<float> scales = nested
                     ? NestedScalesOf(found.GroupAbsmax[0])
-                    : Enumerable.Range(1, 40_000).SelectMany(i => (float[])[i * 1e-5f, i * -1e-5f]);
+                    : ScaleProof.Candidates(1e-4f, 4f, SearchBlocks4.SignificantBits, bothSigns: true);
                 double best = scales.Where(scale => scale != 0).Min(scale => ErrorOf(code, x, scale, weights));
-                Assert.True(error <= best * (1 + 1e-9), $"block {block}: {error:R} at {found.Scales[block]:R}, a grid has {best:R}");
+                Assert.True(error <= best * (1 + 1e-9), $"block {block}: {error:R} at {found.Scales[block]:R}, another has {best:R}");
             }
         }
     }
@@ -116,6 +116,36 @@ public class SearchBlocks4Tests
         double before = new Searched(plain.Packed, absmax, [], [], true).Error(code, 64, values);
         double after = Searched.Run(code, ElementType.F32, 64, nested, source, KernelPaths.Selected).Error(code, 64, values);
         Assert.InRange(1 - (after / before), least, 0.25);
+    }
+
+    [Theory]
+    [InlineData("nf4", 0.0123456f)]
+    [InlineData("nf4", -0.0123456f)]
+    [InlineData("fp4", 7.654321f)]
+    public void Run_ValuesThatSomeScaleMakesExactly_FindsIt(string name, float scale)
+    {
+        // What a 4-bit checkpoint decodes to: the scale has all of float32's bits.
+        Code4 code = Code4Catalog.ByName(name);
+        var random = new Random(21);
+        float[] values = [.. Enumerable.Range(0, 64 * 8).Select(_ => code.Values.Span[random.Next(16)] * scale)];
+        Searched found = Searched.Run(code, ElementType.F32, 64, false, Kernels.Store(ElementType.F32, values), KernelPaths.Selected);
+        double energy = values.Sum(value => (double)value * value);
+        Assert.InRange(found.Error(code, 64, values), 0, energy * 1e-13);
+    }
+
+    [Fact]
+    public void ScaleProof_FoundAndOtherScales_TellsTheBestFromTheRest()
+    {
+        float[] values = FloatPalette.Normals(22, 64, 0.02f), importance = Weights(64);
+        byte[] source = Kernels.Store(ElementType.F32, values);
+        float best = Searched.Run(Code4Catalog.Nf4, ElementType.F32, 64, false, source, KernelPaths.Selected, importance).Scales[0];
+        float absmax = values.Max(MathF.Abs);
+        ReadOnlySpan<float> table = Code4Catalog.Nf4.Values.Span;
+        float[] all = [.. ScaleProof.Candidates(absmax / 4, absmax * 2, SearchBlocks4.SignificantBits, bothSigns: true)];
+        Assert.InRange(all.Length, 2 * 3 * 128, 2 * ((3 * 128) + 1));
+        Assert.False(ScaleProof.IsBeaten(table, values, new ColumnImportance(importance, 0), 0, best, all));
+        Assert.True(ScaleProof.IsBeaten(table, values, new ColumnImportance(importance, 0), 0, absmax, all));
+        Assert.True(ScaleProof.IsBeaten(table, values, new ColumnImportance(importance, 0), 0, 0f, all));
     }
 
     [Fact]

@@ -173,7 +173,7 @@ internal sealed class Blockwise4Layer(LayerPlan layer, BnbWeight weight, LayerCo
             SearchBlocks4.Run(_code, form.ElementType, _blocksize, stored, importance, scales, packed, Context.Path);
             result.Absmax = AbsmaxComparison.ComparePlain(scales, foundScales);
             float absmax = source[..Math.Min(_blocksize, source.Length)].ToArray().Max(MathF.Abs);
-            others = ScaleProof.Grid(absmax / 4, absmax * 2, bothSigns: true);
+            others = ScaleProof.Candidates(absmax / 4, absmax * 2, SearchBlocks4.SignificantBits, bothSigns: true);
         }
 
         CodeComparison.Counts counts = CodeComparison.Compare(_code, _blocksize, packed, foundCodes, source, scales);

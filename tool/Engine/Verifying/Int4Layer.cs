@@ -99,7 +99,7 @@ internal sealed class Int4Layer(LayerPlan layer, Int4Weight weight, LayerContext
         Widen.ToSingle(_scaleType, Scales(groups, buffers.Found), scales);
         float absmax = source[.._groupSize].ToArray().Max(MathF.Abs);
         float[] table = [.. Enumerable.Range(-8, 16).Select(code => (float)code)];
-        IEnumerable<float> others = ScaleProof.Grid(absmax / 24, absmax / 4, bothSigns: true).Select(Stored);
+        IEnumerable<float> others = ScaleProof.Candidates(absmax / 24, absmax / 4, SearchGroups4.SignificantBits, bothSigns: true).Select(Stored);
         result.Search.Proven++;
         if (ScaleProof.IsBeaten(table, source[.._groupSize], new ColumnImportance(form.Importance, first), 0, scales[0], others)) result.Search.Beaten++;
         var decoded = new float[source.Length];

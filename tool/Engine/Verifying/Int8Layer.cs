@@ -62,7 +62,7 @@ internal sealed class Int8Layer(LayerPlan layer, Int8Weight weight, LayerContext
         float[] row = [.. source[..columns].ToArray().Select(value => (float)(Half)value)];
         float[] table = [.. Enumerable.Range(-127, 255).Select(code => code / 127f)];
         result.Search.Proven++;
-        if (ScaleProof.IsBeaten(table, row, importance, 0, foundScb[0], ScaleProof.Grid(row.Max(MathF.Abs) / 8, row.Max(MathF.Abs), bothSigns: false))) result.Search.Beaten++;
+        if (ScaleProof.IsBeaten(table, row, importance, 0, foundScb[0], ScaleProof.Candidates(row.Max(MathF.Abs) / 8, row.Max(MathF.Abs), SearchRows8.SignificantBits, bothSigns: false))) result.Search.Beaten++;
         var decoded = new float[source.Length];
         DequantizeRows8.Run(columns, found, foundScb, decoded, Context.Path);
         result.Search.Add(form, stored, first, source, decoded, Context.Path);
