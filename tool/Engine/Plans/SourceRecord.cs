@@ -20,10 +20,15 @@ internal sealed record SourceRecord(string Name, long Bytes, string HeaderSha256
 
     /// <summary>Those of a model, in the order of its files.</summary>
     /// <exception cref="CheckpointFormatException">A file became shorter.</exception>
-    public static IReadOnlyList<SourceRecord> Of(OutputPart part)
+    public static IReadOnlyList<SourceRecord> Of(OutputPart part) =>
+        [.. Of(part.Source).Select(record => record with { Name = part.Prefix + record.Name })];
+
+    /// <summary>Those of a checkpoint by itself, in the order of its files.</summary>
+    /// <exception cref="CheckpointFormatException">A file became shorter.</exception>
+    public static IReadOnlyList<SourceRecord> Of(Checkpoint source)
     {
-        ILookup<CheckpointFile, CheckpointTensor> tensors = part.Source.Tensors.ToLookup(tensor => tensor.File);
-        return [.. part.SourceFiles.Select(source => new SourceRecord(source.Name, source.File.Identity.Length, HeaderOf(source.File, tensors[source.File])))];
+        ILookup<CheckpointFile, CheckpointTensor> tensors = source.Tensors.ToLookup(tensor => tensor.File);
+        return [.. source.Files.Select(file => new SourceRecord(file.Name, file.Identity.Length, HeaderOf(file, tensors[file])))];
     }
 
     /// <summary>
