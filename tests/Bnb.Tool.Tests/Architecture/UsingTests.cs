@@ -35,7 +35,7 @@ public sealed partial class UsingTests
 
     private static string? Problem(string source)
     {
-        Match[] usings = [.. Using().Matches(source)];
+        Match[] usings = [.. Using().Matches(source).AsEnumerable()];
         return usings.Zip(usings.Skip(1)).Where(pair => string.CompareOrdinal(Key(pair.First), Key(pair.Second)) > 0)
             .Select(pair => $"`{pair.Second.Value}` comes before `{pair.First.Value}`").FirstOrDefault();
     }
