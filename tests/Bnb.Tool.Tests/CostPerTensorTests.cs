@@ -25,17 +25,17 @@ public sealed class CostPerTensorTests
     [MemberData(nameof(Names))]
     public void Compare_OfParts_IsThatOfTheNames(string left, string leftEnd, string right, string rightEnd)
     {
-        OutputPart a = Part(0, leftEnd), b = Part(0, rightEnd);
+        FormPart a = Part(0, leftEnd), b = Part(0, rightEnd);
         int expected = Math.Sign(string.CompareOrdinal(a.NameBeside(left), b.NameBeside(right)));
 
-        Assert.Equal(expected, Math.Sign(OutputPart.Compare(a, left, b, right)));
-        Assert.Equal(-expected, Math.Sign(OutputPart.Compare(b, right, a, left)));
+        Assert.Equal(expected, Math.Sign(FormPart.Compare(a, left, b, right)));
+        Assert.Equal(-expected, Math.Sign(FormPart.Compare(b, right, a, left)));
     }
 
     [Fact]
     public void NameBeside_EndReplaced_IsThatOfTheBuffer()
     {
-        OutputPart part = Part("weight".Length, "SCB");
+        FormPart part = Part("weight".Length, "SCB");
 
         Assert.Equal("m.SCB", part.NameBeside("m.weight"));
         Assert.Equal("m.SCB", part.NameIn(new char[16], "m.weight").ToString());
@@ -95,7 +95,7 @@ public sealed class CostPerTensorTests
         Assert.Equal([(10L, 3), (20L, 1), (21L, 1 << 15), (0L, 1)], sink.Writes);
     }
 
-    private static OutputPart Part(int cut, string suffix) => new(cut, suffix, DType.U8, TensorShape.Of(1), OutputRole.Codes, 1);
+    private static FormPart Part(int cut, string suffix) => new(cut, suffix, DType.U8, TensorShape.Of(1), OutputRole.Codes, 1);
 
     private sealed class Listing : IShardSink
     {

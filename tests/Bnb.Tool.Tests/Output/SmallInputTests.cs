@@ -1,6 +1,6 @@
 using Bnb.Engine.Errors;
+using Bnb.Engine.Quantizing;
 using Bnb.Engine.Work;
-using Bnb.Formats.Checkpoints;
 using Bnb.TestKit;
 using Xunit;
 
@@ -19,7 +19,8 @@ public sealed class SmallInputTests
         string source = CheckpointBuilder.Sharded(
             folder["source"], [[TestTensor.Floats("a.weight", "BF16", 4, 4)], [TestTensor.Floats("b.weight", "BF16", 4, 4)]]);
         File.WriteAllText(Path.Combine(source, "tokenizer.json"), "{}");
-        SmallInputs inputs = SmallInputs.Of(Checkpoint.Open(source, requireConfig: true));
+        var request = new QuantizeRequest { SourcePath = source, OutputPath = null };
+        var inputs = SmallInputs.Of(QuantizePlan.Make(request, RequestSource.Open(request)).SmallInputs);
         inputs.ThrowIfChanged();
 
         File.AppendAllText(Path.Combine(source, name), "\n");

@@ -83,14 +83,6 @@ internal static class CommonOptions
         ? word
         : $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
 
-    /// <summary>The command as a shell takes it again, with what a recipe file said in place.</summary>
-    public static string CommandLine(ParseResult parsed) =>
-        "dotnet bnb " + string.Join(' ', parsed.Tokens.Select(token => Quoted(token.Value)));
-
-    private static string Quoted(string word) => word.Length > 0 && word.All(c => char.IsAsciiLetterOrDigit(c) || "-_./:=,%@+~".Contains(c, StringComparison.Ordinal))
-        ? word
-        : $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
-
     /// <summary>--include and --exclude as they stand on the command line: the last match wins, so their order matters.</summary>
     public static IReadOnlyList<PatternRule> PatternsInOrder(ParseResult parsed)
     {
