@@ -10,10 +10,10 @@ namespace Bnb.Formats.Sharded;
 /// </summary>
 public sealed class ShardIndexBuilder
 {
-    private const int PieceBytes = 1 << 20;
+    private const int FirstPieceBytes = 1 << 10, PieceBytes = 1 << 20;
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    private readonly List<byte[]> _names = [new byte[PieceBytes]];
+    private readonly List<byte[]> _names = [new byte[FirstPieceBytes]];
     private readonly List<(int Piece, int Start, int Length, int Shard)> _entries = [];
     private readonly List<string> _shards = [];
     private int _used;
@@ -38,9 +38,10 @@ public sealed class ShardIndexBuilder
         ArgumentNullException.ThrowIfNull(shard);
         int length = StrictUtf8.GetByteCount(tensor);
         if (length > PieceBytes) throw new ArgumentException("the name is longer than a mebibyte", nameof(tensor));
-        if (_used + length > PieceBytes)
+        if (_used + length > _names[^1].Length)
         {
-            _names.Add(new byte[PieceBytes]);
+            // A small index costs little, and one of millions of names few pieces.
+            _names.Add(new byte[Math.Max(length, Math.Min(PieceBytes, _names[^1].Length * 2))]);
             _used = 0;
         }
 

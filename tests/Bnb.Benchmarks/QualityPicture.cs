@@ -12,7 +12,9 @@ internal static class QualityPicture
     // Readable on white and on black.
     private static readonly Dictionary<string, string> Colours = new()
     {
-        ["nf4"] = "#3b6fd4", ["fp4"] = "#b8720a", ["int4"] = "#8a4fc0",
+        ["nf4"] = "#3b6fd4",
+        ["fp4"] = "#b8720a",
+        ["int4"] = "#8a4fc0",
     };
 
     /// <param name="rows">Lines of the table below its head: form, bits, relative squared error of normal weights, others.</param>

@@ -91,7 +91,7 @@ public sealed class PlanPropertyTests : IDisposable
         string output = _folder[$"out-{_run}"];
         string[] args =
         [
-            "quantize", Write(sketch), "--output", output, "--json", "--max-shard-size", $"{sketch.Limit}", "--type", sketch.Recipe.Type, .. sketch.Options,
+            "quantize", Write(sketch), "--output", output, "--json", "--max-shard-size", $"{sketch.Limit}B", "--type", sketch.Recipe.Type, .. sketch.Options,
         ];
         var plan = JsonResult.Of(ToolRun.Succeed([.. args, "--dry-run"]));
         Assert.False(Path.Exists(output));

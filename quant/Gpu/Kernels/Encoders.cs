@@ -63,7 +63,7 @@ internal readonly struct CountingEncoder<TCode> : IEncoder
 {
     public static int Encode(float value, float absmax, float reciprocal, ArrayView<long> table, ArrayView<float> thresholds)
     {
-        float x = Scales.Apply(value, absmax, reciprocal);
+        float x = DeviceBlockScale.Apply(value, absmax, reciprocal);
         float key = TCode.Key(x);
         int rank = 0;
         for (int i = 0; i < thresholds.IntLength; i++) rank += key > thresholds[i] ? 1 : 0;
@@ -72,7 +72,7 @@ internal readonly struct CountingEncoder<TCode> : IEncoder
 }
 
 /// <summary><see cref="BlockScale"/> in kernels.</summary>
-internal static class Scales
+internal static class DeviceBlockScale
 {
     public static float Apply(float value, float absmax, float reciprocal)
     {

@@ -38,7 +38,7 @@ internal static class Quantize8Kernel
         if (Group.IdxX == 0) absmax[Grid.IdxX] = scale;
         for (int i = first + Group.IdxX; i < end; i += Group.DimX)
         {
-            float x = Scales.Apply(source[i] - centre, scale, reciprocal);
+            float x = DeviceBlockScale.Apply(source[i] - centre, scale, reciprocal);
             int bucket = DynamicBuckets.BucketOfBits(Bits.Of(x));
             int code = ranks[bucket] + (x > bounds[bucket] ? 1 : 0);
             bool isNaN = (Bits.Of(x) & Magnitudes.Mask) > Magnitudes.Infinity;

@@ -90,7 +90,7 @@ public sealed class LintRuleTests(LintRuleTests.Weights weights) : IClassFixture
         foreach (LoadTarget target in (LoadTarget[])[LoadTarget.Transformers4, LoadTarget.Transformers5, LoadTarget.Vllm])
         {
             LintReport report = Lint(new Broken(LintRules.NoConfig, target, "none") { Type = type });
-            Assert.Empty(Assert.Single(report.Consumers).Findings.Where(finding => finding.Level != LintLevel.Note));
+            Assert.DoesNotContain(Assert.Single(report.Consumers).Findings, finding => finding.Level != LintLevel.Note);
         }
     }
 

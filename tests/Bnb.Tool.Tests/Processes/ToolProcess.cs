@@ -36,8 +36,10 @@ internal static class ToolProcess
     public static ToolRun Traced(string logPath, IEnumerable<string> options, params IEnumerable<string> args)
     {
         SkipWithout("strace");
-        // By seccomp only the calls named in the options stop the tool, not the thousands of others.
-        return Run(Start("strace", ["-f", "--seccomp-bpf", "-qq", "-o", logPath, .. options, Executable, .. args]));
+        // By seccomp only the calls named in the options stop the tool, not the thousands of others; it injects no signals.
+        string[] all = [.. options];
+        string[] quick = all.Any(option => option.Contains(":signal=", StringComparison.Ordinal)) ? [] : ["--seccomp-bpf"];
+        return Run(Start("strace", ["-f", .. quick, "-qq", "-o", logPath, .. all, Executable, .. args]));
     }
 
     /// <summary>Starts without waiting; the caller ends it.</summary>

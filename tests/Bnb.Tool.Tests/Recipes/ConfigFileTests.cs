@@ -92,7 +92,7 @@ public sealed class ConfigFileTests : IDisposable
     [InlineData("""{"output": "elsewhere"}""", "give --output on the command line")]
     [InlineData("""{"dryRun": true}""", "'dryRun' cannot stand in a recipe")]
     [InlineData("""{"bits": 4}""", "did you mean type?")]
-    [InlineData("""{"dtype": "nf4"}""", "did you mean type?")]
+    [InlineData("""{"typ": "nf4"}""", "did you mean type?")]
     [InlineData("""{"skip": "lm_head"}""", "did you mean exclude?")]
     [InlineData("""{"type": "nf4", "type": "fp4"}""", "twice")]
     [InlineData("""{"type": ["nf4", "fp4"]}""", "one value")]

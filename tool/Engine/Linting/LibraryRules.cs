@@ -12,7 +12,7 @@ namespace Bnb.Engine.Linting;
 /// </summary>
 internal sealed class LibraryRules(LintedCheckpoint checkpoint, Loader loader, LintCollector found)
 {
-    private readonly KeptInFloat32 _kept = new();
+    private readonly Float32Lists _kept = new();
 
     private bool IsInt4 => checkpoint.IsInt4;
 

@@ -147,7 +147,7 @@ internal static class OutputRun
     }
 
     /// <param name="own">Weight files that this run made or has read: those of other workers are compared with their journals.</param>
-    private static bool CommitIfComplete(StagingFolder staging, IReadOnlySet<string> own, int threads, CancellationToken cancellation)
+    private static bool CommitIfComplete(StagingFolder staging, HashSet<string> own, int threads, CancellationToken cancellation)
     {
         JournalFolder journals = staging.Journals();
         if (OutputCommit.Missing(staging, journals).Count > 0) return false;

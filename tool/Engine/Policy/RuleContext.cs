@@ -47,7 +47,7 @@ internal sealed class RuleContext
     public KnownModel Known { get; }
 
     /// <summary>What the classes keep in float32.</summary>
-    public KeptInFloat32 KeptInFloat32 { get; } = new();
+    public Float32Lists KeptInFloat32 { get; } = new();
 
     /// <summary>The user's choices.</summary>
     public PolicyOptions Options { get; }

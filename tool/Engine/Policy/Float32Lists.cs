@@ -7,7 +7,7 @@ namespace Bnb.Engine.Policy;
 /// Whether a class's own list (<c>_keep_in_fp32_modules</c>), which its loader adds to every other, holds a module. Not
 /// thread-safe, as its lists are not.
 /// </summary>
-internal sealed class KeptInFloat32
+internal sealed class Float32Lists
 {
     private readonly Dictionary<(ModelClass Class, Loader Loader), SkipList?> _lists = [];
 
