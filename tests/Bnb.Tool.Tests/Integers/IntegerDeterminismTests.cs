@@ -53,7 +53,7 @@ public sealed class IntegerDeterminismTests(IntegerDeterminismTests.Model model)
     });
 
     [Theory]
-    [InlineData("1")]
+    [InlineData("1B")]
     [InlineData("50kB")]
     [InlineData("10GB")]
     public void Quantize_AnyShardLimit_GivesTheSameTensors(string limit) => Model.ForEach((recipe, i) =>

@@ -75,6 +75,7 @@ internal sealed record Verification(ExitCode Exit, JsonElement Report)
         {
             var node = System.Text.Json.Nodes.JsonNode.Parse(Report.GetRawText())!.AsObject();
             node.Remove("seconds");
+            node.Remove("command");
             return node.ToJsonString();
         }
     }
