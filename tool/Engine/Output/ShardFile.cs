@@ -62,12 +62,21 @@ internal sealed class ShardFile : IShardSink
         RandomAccess.Write(_handle, header, 0);
         long length = _plan.HeaderLength + position;
         RandomAccess.SetLength(_handle, length);
-        // A failed fsync is final: the kernel may have dropped the pages, so it is never tried twice.
-        Posix.Fsync(_handle);
-        _handle.Dispose();
+        // The hash is of what was written, whether it is on the disk yet or not: it is made while the disk works.
+        Task<FileRecord> hashing = Task.Run(() => FileRecord.Read(_tempPath, _plan.FileName));
+        try
+        {
+            // A failed fsync is final: the kernel may have dropped the pages, so it is never tried twice.
+            Posix.Fsync(_handle);
+        }
+        finally
+        {
+            _handle.Dispose();
+            Task.WaitAny(hashing);
+        }
 
         CheckReadsBack(length);
-        FileRecord record = FileRecord.Read(_tempPath, _plan.FileName);
+        FileRecord record = hashing.GetAwaiter().GetResult();
         _staging.Publish(_tempPath, record);
         return new ShardResult(length, position, [.. states.Select(state => state.Length)], record);
     }
