@@ -70,8 +70,8 @@ internal static class Int8TensorKernel
             Fill<TUnit>(tiles, own, x, xAddress, xRow, at, k, fillStage + place);
             Fill<TUnit>(tiles, own, codes, codesAddress, wRow, at, k, RightAt + fillStage + place);
             TUnit.Commit(own);
-            Multiply<TUnit>(tiles, own, stage + l, stage + r);
-            Multiply<TUnit>(tiles, own, stage + (l ^ SharedTiles.SecondHalf), stage + (r ^ SharedTiles.SecondHalf));
+            SharedTiles.Multiply<TUnit>(tiles, own, stage + l, stage + r);
+            SharedTiles.Multiply<TUnit>(tiles, own, stage + (l ^ SharedTiles.SecondHalf), stage + (r ^ SharedTiles.SecondHalf));
             stage = SharedTiles.Next(stage, Stages);
             fillStage = SharedTiles.Next(fillStage, Stages);
         }
@@ -122,19 +122,6 @@ internal static class Int8TensorKernel
             Int8GemmKernel.WordAt(codes, row, int.MaxValue, at + 4, k),
             Int8GemmKernel.WordAt(codes, row, int.MaxValue, at + 8, k),
             Int8GemmKernel.WordAt(codes, row, int.MaxValue, at + 12, k));
-
-    /// <summary>32 columns: 4 x 4 tiles.</summary>
-    private static void Multiply<TUnit>(ArrayView<int> tiles, ArrayView<int> own, int l, int r)
-        where TUnit : struct, IMmaInt8
-    {
-        TUnit.LoadRight(tiles, own, 0, r);
-        TUnit.LoadRight(tiles, own, 1, r);
-        TUnit.LoadLeft(tiles, own, 0, l);
-        TUnit.LoadLeft(tiles, own, 1, l);
-        TUnit.LoadLeft(tiles, own, 2, l);
-        TUnit.LoadLeft(tiles, own, 3, l);
-        SharedTiles.Multiply<TUnit>(own);
-    }
 
     private static void Store<TUnit>(
         ArrayView<float> scales, ArrayView<float> absmax, ArrayView<float> y, long address, ArrayView<int> own, ProductShape shape, int tile, int row, int column)

@@ -30,10 +30,18 @@ internal static class SharedTiles
     /// <summary>The stage after one, of so many.</summary>
     public static int Next(int stage, int stages) => stage == (stages - 1) * Stage ? 0 : stage + Stage;
 
-    /// <summary>The products of all loaded tiles.</summary>
-    public static void Multiply<TUnit>(ArrayView<int> own)
+    /// <summary>Loads half a row of 4 left and 4 right tiles and adds their 4 x 4 products: 16 columns of 16-bit values, 32 of codes.</summary>
+    /// <param name="l">What the lane gives for left tile 0, see <see cref="LeftFragment"/>.</param>
+    /// <param name="r">What it gives for right pair 0, see <see cref="RightFragment"/>.</param>
+    public static void Multiply<TUnit>(ArrayView<int> tiles, ArrayView<int> own, int l, int r)
         where TUnit : struct, IMmaUnit
     {
+        TUnit.LoadRight(tiles, own, 0, r);
+        TUnit.LoadRight(tiles, own, 1, r);
+        TUnit.LoadLeft(tiles, own, 0, l);
+        TUnit.LoadLeft(tiles, own, 1, l);
+        TUnit.LoadLeft(tiles, own, 2, l);
+        TUnit.LoadLeft(tiles, own, 3, l);
         TUnit.Multiply(own, 0);
         TUnit.Multiply(own, 1);
         TUnit.Multiply(own, 2);

@@ -109,10 +109,10 @@ internal static class TensorGemmKernel
             }
 
             int put = RightAt + (rightStage ^ SharedTiles.Stage) + place;
-            Multiply<TUnit>(tiles, own, leftStage + l, rightStage + r);
+            SharedTiles.Multiply<TUnit>(tiles, own, leftStage + l, rightStage + r);
             if (in16) Decode<TUnit, TWeights>(tiles, put, loaded, 0, scale, values);
             else DecodeSingly<TUnit, TWeights>(tiles, put, codes, absmax, values, wAt, at, wRow, shape);
-            Multiply<TUnit>(tiles, own, leftStage + (l ^ SharedTiles.SecondHalf), rightStage + (r ^ SharedTiles.SecondHalf));
+            SharedTiles.Multiply<TUnit>(tiles, own, leftStage + (l ^ SharedTiles.SecondHalf), rightStage + (r ^ SharedTiles.SecondHalf));
             if (in16) Decode<TUnit, TWeights>(tiles, put ^ 16, loaded, 8, scale, values);
             else DecodeSingly<TUnit, TWeights>(tiles, put ^ 16, codes, absmax, values, wAt, at + 8, wRow, shape);
 
@@ -175,19 +175,6 @@ internal static class TensorGemmKernel
         if (at < k) low = x[row + at];
         if (at + 1 < k) high = x[row + at + 1];
         return low | (high << 16);
-    }
-
-    /// <summary>16 columns: 4 x 4 tiles.</summary>
-    private static void Multiply<TUnit>(ArrayView<int> tiles, ArrayView<int> own, int l, int r)
-        where TUnit : struct, IMmaFloat
-    {
-        TUnit.LoadRight(tiles, own, 0, r);
-        TUnit.LoadRight(tiles, own, 1, r);
-        TUnit.LoadLeft(tiles, own, 0, l);
-        TUnit.LoadLeft(tiles, own, 1, l);
-        TUnit.LoadLeft(tiles, own, 2, l);
-        TUnit.LoadLeft(tiles, own, 3, l);
-        SharedTiles.Multiply<TUnit>(own);
     }
 
     private static void Decode<TUnit, TWeights>(

@@ -20,6 +20,7 @@ public sealed class SuggestionTests
     [InlineData("did you mean --output out?", "quantize", "model", "out")]
     [InlineData("did you mean --output out?", "dequantize", "model", "out")]
     [InlineData("did you mean --type nf4 for 4 bits", "quantize", "model", "--output", "x", "--bits", "4")]
+    [InlineData("did you mean --type int8?", "quantize", "model", "--output", "x", "--dtype", "int8")]
     [InlineData("did you mean --type nf4?", "quantize", "model", "--output", "x", "--load_in_4bit")]
     [InlineData("did you mean --overwrite?", "quantize", "model", "--output", "x", "--force")]
     [InlineData("did you mean --block-size?", "quantize", "model", "--output", "x", "--blocksize", "64")]

@@ -47,6 +47,8 @@ public sealed partial class MentionedCommandTests
             if (line.StartsWith("```", StringComparison.Ordinal)) code = !code;
             // What stands behind a prompt is run by SessionTests.
             if (!code || line.StartsWith("$ ", StringComparison.Ordinal) || InScript().Match(line) is not { Success: true } begin) continue;
+            // Which share it is, a cluster's environment says.
+            if (line.Contains("--worker auto", StringComparison.Ordinal)) continue;
             string command = begin.Groups[1].Value;
             while (i + 1 < document.Lines.Length && (command.EndsWith('\\') || document.Lines[i + 1].TrimStart().StartsWith("--", StringComparison.Ordinal)))
                 command = $"{command.TrimEnd('\\')} {document.Lines[++i].Trim()}";
@@ -57,6 +59,6 @@ public sealed partial class MentionedCommandTests
     [GeneratedRegex(@"`dotnet\s+bnb\s+([^`]+)`")]
     private static partial Regex Span();
 
-    [GeneratedRegex(@"^(?:\s|- |run: |test .* \|\| )*dotnet bnb (.+)$")]
+    [GeneratedRegex(@"^(?:\s|- |run: |srun |.* \|\| )*dotnet[ -]bnb (.+)$")]
     private static partial Regex InScript();
 }

@@ -46,6 +46,17 @@ public sealed class SessionTests : IDisposable
         }
     }
 
+    /// <summary>Whoever adds a session to a page must add the page to those that are run.</summary>
+    [Fact]
+    public void Sessions_InAnyDocument_AreRun()
+    {
+        IEnumerable<object?> run = typeof(SessionTests).GetMethod(nameof(Commands_RunInOrder_EndAndPrintAsShown))!
+            .GetCustomAttributes(typeof(InlineDataAttribute), inherit: false).SelectMany(attribute => ((InlineDataAttribute)attribute).Data);
+        HashSet<string> names = [.. run.OfType<string>()];
+
+        Assert.All(Document.All().Where(document => DocumentedCommand.In(document).Count > 0), document => Assert.Contains(document.Name, names));
+    }
+
     [Fact]
     public void Commands_InReadmeAndCli_AreFound()
     {

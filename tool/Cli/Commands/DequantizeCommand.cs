@@ -18,12 +18,7 @@ internal static class DequantizeCommand
         {
             Description = "dtype of the dequantized weights: bfloat16, float16 or float32 (default: the one each was quantized from)",
             HelpName = "DTYPE",
-            CustomParser = Choice.Parser(new Dictionary<string, ElementType?>
-            {
-                ["bfloat16"] = ElementType.BF16,
-                ["float16"] = ElementType.F16,
-                ["float32"] = ElementType.F32,
-            }),
+            CustomParser = Choice.FloatType,
         };
         Option<long> maxShardSize = CommonOptions.MaxShardSize();
         Option<int> threads = CommonOptions.Threads();

@@ -8,6 +8,7 @@ using Bnb.Engine.Plans;
 using Bnb.Engine.Reports;
 using Bnb.Engine.Reports.Verification;
 using Bnb.Engine.Verifying;
+using Bnb.Formats.Primitives;
 using Bnb.Quant.Numerics;
 
 namespace Bnb.Cli.Commands;
@@ -149,7 +150,7 @@ internal static class VerifyCommand
             passed &= report.Passed;
             files[i].Write(report);
             written.AddRange(PathsFor(component));
-            if (report.Layers.Count > 0) sections.Add((component is null ? "" : $"Component `{component}`:\n\n") + VerificationCard.Of(report));
+            if (report.Layers.Count > 0) sections.Add((component is null ? "" : $"Component `{DisplayText.Escape(component)}`:\n\n") + VerificationCard.Of(report));
             if (context.Json) context.Terminal.Out.Write(VerificationReportJsonLine.Of(report));
             else if (context.Verbosity != Verbosity.Quiet) VerificationScreen.Write(report, context.Terminal, context.Verbosity);
         }

@@ -1,6 +1,7 @@
 using System.CommandLine.Parsing;
 using System.Globalization;
 using Bnb.Engine.Text;
+using Bnb.Quant.Numerics;
 
 namespace Bnb.Cli.Options;
 
@@ -22,6 +23,14 @@ internal static class Choice
         result.AddError($"{OptionName(result)} does not know '{text}'; it takes {string.Join(", ", choices.Keys)}{(meant is null ? "" : $"; did you mean {meant}?")}");
         return default!;
     };
+
+    /// <summary>A floating-point dtype by torch's name.</summary>
+    public static Func<ArgumentResult, ElementType?> FloatType { get; } = Parser(new Dictionary<string, ElementType?>
+    {
+        ["bfloat16"] = ElementType.BF16,
+        ["float16"] = ElementType.F16,
+        ["float32"] = ElementType.F32,
+    });
 
     /// <summary>A size such as 5GB or 256MiB, in bytes.</summary>
     public static long Size(ArgumentResult result)

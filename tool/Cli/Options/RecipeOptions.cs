@@ -24,11 +24,14 @@ internal sealed class RecipeOptions
     private static readonly Dictionary<string, string> Bools = new() { [True] = True, ["false"] = "false" };
     private static readonly string[] FourBit = [.. Code4Catalog.All.Select(code => code.Name)];
 
+    /// <summary>The words of <c>--type</c>.</summary>
+    public static readonly IReadOnlyList<string> TypeNames = [.. FourBit, Int8, Int4, Fp8, None];
+
     private readonly Option<string> _type = new("--type", "-t")
     {
         Description = "Data type: nf4, fp4, int8 (LLM.int8()), int4 or fp8 (compressed-tensors), or none to leave weights as they are, merged or decoded (default: nf4)",
         HelpName = "TYPE",
-        CustomParser = Choice.Parser(FourBit.Concat([Int8, Int4, Fp8, None]).ToDictionary(name => name)),
+        CustomParser = Choice.Parser(TypeNames.ToDictionary(name => name)),
     };
 
     private readonly Option<int> _blocksize = new("--block-size")
@@ -100,12 +103,7 @@ internal sealed class RecipeOptions
     {
         Description = "int4 with --scale search: what scales are stored as: bfloat16, float16 or float32 (default: the weights' dtype)",
         HelpName = "DTYPE",
-        CustomParser = Choice.Parser(new Dictionary<string, ElementType?>
-        {
-            ["bfloat16"] = ElementType.BF16,
-            ["float16"] = ElementType.F16,
-            ["float32"] = ElementType.F32,
-        }),
+        CustomParser = Choice.FloatType,
     };
 
     /// <summary><c>--type</c> alone, for a command that leaves the others at their defaults.</summary>

@@ -47,16 +47,19 @@ internal sealed class SourceOptions
     {
         Description = "Cast floating-point tensors to bfloat16, float16 or float32 before anything else, as a loader does that is given this dtype; what loaders keep in float32 stays (default: the source's dtypes)",
         HelpName = "DTYPE",
-        CustomParser = Choice.Parser(new Dictionary<string, ElementType?>
-        {
-            ["bfloat16"] = ElementType.BF16,
-            ["float16"] = ElementType.F16,
-            ["float32"] = ElementType.F32,
-        }),
+        CustomParser = ParseDType,
     };
 
     /// <summary>The share as a number from 0 to 1; null when not given.</summary>
     public double? CoverageOf(ParseResult parsed) => parsed.GetResult(MinCoverage) is { Implicit: false } ? parsed.GetValue(MinCoverage) : null;
+
+    private static ElementType? ParseDType(ArgumentResult result)
+    {
+        string text = result.Tokens[^1].Value;
+        if (!RecipeOptions.TypeNames.Contains(text)) return Choice.FloatType(result);
+        result.AddError($"--dtype is what the source is cast to first, not '{text}'; did you mean --type {text}?");
+        return null;
+    }
 
     private static IReadOnlyList<string> ParseNames(ArgumentResult result)
     {
