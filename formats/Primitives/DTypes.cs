@@ -48,8 +48,9 @@ public static class DTypes
     /// <returns>The count, or null when it is not a whole number of bytes or does not fit 63 bits.</returns>
     public static long? ByteCount(this DType dtype, long elementCount)
     {
-        Int128 bits = (Int128)elementCount * dtype.BitSize();
-        return bits % 8 == 0 && bits / 8 <= long.MaxValue ? (long)(bits / 8) : null;
+        int size = dtype.BitSize();
+        (long eights, long rest) = (elementCount / 8, elementCount % 8 * size);
+        return rest % 8 == 0 && eights <= (long.MaxValue - (rest / 8)) / size ? (eights * size) + (rest / 8) : null;
     }
 
     /// <summary>Reads the safetensors spelling; exact, case included.</summary>

@@ -61,17 +61,19 @@ public sealed class TensorShape : IEquatable<TensorShape>
         return "[" + string.Join(", ", shown) + (Rank > 16 ? ", ...]" : "]");
     }
 
+    /// <summary>Whether these are its dimensions.</summary>
+    internal bool Is(ReadOnlySpan<long> dimensions) => dimensions.SequenceEqual(_dimensions);
+
     /// <summary>As <see cref="Of"/> for dimensions known not to be negative; null when the product overflows.</summary>
     internal static TensorShape? TryOf(ReadOnlySpan<long> dimensions)
     {
         // Left to right as the reference multiplies, so that a huge dimension before a 0 is still an overflow.
-        Int128 count = 1;
+        long count = 1;
         foreach (long dimension in dimensions)
         {
-            count *= dimension;
-            if (count > long.MaxValue) return null;
+            if (Math.BigMul(count, dimension, out count) != 0 || count < 0) return null;
         }
 
-        return dimensions.Length == 0 ? Scalar : new TensorShape(dimensions.ToArray(), (long)count);
+        return dimensions.Length == 0 ? Scalar : new TensorShape(dimensions.ToArray(), count);
     }
 }

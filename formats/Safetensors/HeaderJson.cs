@@ -17,8 +17,8 @@ internal ref struct HeaderJson
     private readonly HeaderErrors _errors;
     private readonly List<TensorInfo> _tensors = [];
     private readonly HashSet<string> _names;
-    // Thousands of experts have a handful of shapes.
-    private readonly Dictionary<(int Rank, long First, long Second), TensorShape> _shapes = [];
+    // Thousands of experts have a handful of shapes: the last one seen at each place is kept.
+    private readonly TensorShape?[] _shapes = new TensorShape?[64];
     private Dictionary<string, string>? _metadata;
     private Utf8JsonReader _reader;
 
@@ -164,10 +164,11 @@ internal ref struct HeaderJson
             rank++;
         }
 
-        if (rank is 1 or 2 && _shapes.TryGetValue((rank, dimensions[0], rank > 1 ? dimensions[1] : 0), out TensorShape? known)) return known;
+        int place = (int)(unchecked((ulong)((dimensions[0] * 31) + dimensions[1])) % (ulong)_shapes.Length);
+        if (rank is 1 or 2 && _shapes[place] is { } known && known.Is(dimensions[..rank])) return known;
         TensorShape shape = TensorShape.TryOf(more is null ? dimensions[..rank] : more.ToArray())
             ?? throw _errors.Of(FormatError.SafetensorsOverflow, name, "the element count of its shape does not fit 63 bits");
-        if (rank is 1 or 2) _shapes.Add((rank, dimensions[0], rank > 1 ? dimensions[1] : 0), shape);
+        if (rank is 1 or 2) _shapes[place] = shape;
         return shape;
     }
 

@@ -65,10 +65,12 @@ internal static class HeaderLayout
 
     private static void CheckSize(TensorInfo tensor, HeaderErrors errors)
     {
-        Int128 bits = (Int128)tensor.Shape.ElementCount * tensor.DType.BitSize();
-        if (bits > long.MaxValue)
+        long elements = tensor.Shape.ElementCount;
+        int size = tensor.DType.BitSize();
+        if (elements > long.MaxValue / size)
             throw errors.Of(
                 FormatError.SafetensorsOverflow, tensor.Name, "its size does not fit 63 bits", ("tensor", TypeText(tensor)));
+        long bits = elements * size;
         if (bits % 8 != 0)
         {
             throw errors.Of(
@@ -76,7 +78,7 @@ internal static class HeaderLayout
                 tensor.Name,
                 "not a whole number of bytes",
                 ("tensor", TypeText(tensor)),
-                ("bits", Number((long)bits)));
+                ("bits", Number(bits)));
         }
 
         if (bits / 8 == tensor.ByteCount) return;
@@ -84,7 +86,7 @@ internal static class HeaderLayout
             FormatError.SafetensorsSize,
             tensor.Name,
             "its data_offsets are not the size of its shape and dtype",
-            ("tensor", $"{TypeText(tensor)} = {DisplayText.Bytes((long)(bits / 8))}"),
+            ("tensor", $"{TypeText(tensor)} = {DisplayText.Bytes(bits / 8)}"),
             ("range", $"{Range(tensor)} = {DisplayText.Bytes(tensor.ByteCount)}"));
     }
 

@@ -72,7 +72,7 @@ public sealed class CostPerTensorTests
     {
         string[] names = ["a.0.b", "a.2.b", "x", "a.1.b", "a.7.b", "a.1.c"];
 
-        var rows = TensorGroups.Fold(names, name => name, _ => 0);
+        var rows = TensorGroups.Fold(names, name => name, _ => "");
 
         Assert.Equal(["a.{0-2,7}.b", "x", "a.1.c"], rows.Select(row => row.Name));
         Assert.Equal(["a.0.b", "a.2.b", "a.1.b", "a.7.b"], rows[0].Members);

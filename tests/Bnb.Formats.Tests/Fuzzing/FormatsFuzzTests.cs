@@ -74,11 +74,12 @@ public sealed class FormatsFuzzTests
         {
             ModelConfig config = ModelConfig.Parse(input, "/m/config.json");
             ReadEverything(config);
-            Assert.Null(ModelConfig.Parse(config.RemoveQuantizationConfig(), "/m/config.json").Settings);
+            byte[] plain = config.RemoveQuantizationConfig();
+            Assert.Null(ModelConfig.Parse(plain, "/m/config.json").Settings);
             ModelConfig edited = ModelConfig.Parse(config.InsertQuantizationConfig(ours), "/m/config.json");
             Assert.Equal(("bitsandbytes", "bfloat16"), (edited.QuantMethod, edited.ComputeDType));
-            // White space between the braces of an empty object is not kept.
-            if (!config.Has("quantization_config") && config.Root.GetPropertyCount() > 0) Assert.Equal(config.Utf8.ToArray(), edited.RemoveQuantizationConfig());
+            // White space between the braces of an empty object is not kept; settings of parts go as well.
+            if (!config.Has("quantization_config") && config.Root.GetPropertyCount() > 0) Assert.Equal(plain, edited.RemoveQuantizationConfig());
         }));
     }
 

@@ -57,7 +57,7 @@ public sealed class EngineFuzzTests
         input =>
         {
             if (OutputManifest.Parse(input) is not { } manifest) return;
-            _ = manifest.Scale;
+            _ = (manifest.Scale, manifest.CastTo, manifest.Variant);
             Assert.Equal(manifest.Files, OutputManifest.Parse(manifest.Write())!.Files);
             Assert.All(manifest.Files, file => Assert.StartsWith("/m/", Path.GetFullPath(Path.Combine("/m", file.Name)), StringComparison.Ordinal));
         });

@@ -36,6 +36,18 @@ public sealed class ManifestTests : IDisposable
             Directory.GetFiles(Output).Select(System.IO.Path.GetFileName).Where(name => name != OutputManifest.FileName).Order(StringComparer.Ordinal), named);
     }
 
+    [Theory]
+    [InlineData("\"type\": \"nf4\"", "\"type\": \"nf\u00e14\"")]
+    [InlineData("dotnet-bnb", "dotnet\u00e1bnb")]
+    public void Parse_TextThatIsNotUtf8_IsNone(string text, string broken)
+    {
+        string whole = System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(Path));
+
+        Assert.NotNull(OutputManifest.Parse(System.Text.Encoding.Latin1.GetBytes(whole)));
+        Assert.Contains(text, whole, StringComparison.Ordinal);
+        Assert.Null(OutputManifest.Parse(System.Text.Encoding.Latin1.GetBytes(whole.Replace(text, broken, StringComparison.Ordinal))));
+    }
+
     [Fact]
     public void Manifest_OfAnotherWayToTheSameResult_IsTheSame()
     {

@@ -28,7 +28,7 @@ internal static class DequantizeScreen
         var groups = TensorGroups.Fold(
             outputs,
             output => output.Info.Name,
-            output => (output.Info.DType, output.Info.Shape, output.Plan.Decision.Rule, verbosity >= Verbosity.Detailed ? output.Info.Name : ""));
+            output => new DequantizeRow(output.Info.DType, output.Info.Shape, output.Plan.Decision.Rule, verbosity >= Verbosity.Detailed ? output.Info.Name : ""));
         foreach ((string name, var members) in groups)
         {
             (TensorPlan plan, TensorInfo info) = members[0];
@@ -53,4 +53,6 @@ internal static class DequantizeScreen
             .. OutputText.Reused(summary.Result, summary.Plan.Shards.Count),
             ("written to", summary.Output)]);
     });
+
+    private sealed record DequantizeRow(DType Type, TensorShape Shape, string Rule, string Name);
 }

@@ -32,7 +32,7 @@ internal static class DiffScreen
         var groups = TensorGroups.Fold(
             shown,
             weight => weight.Name,
-            weight => (weight.A?.Format, weight.B?.Format, Difference(weight), everyTensor ? weight.Name : ""));
+            weight => new DiffRow(weight.A?.Format, weight.B?.Format, Difference(weight), everyTensor ? weight.Name : ""));
         foreach ((string name, IReadOnlyList<WeightDiff> members) in groups.OrderByDescending(group => group.Members.Max(member => member.Severity)))
         {
             WeightDiff first = members[0];
@@ -122,4 +122,6 @@ internal static class DiffScreen
     private static string Share(double value) => value == 0 ? "0" : $"{(value * 100).ToString("G3", CultureInfo.InvariantCulture)} %";
 
     private static string Short(double value) => value.ToString("G4", CultureInfo.InvariantCulture);
+
+    private sealed record DiffRow(string? FormatOfA, string? FormatOfB, string Difference, string Name);
 }

@@ -17,7 +17,7 @@ internal static class InspectScreen
         var groups = TensorGroups.Fold(
             summary.Tensors,
             tensor => tensor.Name,
-            tensor => (tensor.Format, tensor.Shape, everyTensor ? tensor.Name : ""));
+            tensor => new InspectRow(tensor.Format, tensor.Shape, everyTensor ? tensor.Name : ""));
         foreach ((string name, IReadOnlyList<InspectedTensor> members) in groups)
         {
             table.AddRow(
@@ -43,4 +43,6 @@ internal static class InspectScreen
             ("files", string.Join(", ", summary.Checkpoint.Files.Select(file => $"{file.Name} ({TableConsole.Number(file.Identity.Length)} bytes)"))), .. made]);
         if (fit is not null) FitText.Write(fit, console);
     });
+
+    private sealed record InspectRow(string Format, string Shape, string Name);
 }

@@ -36,7 +36,7 @@ internal static class QuantizeScreen
         var groups = TensorGroups.Fold(
             summary.Plan.Tensors,
             tensor => tensor.Name,
-            tensor => (tensor.DType, tensor.Shape, tensor.Decision.Rule, everyTensor ? tensor.Name : ""));
+            tensor => new QuantizeRow(tensor.DType, tensor.Shape, tensor.Decision.Rule, everyTensor ? tensor.Name : ""));
         IReadOnlyDictionary<TensorPlan, long> outputBytes = summary.OutputBytesByTensor();
         foreach ((string name, IReadOnlyList<TensorPlan> members) in groups)
         {
@@ -90,4 +90,6 @@ internal static class QuantizeScreen
     }
 
     private static string Percent(long part, long whole) => whole == 0 ? "0 %" : TableConsole.Number(100.0 * part / whole, 1) + " %";
+
+    private sealed record QuantizeRow(DType Type, TensorShape Shape, string Rule, string Name);
 }

@@ -25,7 +25,7 @@ internal static class TableFit
     {
         int width = console.Profile.Width;
         RenderOptions options = RenderOptions.Create(console, console.Profile.Capabilities);
-        List<List<(string Text, Style Style)>> rows = [[.. table.Columns.Select(column => Cell(column.Header, options))]];
+        List<List<CellText>> rows = [[.. table.Columns.Select(column => Cell(column.Header, options))]];
         rows.AddRange(table.Rows.Select(row => row.Select(cell => Cell(cell, options)).ToList()));
         List<int> kept = [.. Enumerable.Range(0, table.Columns.Count)];
         int[] widths = [.. kept.Select(column => rows.Max(row => row[column].Text.Length))];
@@ -51,7 +51,7 @@ internal static class TableFit
         int Total() => kept.Sum(column => widths[column]) + (PerColumn * kept.Count) + 1;
     }
 
-    private static Table Rebuilt(Table table, List<List<(string Text, Style Style)>> rows, List<int> kept, int[] widths)
+    private static Table Rebuilt(Table table, List<List<CellText>> rows, List<int> kept, int[] widths)
     {
         var narrow = new Table { Border = table.Border };
         foreach (int column in kept)
@@ -64,12 +64,14 @@ internal static class TableFit
     }
 
     /// <summary>A name says most at both ends, everything else at its beginning.</summary>
-    private static Text Cut((string Text, Style Style) cell, int column, int width) =>
+    private static Text Cut(CellText cell, int column, int width) =>
         new(column == 0 ? DisplayWidth.CutMiddle(cell.Text, width) : DisplayWidth.CutEnd(cell.Text, width), cell.Style);
 
-    private static (string Text, Style Style) Cell(IRenderable cell, RenderOptions options)
+    private static CellText Cell(IRenderable cell, RenderOptions options)
     {
         Segment[] segments = [.. cell.Render(options, ITerminal.Unlimited).Where(segment => !segment.IsLineBreak)];
-        return (string.Concat(segments.Select(segment => segment.Text)).TrimEnd(), segments.FirstOrDefault()?.Style ?? Style.Plain);
+        return new CellText(string.Concat(segments.Select(segment => segment.Text)).TrimEnd(), segments.FirstOrDefault()?.Style ?? Style.Plain);
     }
+
+    private sealed record CellText(string Text, Style Style);
 }

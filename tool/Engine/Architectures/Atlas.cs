@@ -11,9 +11,9 @@ internal sealed class Atlas
     private static readonly Lazy<Atlas> LazyEmbedded = new(static () => new Atlas(AtlasFile.OpenEmbedded()));
     private readonly Lock _gate = new();
     private readonly AtlasFile _file;
-    private readonly Dictionary<(AtlasSection Section, string Name), (int Block, int Line)> _places = [];
+    private readonly Dictionary<string, Place>[] _places = PerSection<Place>();
     private readonly Dictionary<string, List<string>> _classesOfType = new(StringComparer.Ordinal);
-    private readonly Dictionary<(AtlasSection Section, string Name), ModelClass> _classes = [];
+    private readonly Dictionary<string, ModelClass>[] _classes = PerSection<ModelClass>();
     private readonly Dictionary<string, VllmModel> _vllm = new(StringComparer.Ordinal);
 
     /// <summary>Reads the index.</summary>
@@ -29,7 +29,7 @@ internal sealed class Atlas
                 "d" => AtlasSection.Diffusers,
                 _ => AtlasSection.Vllm,
             };
-            _places[(section, fields[1])] = (
+            _places[(int)section][fields[1]] = new Place(
                 int.Parse(fields[3], CultureInfo.InvariantCulture), int.Parse(fields[4], CultureInfo.InvariantCulture));
             if (fields[2].Length == 0) continue;
             if (!_classesOfType.TryGetValue(fields[2], out List<string>? classes)) _classesOfType[fields[2]] = classes = [];
@@ -45,9 +45,9 @@ internal sealed class Atlas
     {
         lock (_gate)
         {
-            if (_classes.TryGetValue((section, name), out ModelClass? known)) return known;
+            if (_classes[(int)section].TryGetValue(name, out ModelClass? known)) return known;
             if (section == AtlasSection.Vllm || Line(section, name) is not string line) return null;
-            return _classes[(section, name)] = AtlasRecord.ReadClass(section, line);
+            return _classes[(int)section][name] = AtlasRecord.ReadClass(section, line);
         }
     }
 
@@ -68,9 +68,15 @@ internal sealed class Atlas
     }
 
     /// <summary>All names of a section, ordinally sorted.</summary>
-    public IEnumerable<string> Names(AtlasSection section) => _places.Keys
-        .Where(key => key.Section == section).Select(static key => key.Name).Order(StringComparer.Ordinal);
+    public IEnumerable<string> Names(AtlasSection section) => _places[(int)section].Keys.Order(StringComparer.Ordinal);
 
     private string? Line(AtlasSection section, string name) =>
-        _places.TryGetValue((section, name), out (int Block, int Line) place) ? _file.Lines(place.Block)[place.Line] : null;
+        _places[(int)section].TryGetValue(name, out Place? place) ? _file.Lines(place.Block)[place.Line] : null;
+
+    private static Dictionary<string, T>[] PerSection<T>()
+        where T : class =>
+        [.. Enum.GetValues<AtlasSection>().Select(static _ => new Dictionary<string, T>(StringComparer.Ordinal))];
+
+    /// <summary>Where a class is described.</summary>
+    private sealed record Place(int Block, int Line);
 }

@@ -16,7 +16,7 @@ internal static class AtlasRecord
         Dictionary<string, SavedTensor> tensors = new(StringComparer.Ordinal);
         foreach (JsonProperty group in root.GetProperty("tensors").EnumerateObject())
         {
-            LayerKind[] kinds = [.. group.Name.Select(Kind)];
+            LayerKind[] kinds = Array.ConvertAll(group.Name.ToCharArray(), Kind);
             foreach (string name in Strings(group.Value))
                 tensors[name] = new SavedTensor(name, kinds, [.. renamed.Select(names => names.GetValueOrDefault(name))], conv1D.Contains(name));
         }
@@ -28,11 +28,11 @@ internal static class AtlasRecord
             tensors)
         {
             Generates = root.TryGetProperty("generates", out JsonElement generates) && generates.GetBoolean(),
-            LanguageModules = [.. Strings(root, "language")],
+            LanguageModules = Strings(root, "language"),
             TiedModules = [.. Ties(root)],
             RebuiltModules = [.. Strings(root, "converted5").Select(static name => name[..^".weight".Length])],
             KeptInFloat32 = loaders.ToDictionary(
-                static loader => loader, loader => (IReadOnlyList<string>)[.. Strings(root, "keep_fp32" + Suffix(loader))]),
+                static loader => loader, loader => (IReadOnlyList<string>)Strings(root, "keep_fp32" + Suffix(loader))),
         };
     }
 
@@ -43,9 +43,7 @@ internal static class AtlasRecord
         JsonElement root = document.RootElement;
         return new VllmModel(
             root.GetProperty("arch").GetString()!,
-            root.TryGetProperty("groups", out JsonElement groups)
-                ? [.. groups.EnumerateObject().Select(group => new FusedGroup(group.Name, [.. Strings(group.Value)]))]
-                : [],
+            Groups(root),
             Pairs(root, "substr"),
             Pairs(root, "prefix"),
             Pairs(root, "suffix"),
@@ -75,15 +73,30 @@ internal static class AtlasRecord
         _ => throw new InvalidDataException($"the atlas has a kind of layer that this program does not know: {code}"),
     };
 
-    private static Dictionary<string, string> Texts(JsonElement root, string member, Loader loader) =>
-        root.TryGetProperty(member + Suffix(loader), out JsonElement names)
-            ? names.EnumerateObject().ToDictionary(static name => name.Name, static name => name.Value.GetString()!, StringComparer.Ordinal)
-            : new Dictionary<string, string>();
+    // Loops: queries over what JsonDocument enumerates are compiled anew in every process, which costs more than reading does.
+    private static Dictionary<string, string> Texts(JsonElement root, string member, Loader loader)
+    {
+        var texts = new Dictionary<string, string>(StringComparer.Ordinal);
+        if (!root.TryGetProperty(member + Suffix(loader), out JsonElement names)) return texts;
+        foreach (JsonProperty name in names.EnumerateObject()) texts[name.Name] = name.Value.GetString()!;
+        return texts;
+    }
 
-    private static IReadOnlyList<KeyValuePair<string, string?>> Pairs(JsonElement root, string member) =>
-        root.TryGetProperty(member, out JsonElement pairs)
-            ? [.. pairs.EnumerateObject().Select(static pair => KeyValuePair.Create(pair.Name, pair.Value.GetString()))]
-            : [];
+    private static List<KeyValuePair<string, string?>> Pairs(JsonElement root, string member)
+    {
+        if (!root.TryGetProperty(member, out JsonElement pairs)) return [];
+        var all = new List<KeyValuePair<string, string?>>();
+        foreach (JsonProperty pair in pairs.EnumerateObject()) all.Add(KeyValuePair.Create(pair.Name, pair.Value.GetString()));
+        return all;
+    }
+
+    private static List<FusedGroup> Groups(JsonElement root)
+    {
+        var all = new List<FusedGroup>();
+        if (!root.TryGetProperty("groups", out JsonElement groups)) return all;
+        foreach (JsonProperty group in groups.EnumerateObject()) all.Add(new FusedGroup(group.Name, Strings(group.Value)));
+        return all;
+    }
 
     private static IEnumerable<(string Module, string? Source)> Ties(JsonElement root)
     {
@@ -92,8 +105,13 @@ internal static class AtlasRecord
             yield return (pair[0].GetString()!, pair.GetArrayLength() > 1 ? pair[1].GetString() : null);
     }
 
-    private static IEnumerable<string> Strings(JsonElement root, string member) =>
+    private static List<string> Strings(JsonElement root, string member) =>
         root.TryGetProperty(member, out JsonElement list) ? Strings(list) : [];
 
-    private static IEnumerable<string> Strings(JsonElement list) => list.EnumerateArray().Select(static text => text.GetString()!);
+    private static List<string> Strings(JsonElement list)
+    {
+        var all = new List<string>(list.GetArrayLength());
+        foreach (JsonElement text in list.EnumerateArray()) all.Add(text.GetString()!);
+        return all;
+    }
 }

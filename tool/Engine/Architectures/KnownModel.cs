@@ -3,7 +3,7 @@ namespace Bnb.Engine.Architectures;
 /// <summary>The classes of the atlas that a checkpoint was found to be made of.</summary>
 internal sealed class KnownModel
 {
-    private readonly Dictionary<string, (KnownPart Part, SavedTensor Facts, bool IsOutsideLanguage)?> _patterns = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, KnownPattern?> _patterns = new(StringComparer.Ordinal);
 
     /// <summary>Takes the result of a <see cref="ModelFinder"/>.</summary>
     public KnownModel(IReadOnlyList<KnownPart> parts, VllmModel? vllm)
@@ -31,15 +31,16 @@ internal sealed class KnownModel
         Span<char> buffer = stackalloc char[NumberedName.MostOnStack];
         ReadOnlySpan<char> pattern = NumberedName.Pattern(tensor, buffer);
         var patterns = _patterns.GetAlternateLookup<ReadOnlySpan<char>>();
-        if (!patterns.TryGetValue(pattern, out var found)) patterns[pattern] = found = Look(pattern.ToString());
-        return found is var (part, facts, isOutside) ? new KnownTensor(part, facts, tensor, isOutside) : null;
+        if (!patterns.TryGetValue(pattern, out KnownPattern? found)) patterns[pattern] = found = Look(pattern.ToString());
+        return found is null ? null : new KnownTensor(found.Part, found.Facts, tensor, found.IsOutsideLanguage);
     }
 
-    private (KnownPart Part, SavedTensor Facts, bool IsOutsideLanguage)? Look(string pattern)
+    private KnownPattern? Look(string pattern)
     {
         foreach (KnownPart part in Parts)
         {
-            if (part.OwnName(pattern) is string own && part.Class.Find(own) is { } facts) return (part, facts, IsOutsideLanguage(part.Class, own, facts));
+            if (part.OwnName(pattern) is string own && part.Class.Find(own) is { } facts)
+                return new KnownPattern(part, facts, IsOutsideLanguage(part.Class, own, facts));
         }
 
         return null;
@@ -55,4 +56,7 @@ internal sealed class KnownModel
         return !model.LanguageModules.Any(module =>
             name.StartsWith(module, StringComparison.Ordinal) && name.Length > module.Length && name[module.Length] == '.');
     }
+
+    /// <summary>What is true of all tensors whose names differ in their numbers only.</summary>
+    private sealed record KnownPattern(KnownPart Part, SavedTensor Facts, bool IsOutsideLanguage);
 }

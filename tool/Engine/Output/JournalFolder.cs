@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Bnb.Engine.Plans;
+using Bnb.Engine.Text;
 using Bnb.Formats.IO;
 
 namespace Bnb.Engine.Output;
@@ -84,7 +85,7 @@ internal sealed class JournalFolder
         if (!line[cut..].SequenceEqual(Encoding.ASCII.GetBytes($",\"line\":\"{checksum}\"}}"))) return false;
         try
         {
-            return TakeEntry(JsonElement.Parse(line), first);
+            return TakeEntry(JsonLine.Parse(line), first);
         }
         catch (Exception strange) when (strange is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {

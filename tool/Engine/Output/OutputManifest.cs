@@ -59,7 +59,7 @@ internal sealed record OutputManifest(
     {
         try
         {
-            JsonElement root = JsonElement.Parse(utf8);
+            JsonElement root = JsonLine.Parse(utf8);
             if (root.GetProperty("manifest").GetInt32() != Version) return null;
             var manifest = new OutputManifest(
                 Text(root, "tool"), Text(root, "command"), Text(root, "plan"), root.GetProperty("options"),

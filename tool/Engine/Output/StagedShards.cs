@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.ObjectModel;
 using Bnb.Engine.Events;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
@@ -16,10 +17,10 @@ internal static class StagedShards
     public static IReadOnlyDictionary<int, ShardResult> Check(
         StagingFolder staging, IReadOnlyList<ShardPlan> shards, IReadOnlyList<int> wanted, int threads, IRunEvents events, CancellationToken cancellation)
     {
+        List<int> named = [.. wanted.Where(index => staging.Earlier.Shards.ContainsKey(shards[index].FileName))];
+        if (named.Count == 0) return ReadOnlyDictionary<int, ShardResult>.Empty;
         var good = new ConcurrentDictionary<int, ShardResult>();
         var bad = new ConcurrentBag<string>();
-        List<int> named = [.. wanted.Where(index => staging.Earlier.Shards.ContainsKey(shards[index].FileName))];
-        if (named.Count == 0) return good;
         WorkQueue.Run(
             named, Math.Min(threads, named.Count), () => 0,
             (index, _) =>

@@ -104,7 +104,7 @@ internal sealed class PlanRecord
         byte[] copy = utf8.ToArray();
         try
         {
-            JsonElement root = JsonElement.Parse(copy);
+            JsonElement root = JsonLine.Parse(copy);
             if (root.GetProperty("format").GetInt32() != 1) return null;
             var record = new PlanRecord(copy, root);
             // Names that are no text, which an escape of half a character is, cannot be compared later.

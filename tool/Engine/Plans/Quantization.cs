@@ -43,4 +43,4 @@ internal sealed record PlannedTensor(string Name, DType DType, TensorShape Shape
 /// <param name="CodeBits">Bits per code: 4 or 8.</param>
 /// <param name="ValuesPerScale">Values that share one scale, in flat order.</param>
 /// <param name="ChunkMultiple">What the number of values in a unit of work must be a multiple of; a power of two.</param>
-internal readonly record struct BufferShape(int CodeBits, long ValuesPerScale, int ChunkMultiple);
+internal sealed record BufferShape(int CodeBits, long ValuesPerScale, int ChunkMultiple);

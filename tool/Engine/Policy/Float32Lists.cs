@@ -9,7 +9,8 @@ namespace Bnb.Engine.Policy;
 /// </summary>
 internal sealed class Float32Lists
 {
-    private readonly Dictionary<(ModelClass Class, Loader Loader), SkipList?> _lists = [];
+    // Of each class, by loader.
+    private readonly Dictionary<ModelClass, SkipList?[]> _lists = [];
 
     /// <summary>Whether the loader keeps any module of the class.</summary>
     public bool HasAny(ModelClass model, Loader loader) => List(model, loader) is not null;
@@ -24,8 +25,10 @@ internal sealed class Float32Lists
 
     private SkipList? List(ModelClass model, Loader loader)
     {
-        if (!_lists.TryGetValue((model, loader), out SkipList? list))
-            _lists[(model, loader)] = list = model.KeptInFloat32.GetValueOrDefault(loader) is { Count: > 0 } names ? new SkipList(names) : null;
-        return list;
+        if (!_lists.TryGetValue(model, out SkipList?[]? lists)) _lists[model] = lists = [.. Enum.GetValues<Loader>().Select(each => Of(model, each))];
+        return lists[(int)loader];
     }
+
+    private static SkipList? Of(ModelClass model, Loader loader) =>
+        model.KeptInFloat32.TryGetValue(loader, out IReadOnlyList<string>? names) && names.Count > 0 ? new SkipList(names) : null;
 }

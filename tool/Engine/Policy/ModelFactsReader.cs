@@ -22,32 +22,48 @@ internal static class ModelFactsReader
             towers && config.Has("text_config"),
             config.TieWordEmbeddings,
             SubModelType(config.Root, "decoder"),
-            [.. config.Root.EnumerateObject().Where(member => member.Value.ValueKind == JsonValueKind.Object)
-                .Select(member => ModelTypeOf(member.Value)).OfType<string>()])
+            SubModelTypes(config.Root))
         {
             Identity = Identity(config.Root, DeepestPart),
         };
     }
 
-    private static ModelIdentity Identity(JsonElement config, int depth) => new(
-        ModelTypeOf(config),
-        ClassName(config),
-        [.. Names(config)],
-        depth == 0
-            ? []
-            : [
-                .. config.EnumerateObject().Where(static member => member.Value.ValueKind == JsonValueKind.Object)
-                    .Take(MostParts).Select(member => Identity(member.Value, depth - 1))
-                    .Where(static part => part.ModelType is not null || part.Architectures.Count > 0 || part.Parts.Count > 0),
-            ]);
+    // Loops: queries over what JsonDocument enumerates are compiled anew in every process.
+    private static List<string> SubModelTypes(JsonElement config)
+    {
+        var types = new List<string>();
+        foreach (JsonProperty member in config.EnumerateObject())
+            if (member.Value.ValueKind == JsonValueKind.Object && ModelTypeOf(member.Value) is string type) types.Add(type);
+        return types;
+    }
+
+    private static ModelIdentity Identity(JsonElement config, int depth)
+    {
+        var parts = new List<ModelIdentity>();
+        int most = depth == 0 ? 0 : MostParts;
+        foreach (JsonProperty member in config.EnumerateObject())
+        {
+            if (most == 0) break;
+            if (member.Value.ValueKind != JsonValueKind.Object) continue;
+            most--;
+            ModelIdentity part = Identity(member.Value, depth - 1);
+            if (part.ModelType is not null || part.Architectures.Count > 0 || part.Parts.Count > 0) parts.Add(part);
+        }
+
+        return new ModelIdentity(ModelTypeOf(config), ClassName(config), Names(config), parts);
+    }
 
     private static string? ClassName(JsonElement config) =>
         config.TryGetProperty("_class_name", out JsonElement name) && name.ValueKind == JsonValueKind.String ? name.GetString() : null;
 
-    private static List<string> Names(JsonElement root) =>
-        root.TryGetProperty("architectures", out JsonElement names) && names.ValueKind == JsonValueKind.Array
-            ? [.. names.EnumerateArray().Where(name => name.ValueKind == JsonValueKind.String).Select(name => name.GetString()!)]
-            : [];
+    private static List<string> Names(JsonElement root)
+    {
+        var all = new List<string>();
+        if (!root.TryGetProperty("architectures", out JsonElement names) || names.ValueKind != JsonValueKind.Array) return all;
+        foreach (JsonElement name in names.EnumerateArray())
+            if (name.ValueKind == JsonValueKind.String) all.Add(name.GetString()!);
+        return all;
+    }
 
     private static string? SubModelType(JsonElement root, string member) =>
         root.TryGetProperty(member, out JsonElement sub) && sub.ValueKind == JsonValueKind.Object ? ModelTypeOf(sub) : null;

@@ -12,7 +12,7 @@ internal sealed class RuleContext
     private readonly HashSet<string> _attentionParents = new(StringComparer.Ordinal);
     private readonly HashSet<string> _blocksWithExperts = new(StringComparer.Ordinal);
     private readonly HashSet<string> _weights = new(StringComparer.Ordinal);
-    private readonly Dictionary<(string Layer, ModelClass Class), string> _reasons = [];
+    private readonly Dictionary<string, Dictionary<string, string>> _reasons = new(StringComparer.Ordinal);
     private readonly bool _innerProjOut;
 
     /// <summary>Scans the names once.</summary>
@@ -84,7 +84,9 @@ internal sealed class RuleContext
     /// <summary>Says what a layer is of which class; one text for all layers of which it is true.</summary>
     public string Reason(string layer, ModelClass model)
     {
-        if (!_reasons.TryGetValue((layer, model), out string? reason)) _reasons[(layer, model)] = reason = $"{layer} of {model.Name}";
+        if (!_reasons.TryGetValue(model.Name, out Dictionary<string, string>? reasons))
+            _reasons[model.Name] = reasons = new Dictionary<string, string>(StringComparer.Ordinal);
+        if (!reasons.TryGetValue(layer, out string? reason)) reasons[layer] = reason = $"{layer} of {model.Name}";
         return reason;
     }
 

@@ -14,9 +14,9 @@ internal static class TensorGroups
     /// <returns>Display name and members, in the order of each group's first member.</returns>
     public static IReadOnlyList<(string Name, IReadOnlyList<T> Members)> Fold<T, TKey>(
         IEnumerable<T> rows, Func<T, string> name, Func<T, TKey> key)
+        where TKey : class
     {
-        var groups = new Dictionary<(string Pattern, TKey Key), Group<T>>();
-        var order = new List<(string Pattern, Group<T> Group)>();
+        var groups = new Dictionary<GroupKey<TKey>, Group<T>>();
         // Patterns are few and names may be a million: one string for each pattern.
         var patterns = new HashSet<string>(StringComparer.Ordinal);
         HashSet<string>.AlternateLookup<ReadOnlySpan<char>> known = patterns.GetAlternateLookup<ReadOnlySpan<char>>();
@@ -27,24 +27,24 @@ internal static class TensorGroups
             if (buffer.Length < text.Length) buffer = new char[text.Length];
             ReadOnlySpan<char> span = Pattern(text, buffer);
             if (!known.TryGetValue(span, out string? pattern)) patterns.Add(pattern = span.ToString());
-            if (!groups.TryGetValue((pattern, key(row)), out Group<T>? group))
-            {
-                groups[(pattern, key(row))] = group = new Group<T>([], [.. pattern.Where(static c => c == Placeholder).Select(static _ => new HashSet<int>())]);
-                order.Add((pattern, group));
-            }
+            var place = new GroupKey<TKey>(pattern, key(row));
+            if (!groups.TryGetValue(place, out Group<T>? group))
+                groups[place] = group = new Group<T>(pattern, [], [.. pattern.Where(static c => c == Placeholder).Select(static _ => new HashSet<int>())]);
 
             group.Members.Add(row);
-            int place = 0;
+            int number = 0;
             foreach (Range part in text.AsSpan().Split('.'))
             {
-                if (IsIndex(text.AsSpan(part))) group.Numbers[place++].Add(int.Parse(text.AsSpan(part), CultureInfo.InvariantCulture));
+                if (IsIndex(text.AsSpan(part))) group.Numbers[number++].Add(int.Parse(text.AsSpan(part), CultureInfo.InvariantCulture));
             }
         }
 
-        return [.. order.Select(entry => (Display(entry.Pattern, entry.Group.Numbers), (IReadOnlyList<T>)entry.Group.Members))];
+        return [.. groups.Values.Select(static group => (Display(group.Pattern, group.Numbers), (IReadOnlyList<T>)group.Members))];
     }
 
-    private sealed record Group<T>(List<T> Members, IReadOnlyList<HashSet<int>> Numbers);
+    private sealed record GroupKey<TKey>(string Pattern, TKey Key);
+
+    private sealed record Group<T>(string Pattern, List<T> Members, IReadOnlyList<HashSet<int>> Numbers);
 
     /// <summary>The name with every all-digit component replaced by a placeholder no component can contain.</summary>
     private static ReadOnlySpan<char> Pattern(string name, Span<char> buffer)

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Bnb.Engine.Text;
 
@@ -39,4 +40,9 @@ internal static class JsonLine
 
         return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length) + "\n";
     }
+
+    /// <summary>One value, as <see cref="Of"/> and <see cref="Indented"/> write them: of a file that may have been changed since.</summary>
+    /// <exception cref="JsonException">It is not JSON, or not UTF-8: the parser lets other bytes through in texts, to fail when they are read.</exception>
+    public static JsonElement Parse(ReadOnlySpan<byte> utf8) =>
+        Utf8.IsValid(utf8) ? JsonElement.Parse(utf8) : throw new JsonException("the text is not UTF-8");
 }

@@ -8,23 +8,25 @@ namespace Bnb.Engine.Work;
 /// </summary>
 internal sealed class SmallInputs
 {
-    private readonly List<(string Path, FileIdentity Identity)> _files;
+    private readonly List<WatchedFile> _files;
 
-    private SmallInputs(List<(string Path, FileIdentity Identity)> files) => _files = files;
+    private SmallInputs(List<WatchedFile> files) => _files = files;
 
-    public static SmallInputs Of(IEnumerable<string> paths) => new([.. paths.Select(static path => (path, FileIdentity.Of(path)))]);
+    public static SmallInputs Of(IEnumerable<string> paths) => new([.. paths.Select(static path => new WatchedFile(path, FileIdentity.Of(path)))]);
 
     /// <exception cref="UserErrorException">INPUT-CHANGED.</exception>
     public void ThrowIfChanged()
     {
-        foreach ((string path, FileIdentity then) in _files)
+        foreach (WatchedFile file in _files)
         {
-            if (FileIdentity.Of(path) == then) continue;
-            throw new UserErrorException(ExitCode.InputChanged, "INPUT-CHANGED", $"{Path.GetFileName(path)} changed while the run worked")
+            if (FileIdentity.Of(file.Path) == file.Identity) continue;
+            throw new UserErrorException(ExitCode.InputChanged, "INPUT-CHANGED", $"{Path.GetFileName(file.Path)} changed while the run worked")
             {
-                File = path,
+                File = file.Path,
                 Action = "run the command again when nothing writes to the source",
             };
         }
     }
+
+    private sealed record WatchedFile(string Path, FileIdentity Identity);
 }

@@ -15,6 +15,7 @@ internal sealed record WorkerShare(int Index, int Count)
     /// <param name="costs">Of each item: bytes to read, say.</param>
     public IReadOnlyList<int> Of(IReadOnlyList<long> costs)
     {
+        if (Count == 1) return [.. Enumerable.Range(0, costs.Count)];
         int[] workers = Assign(costs, Count);
         return [.. Enumerable.Range(0, costs.Count).Where(item => workers[item] == Index)];
     }

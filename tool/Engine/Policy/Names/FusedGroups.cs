@@ -56,12 +56,12 @@ internal sealed class FusedGroups
     /// <summary>Extends exclusions over their groups, in place.</summary>
     public void Equalize(ModuleName?[] modules, Verdict[] verdicts)
     {
-        var keys = new List<(string Stem, FusedGroup Group)>?[modules.Length];
+        var keys = new List<Layer>?[modules.Length];
         for (int i = 0; i < modules.Length; i++)
         {
             if (modules[i] is not { } module || verdicts[i] is { Action: TensorAction.Copy, NeedsCover: false }) continue;
             foreach ((FusedGroup group, string part) in Holding(module.Path))
-                (keys[i] ??= []).Add((module.Path[..^part.Length], group));
+                (keys[i] ??= []).Add(new Layer(module.Path[..^part.Length], group));
         }
 
         while (Follow(modules, verdicts, keys) > 0)
@@ -69,14 +69,14 @@ internal sealed class FusedGroups
         }
     }
 
-    private static int Follow(ModuleName?[] modules, Verdict[] verdicts, List<(string Stem, FusedGroup Group)>?[] keys)
+    private static int Follow(ModuleName?[] modules, Verdict[] verdicts, List<Layer>?[] keys)
     {
-        Dictionary<(string Stem, FusedGroup Group), int> firstCopied = [];
+        Dictionary<Layer, int> firstCopied = [];
         for (int i = 0; i < modules.Length; i++)
         {
             if (keys[i] is not { } groups || verdicts[i] is not { Action: TensorAction.Copy, NeedsCover: true }) continue;
             // The smallest name speaks for the group, so that the reason does not depend on the order of the file.
-            foreach ((string Stem, FusedGroup Group) key in groups)
+            foreach (Layer key in groups)
                 if (!firstCopied.TryGetValue(key, out int other) || string.CompareOrdinal(modules[i]!.Leaf, modules[other]!.Leaf) < 0)
                     firstCopied[key] = i;
         }
@@ -97,4 +97,7 @@ internal sealed class FusedGroups
     }
 
     private static string Leaf(string path) => path[(path.LastIndexOf('.') + 1)..];
+
+    /// <summary>A layer of vLLM's that is made of several modules.</summary>
+    private sealed record Layer(string Stem, FusedGroup Group);
 }

@@ -7,8 +7,8 @@ internal sealed class EntrySet : IEnumerable<string>
 {
     private readonly HashSet<string> _texts = new(StringComparer.Ordinal);
     private readonly HashSet<string>.AlternateLookup<ReadOnlySpan<char>> _spans;
-    private readonly SortedSet<int> _lengths = [];
-    private int[] _sortedLengths = [];
+    // Ascending, without repetition.
+    private int[] _lengths = [];
 
     /// <summary>Starts with the given entries.</summary>
     public EntrySet(IEnumerable<string> entries)
@@ -24,16 +24,19 @@ internal sealed class EntrySet : IEnumerable<string>
     public void Add(string entry)
     {
         _texts.Add(entry);
-        if (_lengths.Add(entry.Length)) _sortedLengths = [.. _lengths];
+        if (_lengths.AsSpan().Contains(entry.Length)) return;
+        int at = 0;
+        while (at < _lengths.Length && _lengths[at] < entry.Length) at++;
+        _lengths = [.. _lengths.AsSpan(0, at), entry.Length, .. _lengths.AsSpan(at)];
     }
 
     /// <summary>Whether the text is an entry.</summary>
-    public bool Contains(ReadOnlySpan<char> text) => _lengths.Contains(text.Length) && _spans.Contains(text);
+    public bool Contains(ReadOnlySpan<char> text) => _lengths.AsSpan().Contains(text.Length) && _spans.Contains(text);
 
     /// <summary>Whether the text ends with an entry.</summary>
     public bool HasSuffixOf(ReadOnlySpan<char> text)
     {
-        foreach (int length in _sortedLengths)
+        foreach (int length in _lengths)
         {
             if (length > text.Length) return false;
             if (_spans.Contains(text[^length..])) return true;
