@@ -11,23 +11,15 @@ internal sealed record KnownTensor(KnownPart Part, SavedTensor Facts, string Nam
     public ModelClass Class => Part.Class;
 
     /// <summary>
-    /// Its full names in memory, one for each of the class's loaders, numbers filled in. Made at each call: to hold them for
-    /// every tensor would cost more than all else about it.
+    /// Its full name in memory for one of the class's loaders, numbers filled in; <see cref="Name"/> itself where they are equal.
+    /// Made at each call: to hold them for every tensor would cost more than all else about it.
     /// </summary>
-    public IReadOnlyList<string> MemoryNames()
+    public string MemoryName(int loader)
     {
-        string own = Part.MemoryPrefix.Length == Part.Prefix.Length && Part.Added.Length == 0 && Name.StartsWith(Part.MemoryPrefix, StringComparison.Ordinal)
+        if (Facts.MemoryNames[loader] is { } pattern)
+            return Part.MemoryPrefix + NumberedName.Fill(pattern, NumberedName.Numbers(Name[Part.Prefix.Length..]));
+        return Part.MemoryPrefix.Length == Part.Prefix.Length && Part.Added.Length == 0 && Name.StartsWith(Part.MemoryPrefix, StringComparison.Ordinal)
             ? Name
             : Part.MemoryPrefix + Part.OwnName(Name);
-        string[] names = new string[Facts.MemoryNames.Count];
-        IReadOnlyList<string>? numbers = null;
-        for (int i = 0; i < names.Length; i++)
-        {
-            names[i] = Facts.MemoryNames[i] is { } pattern
-                ? Part.MemoryPrefix + NumberedName.Fill(pattern, numbers ??= NumberedName.Numbers(Name[Part.Prefix.Length..]))
-                : own;
-        }
-
-        return names;
     }
 }

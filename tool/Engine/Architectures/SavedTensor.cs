@@ -8,15 +8,17 @@ namespace Bnb.Engine.Architectures;
 internal sealed record SavedTensor(
     string Pattern, IReadOnlyList<LayerKind> Kinds, IReadOnlyList<string?> MemoryNames, bool IsConv1D)
 {
+    // Asked for every tensor of the pattern, and there may be a hundred thousand.
     /// <summary>Every library version that has the tensor converts it.</summary>
-    public bool IsLinearEverywhere => Has(LayerKind.Linear) && Kinds.All(static kind => kind is LayerKind.Linear or LayerKind.Absent);
+    public bool IsLinearEverywhere { get; } =
+        Kinds.Contains(LayerKind.Linear) && Kinds.All(static kind => kind is LayerKind.Linear or LayerKind.Absent);
 
     /// <summary>An expert's weight that some version fuses and every other one converts.</summary>
-    public bool IsExpert => Has(LayerKind.Expert)
+    public bool IsExpert { get; } = Kinds.Contains(LayerKind.Expert)
         && Kinds.All(static kind => kind is LayerKind.Expert or LayerKind.Linear or LayerKind.Absent);
 
     /// <summary>No version takes it for a linear layer or makes one of it.</summary>
-    public bool IsNeverLinear => Kinds.All(static kind => kind is LayerKind.NotLinear or LayerKind.Absent);
+    public bool IsNeverLinear { get; } = Kinds.All(static kind => kind is LayerKind.NotLinear or LayerKind.Absent);
 
     /// <summary>Whether some version has this kind.</summary>
     public bool Has(LayerKind kind) => Kinds.Contains(kind);

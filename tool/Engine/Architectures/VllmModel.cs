@@ -17,10 +17,12 @@ internal sealed record VllmModel(
     bool ReadsBitsAndBytes,
     string? Problem)
 {
+    private const string Weight = ".weight";
+
     /// <summary>vLLM's name for a module of the checkpoint, not yet fused; null when vLLM does not load it.</summary>
     public string? Rename(string module)
     {
-        const string Weight = ".weight";
+        if (!IsRenamed(module)) return module;
         string name = module + Weight;
         foreach ((string text, string? replacement) in Substrings)
         {
@@ -45,5 +47,23 @@ internal sealed record VllmModel(
         }
 
         return name.EndsWith(Weight, StringComparison.Ordinal) ? name[..^Weight.Length] : name;
+    }
+
+    // Most names keep theirs, and there may be a hundred thousand: no text is made to find that out.
+    private bool IsRenamed(string module)
+    {
+        const int MostOnStack = 512;
+        int length = module.Length + Weight.Length;
+        Span<char> buffer = length <= MostOnStack ? stackalloc char[MostOnStack] : new char[length];
+        Span<char> name = buffer[..length];
+        module.CopyTo(name);
+        Weight.CopyTo(name[module.Length..]);
+        for (int i = 0; i < Substrings.Count; i++)
+            if (name.IndexOf(Substrings[i].Key, StringComparison.Ordinal) >= 0) return true;
+        for (int i = 0; i < Prefixes.Count; i++)
+            if (name.StartsWith(Prefixes[i].Key, StringComparison.Ordinal)) return true;
+        for (int i = 0; i < Suffixes.Count; i++)
+            if (name.EndsWith(Suffixes[i].Key, StringComparison.Ordinal)) return true;
+        return false;
     }
 }

@@ -34,7 +34,7 @@ internal sealed class LibraryRules(LintedCheckpoint checkpoint, Loader loader, L
         }
 
         LayerKind kind = tensor.Known!.Facts.Kinds[index];
-        string name = tensor.Known.MemoryNames()[index], module = ModuleName.PathOfWeight(name) ?? name;
+        string name = tensor.Known.MemoryName(index), module = ModuleName.PathOfWeight(name) ?? name;
         if (tensor.Packed is null) Plain(tensor, kind, module);
         else Packed(tensor, kind, module);
     }

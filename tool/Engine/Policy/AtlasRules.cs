@@ -12,6 +12,13 @@ internal static class AtlasRules
     /// <summary>Judges one tensor of two or more dimensions and of a floating-point type.</summary>
     public static Verdict Judge(PolicyTensor tensor, ModuleName? module, KnownTensor known, RuleContext context)
     {
+        Verdict verdict = JudgeKnown(tensor, module, known, context);
+        // Most come with it: a copy for each of a hundred thousand tensors is felt.
+        return verdict.Known is null ? verdict with { Known = known } : verdict;
+    }
+
+    private static Verdict JudgeKnown(PolicyTensor tensor, ModuleName? module, KnownTensor known, RuleContext context)
+    {
         SavedTensor facts = known.Facts;
         if (module is not null && tensor.Shape.Count != 2) return LinearRules.NoMatrix(tensor, module);
         if (module is null)
@@ -27,17 +34,14 @@ internal static class AtlasRules
             ?? ByChoice(tensor, module, known, context)
             ?? LinearRules.Unaligned(tensor, transpose, context.Options)
             ?? Quantize(known, transpose, context);
-        return verdict with
-        {
-            Unaligned = LinearRules.IsUnaligned(tensor, transpose, context.Options),
-            Transpose = transpose,
-        };
+        bool unaligned = LinearRules.IsUnaligned(tensor, transpose, context.Options);
+        return unaligned || transpose ? verdict with { Unaligned = unaligned, Transpose = transpose } : verdict;
     }
 
     private static Verdict Quantize(KnownTensor known, bool transpose, RuleContext context)
     {
         string layer = transpose ? "Conv1D layer, transposed" : known.Facts.IsExpert ? "an expert's linear layer" : "linear layer";
-        return new Verdict(TensorAction.Quantize, RuleIds.Linear, context.Reason(layer, known.Class));
+        return new Verdict(TensorAction.Quantize, RuleIds.Linear, context.Reason(layer, known.Class)) { Known = known };
     }
 
     private static Verdict NotLinear(ModuleName module, KnownTensor known, RuleContext context)
@@ -86,12 +90,11 @@ internal static class AtlasRules
 
     private static bool IsKeptInFloat32(KnownTensor known, RuleContext context)
     {
-        IReadOnlyList<string>? names = null;
         for (int i = 0; i < known.Class.Loaders.Count; i++)
         {
             Loader loader = known.Class.Loaders[i];
             if (known.Facts.Kinds[i] == LayerKind.Absent || !context.KeptInFloat32.HasAny(known.Class, loader)) continue;
-            string name = (names ??= known.MemoryNames())[i];
+            string name = known.MemoryName(i);
             if (context.KeptInFloat32.InSome(known.Class, loader, ModuleName.PathOfWeight(name) ?? name)) return true;
         }
 

@@ -20,7 +20,7 @@ internal static class LinearRules
         if (IsFusedExperts(tensor, context))
             return Verdict.Never(RuleIds.FusedExperts, "experts fused into one tensor; only linear layers are quantized");
         if (tensor.Shape.Count >= 2 && context.Known.Find(tensor.Name) is { } known)
-            return AtlasRules.Judge(tensor, module, known, context) with { Known = known };
+            return AtlasRules.Judge(tensor, module, known, context);
         return JudgeByName(tensor, module, context) with { IsUnknownName = context.Known.Parts.Count > 0 && tensor.Shape.Count >= 2 };
     }
 
@@ -164,8 +164,8 @@ internal static class LinearRules
     public static bool IsRouter(ModuleName module, RuleContext context)
     {
         if (FamilyCatalog.RouterLeaves.Contains(module.Leaf)) return module.Leaf != "gate" || !context.IsGateOfFeedForward(module);
-        return module.Components.Count > 1
-            && FamilyCatalog.RouterInnerLeaves.Contains(module.Leaf)
+        return FamilyCatalog.RouterInnerLeaves.Contains(module.Leaf)
+            && module.Components.Count > 1
             && module.Components[^2] is "router" or "gate";
     }
 

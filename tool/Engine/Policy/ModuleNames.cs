@@ -16,6 +16,9 @@ internal sealed class ModuleNames
     private readonly NameAliases _aliases;
     private readonly bool _multimodal;
 
+    // All experts of a block share a layer.
+    private readonly Dictionary<string, VllmLayer> _experts = new(StringComparer.Ordinal);
+
     /// <summary>Chooses the renamings that apply to the model.</summary>
     public ModuleNames(ModelFacts facts, KnownModel model)
     {
@@ -50,7 +53,9 @@ internal sealed class ModuleNames
     /// The names by which readers of an ignore list ask: without those of fused layers, and with the parts that vLLM asks about
     /// together with a part, absent ones too: a layer may share its neighbour's keys and have a <c>q_proj</c> only.
     /// </summary>
-    public IReadOnlyList<string> Ignored(ModuleName module, KnownTensor? known)
+    public IReadOnlyList<string> Ignored(ModuleName module, KnownTensor? known) => Asked(module, known);
+
+    private List<string> Asked(ModuleName module, KnownTensor? known)
     {
         List<string> names = Plain(module, known);
         // vLLM keeps the head of a multimodal model below its text model, whatever the checkpoint does.
@@ -62,11 +67,23 @@ internal sealed class ModuleNames
     /// <summary>The same with the parts that vLLM asks about together with each.</summary>
     public IReadOnlyList<string> IgnoredWithParts(ModuleName module, KnownTensor? known)
     {
-        List<string> names = [.. Ignored(module, known)];
+        List<string> names = Asked(module, known);
         for (int i = names.Count - 1; i >= 0; i--)
-            foreach (VllmLayer layer in VllmLayer.Of(names[i], Groups)) AddNew(names, [.. layer.Parts]);
+        {
+            ReadOnlySpan<char> block = VllmLayer.ExpertsBlock(names[i]);
+            IEnumerable<VllmLayer> layers = block.IsEmpty ? VllmLayer.Of(names[i], Groups) : [Experts(block)];
+            foreach (VllmLayer layer in layers)
+                foreach (string part in layer.Parts) AddNew(names, part);
+        }
 
         return names;
+    }
+
+    private VllmLayer Experts(ReadOnlySpan<char> block)
+    {
+        Dictionary<string, VllmLayer>.AlternateLookup<ReadOnlySpan<char>> known = _experts.GetAlternateLookup<ReadOnlySpan<char>>();
+        if (!known.TryGetValue(block, out VllmLayer? layer)) known[block] = layer = VllmLayer.OfExperts(block.ToString());
+        return layer;
     }
 
     /// <summary>
@@ -106,12 +123,12 @@ internal sealed class ModuleNames
             return usual;
         }
 
-        List<string> names = [module.Path];
-        IReadOnlyList<string> inMemory = known.MemoryNames();
-        for (int i = 0; i < inMemory.Count; i++)
+        var names = new List<string>(1) { module.Path };
+        for (int i = 0; i < known.Facts.Kinds.Count; i++)
         {
-            bool isModule = known.Facts.Kinds[i] is LayerKind.Linear or LayerKind.Kept or LayerKind.Subclass;
-            if (isModule && ModuleName.PathOfWeight(inMemory[i]) is string path) AddNew(names, path);
+            if (known.Facts.Kinds[i] is not (LayerKind.Linear or LayerKind.Kept or LayerKind.Subclass)) continue;
+            string inMemory = known.MemoryName(i);
+            if (!ReferenceEquals(inMemory, known.Name) && ModuleName.PathOfWeight(inMemory) is string path) AddNew(names, path);
         }
 
         if (_model.Vllm?.Rename(module.Path) is string vllm)

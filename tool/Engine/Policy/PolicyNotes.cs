@@ -84,14 +84,13 @@ internal static class PolicyNotes
     {
         HashSet<string> quantized = new(StringComparer.Ordinal);
         HashSet<string> copied = new(StringComparer.Ordinal);
+        HashSet<string>.AlternateLookup<ReadOnlySpan<char>> blocks = quantized.GetAlternateLookup<ReadOnlySpan<char>>();
         for (int i = 0; i < verdicts.Length; i++)
         {
-            int at = modules[i]?.IndexOf("experts") ?? -1;
-            if (at < 0) continue;
-            string block = string.Join('.', modules[i]!.Components.Take(at));
+            if (modules[i] is not { } module || !module.TryGetBefore("experts", out ReadOnlySpan<char> block)) continue;
             // Not where every version of the class has them one by one.
-            if (verdicts[i].Action == TensorAction.Quantize && verdicts[i].Known?.Facts.Has(LayerKind.Expert) != false) quantized.Add(block);
-            else if (verdicts[i].NeedsCover) copied.Add(block);
+            if (verdicts[i].Action == TensorAction.Quantize && verdicts[i].Known?.Facts.Has(LayerKind.Expert) != false) blocks.Add(block);
+            else if (verdicts[i].NeedsCover) copied.Add(block.ToString());
         }
 
         if (quantized.Count > 0)

@@ -29,11 +29,12 @@ internal sealed class RuleContext
         MayHaveConv1D = Conv1DLayout.IsUsed(tensors, familyUsesIt: true);
         Known = ModelFinder.Find(
             Atlas.Embedded, facts.Identity, tensors.Where(static tensor => tensor.Shape.Count >= 2).Select(static tensor => tensor.Name));
+        HashSet<string>.AlternateLookup<ReadOnlySpan<char>> blocks = _blocksWithExperts.GetAlternateLookup<ReadOnlySpan<char>>();
         foreach (PolicyTensor tensor in tensors)
         {
             _weights.Add(tensor.Name);
             int experts = tensor.Name.IndexOf(".experts.", StringComparison.Ordinal);
-            if (experts >= 0) _blocksWithExperts.Add(tensor.Name[..experts]);
+            if (experts >= 0) blocks.Add(tensor.Name.AsSpan(0, experts));
             if (tensor.Name.EndsWith(PackedProjection, StringComparison.Ordinal))
                 _attentionParents.Add(tensor.Name[..^PackedProjection.Length]);
             _innerProjOut |= tensor.Name.EndsWith(".proj_out.weight", StringComparison.Ordinal) && tensor.Shape.Count == 2;

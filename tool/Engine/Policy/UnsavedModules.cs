@@ -46,10 +46,12 @@ internal sealed class UnsavedModules
     {
         foreach (KnownTensor known in verdicts.Where(verdict => verdict.Known?.Class == part.Class && verdict.IsUnusualName).Select(static verdict => verdict.Known!))
         {
-            IReadOnlyList<string> names = known.MemoryNames();
-            for (int i = 0; i < names.Count; i++)
-                if (known.Facts.Kinds[i] is LayerKind.Linear or LayerKind.Kept or LayerKind.Subclass)
-                    _modules.Add((ModuleName.PathOfWeight(names[i]) ?? names[i], -1));
+            for (int i = 0; i < known.Facts.Kinds.Count; i++)
+            {
+                if (known.Facts.Kinds[i] is not (LayerKind.Linear or LayerKind.Kept or LayerKind.Subclass)) continue;
+                string name = known.MemoryName(i);
+                _modules.Add((ModuleName.PathOfWeight(name) ?? name, -1));
+            }
         }
     }
 

@@ -20,7 +20,12 @@ internal sealed record VllmLayer(string Name, IReadOnlyList<string> Parts, bool 
     /// </summary>
     public static IEnumerable<VllmLayer> Of(string module, FusedGroups groups)
     {
-        if (ExpertsBlock(module) is string block) return [OfExperts(block)];
+        ReadOnlySpan<char> block = ExpertsBlock(module);
+        return block.IsEmpty ? Fused(module, groups) : [OfExperts(block.ToString())];
+    }
+
+    private static IEnumerable<VllmLayer> Fused(string module, FusedGroups groups)
+    {
         return groups.Holding(module).Select(held =>
         {
             string name = held.Group.FusedName(module, held.Part);
@@ -33,18 +38,18 @@ internal sealed record VllmLayer(string Name, IReadOnlyList<string> Parts, bool 
     /// <summary>The layer of a block of experts, given the block's name, which ends in <c>experts</c>.</summary>
     public static VllmLayer OfExperts(string block) => new(block, [.. ExpertParts.Select(part => block + part)], IsExperts: true);
 
-    /// <summary>The path up to <c>experts</c> when an expert's number follows.</summary>
-    private static string? ExpertsBlock(string module)
+    /// <summary>The path up to <c>experts</c> when an expert's number follows; empty when none does.</summary>
+    public static ReadOnlySpan<char> ExpertsBlock(string module)
     {
         int from = 0;
         while (module.IndexOf(ExpertsMarker, from, StringComparison.Ordinal) is >= 0 and int at)
         {
             from = at + ExpertsMarker.Length;
-            if (from < module.Length && char.IsAsciiDigit(module[from])) return module[..(from - 1)];
+            if (from < module.Length && char.IsAsciiDigit(module[from])) return module.AsSpan(0, from - 1);
             // The next one may begin with this one's dot.
             from--;
         }
 
-        return null;
+        return [];
     }
 }

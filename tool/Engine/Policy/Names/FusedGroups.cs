@@ -48,7 +48,13 @@ internal sealed class FusedGroups
     /// <summary>The groups that hold the module, with the part that it is.</summary>
     public IEnumerable<(FusedGroup Group, string Part)> Holding(string module)
     {
-        if (!_byLeaf.TryGetValue(Leaf(module), out List<FusedGroup>? groups)) yield break;
+        return _byLeaf.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(module.AsSpan(module.LastIndexOf('.') + 1), out List<FusedGroup>? groups)
+            ? Holding(groups, module)
+            : [];
+    }
+
+    private static IEnumerable<(FusedGroup Group, string Part)> Holding(List<FusedGroup> groups, string module)
+    {
         foreach (FusedGroup group in groups)
             if (group.PartOf(module) is string part) yield return (group, part);
     }
@@ -56,36 +62,28 @@ internal sealed class FusedGroups
     /// <summary>Extends exclusions over their groups, in place.</summary>
     public void Equalize(ModuleName?[] modules, Verdict[] verdicts)
     {
-        var keys = new List<Layer>?[modules.Length];
-        for (int i = 0; i < modules.Length; i++)
-        {
-            if (modules[i] is not { } module || verdicts[i] is { Action: TensorAction.Copy, NeedsCover: false }) continue;
-            foreach ((FusedGroup group, string part) in Holding(module.Path))
-                (keys[i] ??= []).Add(new Layer(module.Path[..^part.Length], group));
-        }
-
-        while (Follow(modules, verdicts, keys) > 0)
+        while (Follow(modules, verdicts) > 0)
         {
         }
     }
 
-    private static int Follow(ModuleName?[] modules, Verdict[] verdicts, List<Layer>?[] keys)
+    private int Follow(ModuleName?[] modules, Verdict[] verdicts)
     {
         Dictionary<Layer, int> firstCopied = [];
         for (int i = 0; i < modules.Length; i++)
         {
-            if (keys[i] is not { } groups || verdicts[i] is not { Action: TensorAction.Copy, NeedsCover: true }) continue;
+            if (modules[i] is not { } module || verdicts[i] is not { Action: TensorAction.Copy, NeedsCover: true }) continue;
             // The smallest name speaks for the group, so that the reason does not depend on the order of the file.
-            foreach (Layer key in groups)
-                if (!firstCopied.TryGetValue(key, out int other) || string.CompareOrdinal(modules[i]!.Leaf, modules[other]!.Leaf) < 0)
-                    firstCopied[key] = i;
+            foreach (Layer layer in Layers(module))
+                if (!firstCopied.TryGetValue(layer, out int other) || string.CompareOrdinal(module.Leaf, modules[other]!.Leaf) < 0)
+                    firstCopied[layer] = i;
         }
 
         int moved = 0;
         for (int i = 0; i < modules.Length && firstCopied.Count > 0; i++)
         {
-            if (keys[i] is not { } groups || verdicts[i].Action != TensorAction.Quantize) continue;
-            int cause = groups.Select(key => firstCopied.GetValueOrDefault(key, -1)).FirstOrDefault(static index => index >= 0, -1);
+            if (modules[i] is not { } module || verdicts[i].Action != TensorAction.Quantize) continue;
+            int cause = Layers(module).Select(layer => firstCopied.GetValueOrDefault(layer, -1)).FirstOrDefault(static index => index >= 0, -1);
             if (cause < 0) continue;
             verdicts[i] = verdicts[i].CopyInstead(
                 RuleIds.FusedGroup,
@@ -95,6 +93,9 @@ internal sealed class FusedGroups
 
         return moved;
     }
+
+    private IEnumerable<Layer> Layers(ModuleName module) =>
+        Holding(module.Path).Select(held => new Layer(module.Path[..^held.Part.Length], held.Group));
 
     private static string Leaf(string path) => path[(path.LastIndexOf('.') + 1)..];
 

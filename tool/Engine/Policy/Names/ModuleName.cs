@@ -42,6 +42,20 @@ internal sealed class ModuleName
         return -1;
     }
 
+    /// <summary>The path before a component, without the dot between them; false when there is no such component.</summary>
+    public bool TryGetBefore(string component, out ReadOnlySpan<char> before)
+    {
+        foreach (Range part in Path.AsSpan().Split('.'))
+        {
+            if (!Path.AsSpan(part).SequenceEqual(component)) continue;
+            before = Path.AsSpan(0, Math.Max(0, part.Start.Value - 1));
+            return true;
+        }
+
+        before = [];
+        return false;
+    }
+
     /// <summary>
     /// The module a <c>.weight</c> belongs to; null for other tensors, for a weight of the root module, and for names that
     /// are too long or too deep to be a module's.

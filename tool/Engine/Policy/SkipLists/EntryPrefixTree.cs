@@ -4,12 +4,16 @@ namespace Bnb.Engine.Policy.SkipLists;
 
 /// <summary>
 /// Literal entries as a tree of code points, to answer Python's <c>re.match</c> for all of them in one walk over the name:
-/// a dot in an entry stands for any code point except a newline.
+/// a dot in an entry stands for any code point except a newline. Not thread-safe.
 /// </summary>
 internal sealed class EntryPrefixTree
 {
     private readonly Dictionary<long, int> _edges = [];
     private readonly List<bool> _isEntry = [false];
+
+    // Nodes reached so far, and those one code point further: kept between names, of which there may be a hundred thousand.
+    private readonly List<int> _active = [];
+    private readonly List<int> _next = [];
 
     /// <summary>Adds an entry without regex syntax.</summary>
     public void Add(string entry)
@@ -37,8 +41,9 @@ internal sealed class EntryPrefixTree
     /// </summary>
     public bool IsPrefixOf(string name, bool anchored)
     {
-        List<int> active = [0];
-        List<int> next = [];
+        (List<int> active, List<int> next) = (_active, _next);
+        active.Clear();
+        active.Add(0);
         int position = 0;
         foreach (Rune rune in name.EnumerateRunes())
         {
