@@ -1,11 +1,13 @@
 using System.CommandLine;
 using Bnb.Cli.Options;
 using Bnb.Cli.Terminal;
+using Bnb.Engine.Architectures;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Inspecting;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Quantizing;
 using Bnb.Engine.Reports;
 using Bnb.Formats.Primitives;
 
@@ -19,19 +21,20 @@ internal static class ExplainCommand
         var path = new Argument<string>("PATH") { Description = "Checkpoint folder, pipeline folder, one file of weights, or the id of a model in the local Hugging Face cache", CustomParser = Choice.FilePath };
         var pattern = new Argument<string?>("PATTERN") { Description = "Tensors to tell about: a glob, or re: and a regular expression (default: all)", Arity = ArgumentArity.ZeroOrOne };
         var recipe = new RecipeOptions();
+        var load = new LoadOptions();
         var command = new Command("explain", "Say for each tensor whether it would be quantized, by which rule and why") { path, pattern };
-        foreach (Option option in recipe.Deciding) command.Add(option);
+        foreach (Option option in recipe.Deciding.Concat([load.Experts, load.LoadsIn])) command.Add(option);
         command.Validators.Add(result => recipe.Validate(result, computeDType: null));
         host.Attach(command, (parsed, context) =>
-            Execute(context.Locate(parsed.GetRequiredValue(path)), parsed.GetValue(pattern), recipe.Recipe(parsed), context));
+            Execute(context.Locate(parsed.GetRequiredValue(path)), parsed.GetValue(pattern), recipe.Recipe(parsed), load.ExpertsOf(parsed), load.LoadsInOf(parsed), context));
         return command;
     }
 
-    public static void Execute(string path, string? pattern, QuantizeRecipe recipe, CommandContext context)
+    public static void Execute(string path, string? pattern, QuantizeRecipe recipe, ExpertChoice? experts, IReadOnlyList<LoadTarget> targets, CommandContext context)
     {
         if (!recipe.Quantizes)
             throw new UserErrorException(ExitCode.Usage, "USAGE", "with --type none nothing is decided") { Action = "name the type that the decisions are for" };
-        foreach (Explanation explanation in ExplainRun.Execute(path, pattern, recipe.Target, recipe.Blocksize)) Write(explanation, context);
+        foreach (Explanation explanation in ExplainRun.Execute(path, pattern, recipe, LoadTargets.Experts(experts, targets, recipe), targets)) Write(explanation, context);
     }
 
     private static void Write(Explanation explanation, CommandContext context)

@@ -14,9 +14,9 @@ internal sealed class LoadOptions
     /// <summary><c>--experts</c>.</summary>
     public Option<ExpertChoice> Experts { get; } = new("--experts")
     {
-        Description = "Experts stored one by one: pack, which transformers 5 reads as int4 only, or keep in the source's type (default: pack)",
+        Description = "Experts: pack those stored one by one, which transformers 5 reads as int4 only; keep them in the source's type; or split, which also divides those stored as one tensor and needs --loads-in (default: pack)",
         HelpName = "WHAT",
-        CustomParser = Choice.Parser(new Dictionary<string, ExpertChoice> { ["pack"] = ExpertChoice.Pack, ["keep"] = ExpertChoice.Keep }),
+        CustomParser = Choice.Parser(new Dictionary<string, ExpertChoice> { ["pack"] = ExpertChoice.Pack, ["keep"] = ExpertChoice.Keep, ["split"] = ExpertChoice.Split }),
     };
 
     /// <summary><c>--loads-in</c>.</summary>

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Bnb.Engine.Devices;
 using Bnb.Engine.Merging;
 using Bnb.Engine.Plans;
+using Bnb.Engine.Splitting;
 using Bnb.Engine.Work;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.HuggingFace;
@@ -48,6 +49,7 @@ internal static class DataTypeCatalog
         DecodedInput decoded => new DecodedReader(
             DecoderOf(decoded.Weight, source, engine), decoded.Type, decoded.Shapes.ChunkMultiple),
         MergedInput merged => new MergedReader(merged, source),
+        SlicedInput sliced => new SlicedReader(sliced, source),
         _ => throw new ArgumentException($"nothing reads a {input.GetType().Name}", nameof(input)),
     };
 

@@ -1,8 +1,10 @@
 using Bnb.Engine.Architectures;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Output;
+using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Quantizing;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
 
@@ -15,16 +17,17 @@ internal static class ExplainRun
 
     /// <param name="path">Folder or file of a model, or the folder of a pipeline.</param>
     /// <param name="wanted">Tensors to tell about, a pattern; null for all.</param>
-    /// <param name="target">The form of the output that the decisions are for.</param>
-    /// <param name="blocksize">Values of a row that share a scale there.</param>
+    /// <param name="recipe">The form of the output that the decisions are for.</param>
+    /// <param name="experts">What becomes of experts.</param>
+    /// <param name="targets">Loaders that are to read the output; with split there must be some.</param>
     /// <returns>One for the model, or for each component that has tensors to tell about.</returns>
     /// <exception cref="PolicyException">No list of exceptions fits the names; the pattern matches nothing, or is none.</exception>
-    public static IReadOnlyList<Explanation> Execute(string path, string? wanted, PolicyTarget target, int blocksize)
+    public static IReadOnlyList<Explanation> Execute(string path, string? wanted, QuantizeRecipe recipe, ExpertChoice experts, IReadOnlyList<LoadTarget> targets)
     {
         NamePattern? pattern = wanted is null ? null : NamePattern.Of(wanted, PatternName);
         List<Explanation> models =
         [
-            .. InspectRun.ModelsIn(path).Select(model => Explain(model, target, blocksize) with { Component = model == path ? null : Path.GetFileName(model) }),
+            .. InspectRun.ModelsIn(path).Select(model => Explain(model, recipe, experts, targets) with { Component = model == path ? null : Path.GetFileName(model) }),
         ];
         if (pattern is null) return models;
         List<Explanation> found =
@@ -36,21 +39,33 @@ internal static class ExplainRun
             PatternName, wanted!, "the pattern matches no tensor of the checkpoint", models.SelectMany(static model => model.Decisions).Select(static decision => decision.Tensor.Name));
     }
 
-    private static Explanation Explain(string path, PolicyTarget target, int blocksize)
+    private static Explanation Explain(string path, QuantizeRecipe recipe, ExpertChoice experts, IReadOnlyList<LoadTarget> targets)
     {
         UnfinishedOutput.Refuse(path);
         Checkpoint checkpoint = Checkpoint.Open(path, requireConfig: false, followSymlinks: true);
+        ModelFacts facts = ModelFactsReader.Read(checkpoint.Config);
+        IReadOnlyList<PolicyTensor> tensors = experts == ExpertChoice.Split ? Split(checkpoint, facts, targets) : AsTheyAre(checkpoint);
+        var options = new PolicyOptions(recipe.Blocksize, false, false, [], recipe.Target) { Experts = experts };
+        PolicyResult result = QuantizationPolicy.Decide(tensors, facts, options);
+        return new Explanation(result.Decisions, result.SkipModules, KnownTo(result.Known));
+    }
+
+    private static IReadOnlyList<PolicyTensor> AsTheyAre(Checkpoint checkpoint)
+    {
         QuantizedCheckpoint weights = DataTypeCatalog.Read(checkpoint);
-        List<PolicyTensor> tensors =
+        return
         [
             .. weights.Plain.Concat(weights.Unread).Select(static tensor => new PolicyTensor(
                 tensor.Name, tensor.Shape.Dimensions, tensor.DType is DType.F16 or DType.BF16 or DType.F32 or DType.F64, tensor.ByteCount)),
             .. weights.Weights.Select(static weight => new PolicyTensor(weight.Name, [weight.Rows, weight.Columns], true, 0)),
         ];
-        ModelFacts facts = ModelFactsReader.Read(checkpoint.Config);
-        PolicyResult result = QuantizationPolicy.Decide(tensors, facts, new PolicyOptions(blocksize, false, false, [], target));
-        return new Explanation(result.Decisions, result.SkipModules, KnownTo(result.Known));
     }
+
+    private static IReadOnlyList<PolicyTensor> Split(Checkpoint checkpoint, ModelFacts facts, IReadOnlyList<LoadTarget> targets) =>
+    [
+        .. SplitTargets.Split(targets, DenseTensors.Of(checkpoint), facts).Select(static tensor => new PolicyTensor(
+            tensor.Name, tensor.Shape.Dimensions, DenseReader.CanRead(tensor.DType), tensor.SourceBytes) { IsSplit = SplitTargets.StackOf(tensor) is not null }),
+    ];
 
     /// <summary>The libraries that have the model, as people call them; empty when none is known to.</summary>
     public static IReadOnlyList<string> KnownTo(KnownModel model)

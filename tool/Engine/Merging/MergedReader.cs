@@ -116,7 +116,7 @@ internal sealed class MergedReader : ValueReader
     {
         TensorPlan source = _input.Base;
         return source.Input is { } inner
-            ? _source.ReaderOf(inner).Read(first, count, buffers)
+            ? _source.ReadInput(inner, first, count, buffers)
             : _source.ReadDense(source.Source, source.DType, _input.Transpose ? _input.Shape : null, first, count, buffers, _preloaded);
     }
 

@@ -31,7 +31,7 @@ internal sealed record TensorPlan(
     /// <summary>The files that its data come from, one entry per tensor read.</summary>
     public IEnumerable<CheckpointFile> SourceFiles => Parts.Select(part => part.File);
 
-    public long SourceBytes => Parts.Sum(part => part.ByteCount);
+    public long SourceBytes => Input?.StoredBytes ?? Parts.Sum(static part => part.ByteCount);
 }
 
 /// <summary>A quantized weight on its way back.</summary>

@@ -15,6 +15,9 @@ internal abstract record WeightInput(string Name, DType DType, TensorShape Shape
     /// <summary>Every stored tensor that is read for it.</summary>
     public abstract IEnumerable<CheckpointTensor> Parts { get; }
 
+    /// <summary>Bytes that are read for it.</summary>
+    public virtual long StoredBytes => Parts.Sum(static part => part.ByteCount);
+
     /// <summary>What a worker's buffers must hold to decode it; null when nothing is decoded.</summary>
     public abstract BufferShape? Buffers { get; }
 }

@@ -17,11 +17,11 @@ internal static class LinearRules
     {
         if (!tensor.IsFloat) return Verdict.Never(RuleIds.NotFloat, "not a floating-point tensor");
         if (IsBias(tensor.Name)) return Verdict.Never(RuleIds.Bias, "biases stay in the model's type");
-        if (IsFusedExperts(tensor, context))
+        if (IsFusedExperts(tensor, context.Facts))
             return Verdict.Never(RuleIds.FusedExperts, "experts fused into one tensor; only linear layers are quantized");
         if (tensor.Shape.Count >= 2 && context.Known.Find(tensor.Name) is { } known)
             return AtlasRules.Judge(tensor, module, known, context);
-        return JudgeByName(tensor, module, context) with { IsUnknownName = context.Known.Parts.Count > 0 && tensor.Shape.Count >= 2 };
+        return JudgeByName(tensor, module, context) with { IsUnknownName = context.Known.Parts.Count > 0 && tensor.Shape.Count >= 2 && !tensor.IsSplit };
     }
 
     private static Verdict JudgeByName(PolicyTensor tensor, ModuleName? module, RuleContext context)
@@ -178,11 +178,12 @@ internal static class LinearRules
         return null;
     }
 
-    private static bool IsBias(string name) =>
+    /// <summary>Whether the name is a bias's.</summary>
+    public static bool IsBias(string name) =>
         name == "bias" || name.EndsWith(".bias", StringComparison.Ordinal) || name.EndsWith("_bias", StringComparison.Ordinal);
 
     /// <summary>A stack of experts: <c>experts</c> not followed by an expert's number, or Granite's fused linears.</summary>
-    private static bool IsFusedExperts(PolicyTensor tensor, RuleContext context)
+    public static bool IsFusedExperts(PolicyTensor tensor, ModelFacts facts)
     {
         const string Marker = "experts.";
         if (tensor.Shape.Count < 2) return false;
@@ -198,7 +199,7 @@ internal static class LinearRules
 
         return tensor.Shape.Count == 3
             && (tensor.Name.EndsWith("put_linear.weight", StringComparison.Ordinal)
-                || context.Facts.ModelType?.Contains("moe", StringComparison.Ordinal) == true
+                || facts.ModelType?.Contains("moe", StringComparison.Ordinal) == true
                     && !tensor.Name.Contains("conv", StringComparison.Ordinal));
     }
 

@@ -5,4 +5,8 @@ namespace Bnb.Engine.Policy;
 /// <param name="Shape">Dimensions, outermost first, as stored.</param>
 /// <param name="IsFloat">True for F16, BF16, F32 and F64.</param>
 /// <param name="ByteCount">Stored size in bytes.</param>
-internal sealed record PolicyTensor(string Name, IReadOnlyList<long> Shape, bool IsFloat, long ByteCount);
+internal sealed record PolicyTensor(string Name, IReadOnlyList<long> Shape, bool IsFloat, long ByteCount)
+{
+    /// <summary>Cut out of a stack of experts; a class that has the stack need not know its name.</summary>
+    public bool IsSplit { get; init; }
+}

@@ -17,8 +17,11 @@ namespace Bnb.Engine.Quantizing;
 internal static class LoadTargets
 {
     /// <summary>What becomes of experts: as asked, else kept where transformers 5 is to load them in a form it cannot fuse.</summary>
-    public static ExpertChoice Experts(QuantizeRequest request) =>
-        request.Experts ?? (request.LoadsIn.Contains(LoadTarget.Transformers5) && !FusesPacked(request.Recipe) ? ExpertChoice.Keep : ExpertChoice.Pack);
+    public static ExpertChoice Experts(QuantizeRequest request) => Experts(request.Experts, request.LoadsIn, request.Recipe);
+
+    /// <param name="asked">What was asked for; null for nothing.</param>
+    public static ExpertChoice Experts(ExpertChoice? asked, IReadOnlyList<LoadTarget> targets, QuantizeRecipe recipe) =>
+        asked ?? (targets.Contains(LoadTarget.Transformers5) && !FusesPacked(recipe) ? ExpertChoice.Keep : ExpertChoice.Pack);
 
     /// <summary>Refuses a plan that one of the wanted loaders cannot load.</summary>
     /// <exception cref="UserErrorException">With the loader, the reason and a way forward.</exception>
@@ -62,9 +65,10 @@ internal static class LoadTargets
             return ("compressed-tensors from 0.18 on does not unpack zero points there", "use --symmetric true");
         bool hasExperts = policy.Decisions.Any(static decision =>
             decision is { Action: TensorAction.Quantize, Known: { } known } && known.Facts.Has(LayerKind.Expert));
-        return hasExperts && !FusesPacked(request.Recipe)
-            ? ("it fuses experts when it loads them, which it cannot do with packed ones", "use --experts keep, or -t int4, whose experts it fuses")
-            : null;
+        if (!hasExperts || !request.Recipe.Quantizes || FusesPacked(request.Recipe)) return null;
+        return (
+            "it fuses experts when it loads them, which it cannot do with packed ones",
+            $"{(request.Experts == ExpertChoice.Split ? "leave out --experts split: it loads the stacks as they are" : "use --experts keep")}, or -t int4, whose experts it fuses");
     }
 
     private static (string, string)? Vllm(QuantizeRequest request, Checkpoint source, PolicyResult policy)
@@ -83,15 +87,16 @@ internal static class LoadTargets
         IEnumerable<ServedTensor> tensors = policy.Decisions.Where(static decision => decision.Tensor.Shape.Count >= 2).Select(decision =>
             decision.Action == TensorAction.Quantize ? new ServedTensor(decision.Tensor.Name, request.Recipe.Type, isBytes) : new ServedTensor(decision.Tensor.Name, null));
         bool runsInFloat32 = request.CastTo is { } dtype ? dtype == ElementType.F32 : source.Tensors.Where(static tensor => tensor.Shape.Dimensions.Count == 2).All(static tensor => tensor.DType == DType.F32);
-        return ServerLimits.Of(tensors, runsInFloat32).Select(found => Refusal(library, found.Limit)).FirstOrDefault();
+        bool hasStacks = policy.FusedExperts.Count > 0;
+        return ServerLimits.Of(tensors, runsInFloat32).Select(found => Refusal(library, found.Limit, hasStacks)).FirstOrDefault();
     }
 
-    private static (string, string)? Refusal(string library, ServerLimit limit) => limit switch
+    private static (string, string)? Refusal(string library, ServerLimit limit, bool hasStacks) => limit switch
     {
         ServerLimit.StorageType => ($"{library} reads uint8 storage only", "use --quant-storage uint8"),
         ServerLimit.Float32 => ($"{library}'s bitsandbytes layers run in float16 and bfloat16 only", "use --dtype bfloat16"),
         ServerLimit.PackedExpertType => ($"{library} has packed experts as nf4 and int4 only", "use -t nf4 or -t int4"),
-        ServerLimit.PlainExperts => ($"{library} takes all experts of a bitsandbytes checkpoint for packed", "use --experts pack, or -t int4"),
+        ServerLimit.PlainExperts => ($"{library} takes all experts of a bitsandbytes checkpoint for packed", $"use --experts {(hasStacks ? "split" : "pack")}, or -t int4"),
         _ => ($"{library} finds no int8 scales of layers with capitals in their names", "use -t nf4 or -t int4"),
     };
 

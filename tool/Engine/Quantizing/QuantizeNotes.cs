@@ -1,6 +1,7 @@
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Events;
 using Bnb.Engine.Plans;
+using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Text;
 using Bnb.Formats.Primitives;
@@ -30,11 +31,18 @@ internal static class QuantizeNotes
                 $"the source is quantized already ({string.Join(", ", plan.SourceForms)}): it is decoded as its own library does, and the errors of both add up");
         }
 
+        if (plan.Request.Experts == ExpertChoice.Split)
+        {
+            int stacks = plan.Tensors.Select(SplitTargets.StackOf).OfType<TensorPlan>().Select(tensor => tensor.Name).Distinct().Count();
+            if (stacks == 0) warn("--experts split: the source has no experts in one tensor, and nothing is split");
+            else events.Information(Invariant($"{stacks} tensors of experts are split into {plan.Tensors.Count(tensor => SplitTargets.StackOf(tensor) is not null)} matrices"));
+        }
+
         if (plan.Policy.FusedExperts.Count > 0 && plan.Recipe.Quantizes)
         {
             long bytes = plan.Policy.FusedExperts.Sum(expert => expert.ByteCount);
             warn(Invariant(
-                $"{plan.Policy.FusedExperts.Count} fused 3-D expert tensors stay unquantized: there is no quantized form for them. They are {(double)bytes / plan.SourceTensorBytes:P1} of the source ({ByteSize.Format(bytes)}), first {DisplayText.Escape(plan.Policy.FusedExperts[0].Name)}"));
+                $"{plan.Policy.FusedExperts.Count} fused 3-D expert tensors stay unquantized: there is no quantized form for them, and --experts split divides those that a loader reads one by one. They are {(double)bytes / plan.SourceTensorBytes:P1} of the source ({ByteSize.Format(bytes)}), first {DisplayText.Escape(plan.Policy.FusedExperts[0].Name)}"));
         }
 
         var unaligned = plan.Policy.Decisions.Where(decision => decision.Unaligned && decision.Action == TensorAction.Quantize).ToList();

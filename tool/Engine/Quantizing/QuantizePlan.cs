@@ -47,7 +47,7 @@ internal sealed record QuantizePlan(
     /// <summary>The forms that weights of the source are decoded from; empty for a plain one.</summary>
     public IReadOnlyList<string> SourceForms =>
     [
-        .. Tensors.Select(tensor => (tensor.Input as DecodedInput)?.Weight.Type ?? tensor.Dequantization?.Weight.Type)
+        .. Tensors.Select(tensor => FormOf(tensor.Input) ?? tensor.Dequantization?.Weight.Type)
             .OfType<string>().Distinct().Order(StringComparer.Ordinal),
     ];
 
@@ -63,11 +63,12 @@ internal sealed record QuantizePlan(
         Importance? importance = request.ImportancePath is { } path ? Importance.Open(path) : null;
         ModelFacts facts = ModelFactsReader.Read(source.Config);
         IReadOnlyList<TensorPlan> dense = DenseTensors.Of(source);
+        if (LoadTargets.Experts(request) == ExpertChoice.Split) dense = SplitTargets.Split(request, dense, facts);
         if (request.AdapterPath is { } adapter) dense = AdapterMerge.Apply(dense, LoraAdapter.Open(adapter));
         IReadOnlyList<PatternRule> patterns = overrides.Patterns(request.Patterns, dense.Select(tensor => tensor.Name));
         PolicyResult policy = QuantizationPolicy.Decide(
             [.. dense.Select(tensor => new PolicyTensor(
-                tensor.Name, tensor.Shape.Dimensions, IsQuantizable(tensor.DType), tensor.SourceBytes))],
+                tensor.Name, tensor.Shape.Dimensions, IsQuantizable(tensor.DType), tensor.SourceBytes) { IsSplit = SplitTargets.StackOf(tensor) is not null })],
             facts,
             new PolicyOptions(recipe.Blocksize, request.ExcludeUnaligned, request.QuantizeVision, patterns, recipe.Target)
             {
@@ -128,7 +129,7 @@ internal sealed record QuantizePlan(
         bool isTurned = tensor.Input switch
         {
             DecodedInput input => input.IsConv1D != decision.Transpose,
-            MergedInput { Base.Input: not null } => decision.Transpose,
+            MergedInput { Base.Input: not null } or SlicedInput => decision.Transpose,
             _ => false,
         };
         if (isTurned)
@@ -152,6 +153,13 @@ internal sealed record QuantizePlan(
         if (!forms.TryAdd(form, form)) form = forms[form];
         return tensor with { Decision = decision, Quantization = form };
     }
+
+    private static string? FormOf(WeightInput? input) => input switch
+    {
+        DecodedInput decoded => decoded.Weight.Type,
+        SlicedInput sliced => FormOf(sliced.Stack.Input),
+        _ => null,
+    };
 
     /// <summary>The config without the description of how the source is quantized, which the new one replaces.</summary>
     private static ModelConfig WithoutQuantization(ModelConfig own, Checkpoint source)

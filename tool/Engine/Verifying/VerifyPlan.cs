@@ -3,6 +3,7 @@ using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Splitting;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.CompressedTensors;
@@ -52,7 +53,7 @@ internal sealed record VerifyPlan(
             source.Config ?? quantized.Source.Config,
             source.Tensors.Where(static tensor => tensor.Shape.Rank >= 2).Select(static tensor => tensor.Name),
             [.. source.Tensors.Select(static tensor => new PolicyTensor(tensor.Name, tensor.Shape.Dimensions, true, tensor.ByteCount))]);
-        Dictionary<string, TensorPlan> originals = DenseTensors.Of(source).ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+        Dictionary<string, TensorPlan> originals = Originals(source, facts, quantized).ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
         var findings = new List<Finding>();
         findings.AddRange(quantized.Problems.Select(problem =>
             new Finding(problem.Rule, $"{DisplayText.Escape(problem.Tensor)}: {problem.Text}", problem.IsFatal)));
@@ -101,6 +102,14 @@ internal sealed record VerifyPlan(
         int matched = quantized.Weights.Count(weight => originals.TryGetValue(weight.Name, out TensorPlan? original) && original.Shape.ElementCount == weight.ValueCount);
         findings.AddRange(Diagnosis.DifferentModel(quantized.Weights.Count, matched));
         return new VerifyPlan(quantized, source, LayerSelection.Apply(layers, request), plain, findings);
+    }
+
+    /// <summary>The source's tensors; stacks of experts as the matrices that they were divided into, where the output has these.</summary>
+    private static IReadOnlyList<TensorPlan> Originals(Checkpoint source, ModelFacts facts, QuantizedCheckpoint quantized)
+    {
+        IReadOnlyList<TensorPlan> dense = DenseTensors.Of(source);
+        var names = quantized.Weights.Select(weight => weight.Name).Concat(quantized.Plain.Select(tensor => tensor.Name)).ToHashSet(StringComparer.Ordinal);
+        return ExpertSplit.IfAny(dense, facts, names.Contains)?.Tensors ?? dense;
     }
 
     private static Finding Missing(string name, ModelConfig? config)

@@ -43,7 +43,7 @@ internal sealed class TensorSource : IDisposable
     /// <param name="preloaded">The whole source tensor when it is transposed and memory was lent for it, else null.</param>
     public ReadOnlySpan<byte> ReadValues(TensorPlan plan, long first, int count, WorkerBuffers buffers, byte[]? preloaded)
     {
-        if (plan.Input is { } input) return ReaderOf(input).Read(first, count, buffers);
+        if (plan.Input is { } input) return ReadInput(input, first, count, buffers);
         Quantization quantization = plan.Quantization!;
         TensorShape? turned = quantization.Transpose ? TensorShape.Of(quantization.Columns, quantization.Rows) : null;
         return ReadDense(plan.Source, quantization.SourceType, turned, first, count, buffers, preloaded);
@@ -71,6 +71,17 @@ internal sealed class TensorSource : IDisposable
         if (type != DType.F64) return values;
         Span<byte> narrowed = values[..(count * sizeof(float))];
         // In place: value i is read from 8i before it is written to 4i.
+        Narrow.F64ToF32(values, narrowed);
+        return narrowed;
+    }
+
+    /// <summary>Values of an input as a kernel takes them: F64 rounded to F32.</summary>
+    public ReadOnlySpan<byte> ReadInput(WeightInput input, long first, int count, WorkerBuffers buffers)
+    {
+        ReadOnlySpan<byte> values = ReaderOf(input).Read(first, count, buffers);
+        if (input.DType != DType.F64) return values;
+        Span<byte> narrowed = buffers.Raw.AsSpan(0, count * sizeof(float));
+        // In place too: value i is read from 8i before it is written to 4i.
         Narrow.F64ToF32(values, narrowed);
         return narrowed;
     }
