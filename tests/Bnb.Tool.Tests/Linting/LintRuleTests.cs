@@ -45,6 +45,11 @@ public sealed class LintRuleTests(LintRuleTests.Weights weights) : IClassFixture
         },
         new(LintRules.BiasInPath, LoadTarget.Diffusers, "error") { Class = "RFD4ProteinaTransformer", Packed = ["transformer_layers.0.mhba.mha.to_bias"], IsDiffusers = true },
         new(LintRules.AsymmetricInt4, LoadTarget.Transformers5, "warning") { Type = "int4", Options = ["--symmetric", "false"] },
+        new(LintRules.StackedExperts, LoadTarget.Transformers5, "error")
+        {
+            Class = "Llama4ForConditionalGeneration", ModelType = "llama4",
+            Packed = ["language_model.model.layers.0.self_attn.q_proj", "language_model.model.layers.0.feed_forward.experts.0.up_proj"],
+        },
         new(LintRules.NoBitsAndBytes, LoadTarget.Vllm, "error") { Class = "StableLmForCausalLM", ModelType = "stablelm" },
         new(LintRules.StorageType, LoadTarget.Vllm, "error") { Options = ["--quant-storage", "bfloat16"] },
         new(LintRules.Float32, LoadTarget.Vllm, "error") { Edit = config => config["torch_dtype"] = "float32" },

@@ -36,7 +36,7 @@ internal static class InspectScreen
         TableConsole.WriteFacts(
             console,
             [("tensors", $"{TableConsole.Number(summary.Tensors.Count)}, of which {TableConsole.Number(quantized)} quantized"),
-            ("parameters", TableConsole.Number(summary.ParameterCount)),
+            ("parameters", TableConsole.Number(summary.ParameterCount) + (quantized == 0 ? "" : $", {TableConsole.Percent(summary.Tensors.Where(tensor => tensor.Weight is not null).Sum(tensor => tensor.ParameterCount), summary.ParameterCount)} quantized")),
             ("bits per parameter", TableConsole.Number(summary.BitsPerParameter, 3)),
             ("tensor bytes", TableConsole.Number(summary.TensorBytes)),
             ("known to", summary.KnownTo.Count > 0 ? string.Join(", ", summary.KnownTo) : "no library of the atlas"),

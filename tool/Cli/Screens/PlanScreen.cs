@@ -22,6 +22,7 @@ internal static class PlanScreen
         TableConsole.WriteFacts(
             console,
             [("recipe", $"{summary.Quantized.Plan.Recipe.Type}, {summary.Overrides.Count} overrides"),
+            ("parameters", $"{TableConsole.Number(summary.Quantized.Plan.ParameterCount)}, {TableConsole.Percent(summary.Quantized.Plan.QuantizedParameterCount, summary.Quantized.Plan.ParameterCount)} quantized"),
             ("weight files", $"{ByteSize.Exact(summary.Bytes)} bytes"),
             ("bits per parameter", TableConsole.Number(summary.BitsPerParameter, 4)),
             ("expected error", $"{TableConsole.Number(summary.ExpectedError * 100, 3)} %, relative RMSE"),

@@ -63,10 +63,10 @@ internal static class QuantizeScreen
             console,
             [.. plan.Component is { } component ? [("component", DisplayText.Escape(component))] : ((string, string)[])[],
             ("tensors", $"{quantized} quantized, {plan.Tensors.Count - quantized} copied"),
-            ("parameters", $"{TableConsole.Number(plan.ParameterCount)}, {Percent(plan.QuantizedParameterCount, plan.ParameterCount)} quantized"),
+            ("parameters", $"{TableConsole.Number(plan.ParameterCount)}, {TableConsole.Percent(plan.QuantizedParameterCount, plan.ParameterCount)} quantized"),
             ("bits per parameter", TableConsole.Number(summary.BitsPerParameter, 3)),
             ("weight files before", $"{TableConsole.Number(plan.SourceFileBytes)} bytes in {plan.Source.Files.Count}"),
-            ("weight files after", $"{TableConsole.Number(summary.OutputFileBytes)} bytes in {plan.Shards.Count}, {Percent(summary.OutputFileBytes, plan.SourceFileBytes)} of before"),
+            ("weight files after", $"{TableConsole.Number(summary.OutputFileBytes)} bytes in {plan.Shards.Count}, {TableConsole.Percent(summary.OutputFileBytes, plan.SourceFileBytes)} of before"),
             (plan.Recipe is Int4Recipe or Fp8Recipe ? "ignore" : "skip modules", string.Join(", ", plan.Policy.SkipModules)),
             ("time", $"{TableConsole.Number(summary.Elapsed.TotalSeconds, 2)} s, {ByteSize.Format((long)(plan.SourceTensorBytes / summary.Elapsed.TotalSeconds))}/s"),
             .. device,
@@ -88,8 +88,6 @@ internal static class QuantizeScreen
         string flags = (tensor.Decision.Unaligned ? ", unaligned" : "") + (quantization.Transpose ? ", transposed" : "");
         return recipe.Type + flags;
     }
-
-    private static string Percent(long part, long whole) => whole == 0 ? "0 %" : TableConsole.Number(100.0 * part / whole, 1) + " %";
 
     private sealed record QuantizeRow(DType Type, TensorShape Shape, string Rule, string Name);
 }

@@ -57,5 +57,8 @@ internal static class TableConsole
 
     public static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
 
+    /// <summary>A share with one decimal.</summary>
+    public static string Percent(long part, long whole) => whole == 0 ? "0 %" : Number(100.0 * part / whole, 1) + " %";
+
     public static string Number(double value, int digits) => value.ToString("F" + digits, CultureInfo.InvariantCulture);
 }

@@ -22,6 +22,8 @@ internal sealed record DiffPlan(
         Checkpoint a = Checkpoint.Open(request.PathA, requireConfig: false, followSymlinks: true);
         Checkpoint b = Checkpoint.Open(request.PathB, requireConfig: false, followSymlinks: true);
         SortedDictionary<string, DiffWeight> weightsA = DiffWeight.AllOf(DataTypeCatalog.Read(a)), weightsB = DiffWeight.AllOf(DataTypeCatalog.Read(b));
+        DiffWeight.SplitLike(weightsA, ModelFactsReader.Read(a.Config ?? b.Config), weightsB);
+        DiffWeight.SplitLike(weightsB, ModelFactsReader.Read(b.Config ?? a.Config), weightsA);
         var layout = WeightLayout.Of(
             a.Config ?? b.Config, weightsA.Values.Where(static weight => weight.Shape.Count >= 2).Select(static weight => weight.Name));
 

@@ -52,5 +52,5 @@ internal static class DiffRun
         }
     }
 
-    private static long BytesOf(DiffPair pair) => pair.Content == PairContent.Nothing ? 0 : pair.A.Stored.ByteCount + pair.B.Stored.ByteCount;
+    private static long BytesOf(DiffPair pair) => pair.Content == PairContent.Nothing ? 0 : pair.A.ByteCount + pair.B.ByteCount;
 }

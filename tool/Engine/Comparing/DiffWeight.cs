@@ -1,4 +1,7 @@
 using Bnb.Engine.DataTypes;
+using Bnb.Engine.Plans;
+using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Splitting;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
@@ -12,12 +15,18 @@ namespace Bnb.Engine.Comparing;
 /// <param name="DecodedType">The dtype that decoding gives; of no meaning for a plain tensor.</param>
 internal sealed record DiffWeight(CheckpointTensor Stored, QuantizedWeight? Packed, ElementType DecodedType)
 {
-    public string Name => Packed?.Name ?? Stored.Name;
+    /// <summary>Where in <see cref="Stored"/>, a stack of experts, its values are, and its name; null for all of a tensor.</summary>
+    public SlicedInput? Slice { get; init; }
+
+    public string Name => Packed?.Name ?? Slice?.Name ?? Stored.Name;
 
     /// <summary>Shape of the dense weight.</summary>
-    public IReadOnlyList<long> Shape => Packed is null ? Stored.Shape.Dimensions : [Packed.Rows, Packed.Columns];
+    public IReadOnlyList<long> Shape => Packed is null ? (Slice?.Shape ?? Stored.Shape).Dimensions : [Packed.Rows, Packed.Columns];
 
-    public long ValueCount => Packed?.ValueCount ?? Stored.Shape.ElementCount;
+    public long ValueCount => Packed?.ValueCount ?? Slice?.Shape.ElementCount ?? Stored.Shape.ElementCount;
+
+    /// <summary>Bytes of its values or codes.</summary>
+    public long ByteCount => Slice?.StoredBytes ?? Stored.ByteCount;
 
     /// <summary>True when it has values that can be subtracted; other tensors are only bytes.</summary>
     public bool HasValues => Packed is not null || DenseReader.CanRead(Stored.DType);
@@ -28,6 +37,21 @@ internal sealed record DiffWeight(CheckpointTensor Stored, QuantizedWeight? Pack
 
     /// <summary><c>BF16</c>, or <c>nf4 b64 double bfloat16</c>.</summary>
     public string Format => Packed is null ? Stored.DType.Name() : WeightText.Full(Packed);
+
+    /// <summary>
+    /// Puts the experts' matrices in the place of their stacks where the other checkpoint has the matrices and not the stacks.
+    /// </summary>
+    public static void SplitLike(SortedDictionary<string, DiffWeight> weights, ModelFacts facts, SortedDictionary<string, DiffWeight> other)
+    {
+        List<TensorPlan> plain = [.. weights.Values.Where(static weight => weight.Packed is null).Select(static weight => DenseTensors.Plain(weight.Stored))];
+        if (ExpertSplit.IfAny(plain, facts, other.ContainsKey) is not { } split) return;
+        foreach (TensorPlan tensor in split.Tensors)
+        {
+            if (tensor.Input is not SlicedInput slice) continue;
+            weights.Remove(tensor.Source.Name);
+            weights[slice.Name] = new DiffWeight(tensor.Source, null, ElementType.F32) { Slice = slice };
+        }
+    }
 
     /// <summary>A checkpoint's weights by name, those with a broken layout refused; of formats that are not read, tensors as stored.</summary>
     /// <exception cref="CheckpointFormatException">A weight is broken.</exception>

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Devices;
 using Bnb.Engine.Events;
+using Bnb.Engine.Splitting;
 using Bnb.Engine.Work;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.CompressedTensors;
@@ -211,6 +212,13 @@ internal sealed class PairPass : IDisposable
     private DenseReader Reader(DiffWeight weight, DiffWeight other)
     {
         if (weight.Packed is { } packed) return DenseReader.Of(packed, weight.DecodedType, _context.Source, _context.Engine);
+        if (weight.Slice is { Shape.Rank: 2 } slice)
+        {
+            var matrix = new SlicedReader(slice, _context.Source);
+            matrix.Begin(Lend);
+            return DenseReader.Of(matrix, weight.Stored.DType);
+        }
+
         return Pair.Transposed
             ? DenseReader.Transposed(weight.Stored, _context.Source, other.Shape[0], other.Shape[1], Preload(weight.Stored))
             : DenseReader.Of(weight.Stored, _context.Source);
@@ -218,11 +226,17 @@ internal sealed class PairPass : IDisposable
 
     private byte[]? Preload(CheckpointTensor tensor)
     {
-        if (tensor.ByteCount > Array.MaxLength || !_context.Budget.TryReserve(tensor.ByteCount)) return null;
-        _reserved += tensor.ByteCount;
+        if (tensor.ByteCount > Array.MaxLength || !Lend(tensor.ByteCount)) return null;
         byte[] stored = GC.AllocateUninitializedArray<byte>((int)tensor.ByteCount);
         _context.Source.ReadBytes(tensor, 0, stored);
         return stored;
+    }
+
+    private bool Lend(long bytes)
+    {
+        if (!_context.Budget.TryReserve(bytes)) return false;
+        _reserved += bytes;
+        return true;
     }
 
     /// <summary>Bytes read for so many values, for the progress display.</summary>

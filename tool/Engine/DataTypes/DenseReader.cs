@@ -1,5 +1,6 @@
 using Bnb.Engine.Devices;
 using Bnb.Engine.Plans;
+using Bnb.Engine.Splitting;
 using Bnb.Engine.Work;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
@@ -24,6 +25,9 @@ internal abstract class DenseReader
     /// <param name="preloaded">The whole tensor when memory was lent for it; without it there are many short reads.</param>
     public static DenseReader Transposed(CheckpointTensor tensor, TensorSource source, long rows, long columns, byte[]? preloaded) =>
         new GatheredReader(tensor, source, rows, columns, preloaded);
+
+    /// <summary>A matrix of a stack, plain, in the stack's dtype.</summary>
+    public static DenseReader Of(SlicedReader matrix, DType dtype) => new MatrixReader(matrix, dtype);
 
     /// <summary>A quantized weight, decoded as <c>dequantize</c> does and rounded to <paramref name="type"/>.</summary>
     public static DenseReader Of(QuantizedWeight weight, ElementType type, TensorSource source, ComputeEngine engine) =>
@@ -70,6 +74,19 @@ internal abstract class DenseReader
         {
             Span<float> values = buffers.Values.AsSpan(0, count);
             ToSingle(Tensor.DType, buffers.Stored.Raw.AsSpan(0, count * Size), values);
+            return values;
+        }
+    }
+
+    private sealed class MatrixReader(SlicedReader matrix, DType dtype) : DenseReader
+    {
+        // Its values come to lie in the raw buffer.
+        public override void Load(long first, int count, DenseBuffers buffers) => matrix.Read(first, count, buffers.Stored);
+
+        public override ReadOnlySpan<float> Decode(long first, int count, DenseBuffers buffers)
+        {
+            Span<float> values = buffers.Values.AsSpan(0, count);
+            ToSingle(dtype, buffers.Stored.Raw.AsSpan(0, count * (dtype.BitSize() / 8)), values);
             return values;
         }
     }

@@ -19,7 +19,7 @@ internal static class DenseTensors
     public static IReadOnlyList<TensorPlan> Of(Checkpoint source)
     {
         if (source.Config?.QuantMethod is null && QuantizedSource.Find(source) is null)
-            return [.. source.Tensors.Select(tensor => new TensorPlan(tensor, Undecided(tensor), null))];
+            return [.. source.Tensors.Select(Plain)];
         QuantizedCheckpoint packed = DataTypeCatalog.Read(source);
         packed.ThrowIfBroken();
         if (packed.Weights.Count == 0)
@@ -45,7 +45,7 @@ internal static class DenseTensors
             {
                 Input = DataTypeCatalog.InputOf(weight, source.Config, layout.WasConv1D(weight)),
             }),
-            .. CacheScales.Without(packed).Select(tensor => new TensorPlan(tensor, Undecided(tensor), null)),
+            .. CacheScales.Without(packed).Select(Plain),
         ];
         Dictionary<CheckpointTensor, int> order = new(ReferenceEqualityComparer.Instance);
         foreach (CheckpointTensor tensor in source.Tensors) order[tensor] = order.Count;
@@ -53,6 +53,9 @@ internal static class DenseTensors
         RefuseTwins(dense);
         return dense;
     }
+
+    /// <summary>A tensor as it is stored, of which nothing is decided yet.</summary>
+    public static TensorPlan Plain(CheckpointTensor tensor) => new(tensor, Undecided(tensor), null);
 
     /// <summary>The plan for a tensor that is not quantized: a weight in another form is decoded.</summary>
     public static TensorPlan Copied(TensorPlan tensor) => tensor.Input is DecodedInput input

@@ -66,11 +66,27 @@ internal sealed class LibraryRules(LintedCheckpoint checkpoint, Loader loader, L
 
     private void ByName(LintedTensor tensor)
     {
+        if (tensor.Known is null && IsPartOfStack(tensor.Name))
+        {
+            found.Add(LintRules.StackedExperts, LintLevel.Error, tensor.Name);
+            return;
+        }
+
         IReadOnlyList<string> names = checkpoint.Names.Of(new ModuleName(tensor.Module), tensor.Known);
         if (tensor.Packed is not null && names.Any(name => Skipped(name, LayerKind.Linear))) found.Add(LintRules.PackedButSkipped, LintLevel.Error, tensor.Name);
         // Nothing is known of the class, so it may be no linear layer after all.
         if (tensor.Packed is null && checkpoint.LinearByName.Contains(tensor.Name) && !names.Any(name => Skipped(name, LayerKind.Linear)))
             found.Add(LintRules.PlainNotSkipped, LintLevel.Warning, tensor.Name);
+    }
+
+    /// <summary>One expert's weight where the class has the weights of all experts as one parameter, and no version of it another form.</summary>
+    private bool IsPartOfStack(string name)
+    {
+        const string Experts = ".experts.";
+        int at = name.LastIndexOf(Experts, StringComparison.Ordinal) + Experts.Length;
+        if (at < Experts.Length || at == name.Length || !char.IsAsciiDigit(name[at])) return false;
+        return ((string[])["gate_up_proj", "down_proj"]).Select(leaf => checkpoint.Known.Find(name[..at] + leaf)).OfType<KnownTensor>()
+            .Any(stack => Index(stack.Class) is >= 0 and var index && stack.Facts.Kinds[index] == LayerKind.NotLinear);
     }
 
     private void Unsaved()

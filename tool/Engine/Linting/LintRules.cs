@@ -24,6 +24,7 @@ internal static class LintRules
     public static readonly LintRule UnsavedNotSkipped = new("LOAD108", "a linear layer without weights of its own (a tied head) is not on the skip list", "add the modules to the list");
     public static readonly LintRule BiasInPath = new("LOAD109", "a packed module has bias in its path, which the library takes for a bias", "quantize again with --exclude for these tensors");
     public static readonly LintRule AsymmetricInt4 = new("LOAD110", "compressed-tensors from 0.18 on does not unpack zero points there", "load with dequantize=True, or quantize with --symmetric true");
+    public static readonly LintRule StackedExperts = new("LOAD111", "experts are stored one by one, and the library reads them as one tensor", "load it where they are read one by one (vLLM), or quantize again without --experts split");
     public static readonly LintRule NoBitsAndBytes = new("LOAD120", "the class has no support for bitsandbytes there", "use -t int4");
     public static readonly LintRule StorageType = new("LOAD121", "packed bytes are declared as another dtype than uint8", "quantize with --quant-storage uint8");
     public static readonly LintRule Float32 = new("LOAD122", "its bitsandbytes layers run in float16 and bfloat16 only", "set torch_dtype in config.json to bfloat16");
@@ -38,7 +39,7 @@ internal static class LintRules
     [
         NoConfig, ConfigDiffers, WrongType, NoClass, UnknownClass, NotLinear,
         Subclass, FusedExperts, Rebuilt, Absent, PackedButSkipped, PlainNotSkipped,
-        UnsavedNotSkipped, BiasInPath, AsymmetricInt4, NoBitsAndBytes, StorageType, Float32,
+        UnsavedNotSkipped, BiasInPath, AsymmetricInt4, StackedExperts, NoBitsAndBytes, StorageType, Float32,
         MixedGroup, PackedExpertType, PlainExperts, Capitals, OffsetRounded,
     ];
 }

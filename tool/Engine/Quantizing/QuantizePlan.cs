@@ -189,7 +189,9 @@ internal sealed record QuantizePlan(
                 .. left.Take(3).Select(tensor => ("left out", string.Create(
                     CultureInfo.InvariantCulture, $"{DisplayText.Escape(tensor.Name)}: {tensor.Shape.ElementCount:N0} parameters, {tensor.Decision.Rule}"))),
             ],
-            Action = "--include what is left out, or lower --min-coverage",
+            Action = left.Take(3).Any(static tensor => tensor.Decision.Rule == RuleIds.FusedExperts)
+                ? "use --experts split where a loader reads experts one by one, or lower --min-coverage"
+                : "--include what is left out, or lower --min-coverage",
         };
     }
 
