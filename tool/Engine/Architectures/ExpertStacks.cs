@@ -56,6 +56,10 @@ internal sealed class ExpertStacks
         return null;
     }
 
+    /// <summary>Whether the name is that of a tensor in the memory of transformers 5 which it makes of several saved ones.</summary>
+    public bool IsMerged(string name) => _known.Parts.Any(part =>
+        part.OwnName(name) is string own && SavedNames(part.Class).TryGetValue(NumberedName.Pattern(own), out string? pattern) && pattern is null);
+
     private ExpertStack? Find(KnownPart part, string own, string name)
     {
         int at = own.LastIndexOf(Experts, StringComparison.Ordinal);

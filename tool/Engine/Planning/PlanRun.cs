@@ -1,4 +1,5 @@
 using System.Globalization;
+using Bnb.Engine.Architectures;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Devices;
 using Bnb.Engine.Errors;
@@ -98,8 +99,9 @@ internal static class PlanRun
                 TensorPlan tensor = tensors[index];
                 progress.Current = tensor.Name;
                 double values = tensor.Quantization!.ValueCount;
-                var forms = new List<FormChoice> { new("keep", tensor.Shape.ElementCount * (tensor.DType.BitSize() / 8), 0) };
-                foreach ((string? form, Quantization quantization) in Forms(tensor))
+                bool isFixed = IsFixed(tensor.Name, request.LoadsIn);
+                List<FormChoice> forms = isFixed ? [] : [new("keep", tensor.Shape.ElementCount * (tensor.DType.BitSize() / 8), 0)];
+                foreach ((string? form, Quantization quantization) in isFixed ? [(null, tensor.Quantization)] : Forms(tensor))
                     forms.Add(new FormChoice(form, BytesOf(tensor, quantization), values * errors.Relative(tensor, quantization, cancellation)));
                 found[index] = [.. forms];
                 progress.Add(tensor.SourceBytes);
@@ -115,6 +117,10 @@ internal static class PlanRun
         ModuleName.PathOfWeight(name) is { } path && FusedGroups.Usual.Holding(path).FirstOrDefault() is { Group: { } group, Part: { } part }
             ? group.FusedName(path, part)
             : name;
+
+    /// <summary>vLLM and SGLang take all experts of a block for packed alike.</summary>
+    private static bool IsFixed(string name, IReadOnlyList<LoadTarget> targets) =>
+        name.Contains(".experts.", StringComparison.Ordinal) && (targets.Contains(LoadTarget.Vllm) || targets.Contains(LoadTarget.Sglang));
 
     /// <summary>The forms that all have, for all of them together.</summary>
     private static IEnumerable<FormChoice> Sum(FormChoice[][] members) => members[0]

@@ -101,9 +101,9 @@ internal static class LoadTargets
     };
 
     private static (string, string)? OnlyBitsAndBytes(string library, QuantizeRequest request) =>
-        IsBitsAndBytes(request) ? null : ($"{library} reads bitsandbytes types only", "use -t nf4 or -t int8");
+        IsBitsAndBytes(request) || !request.Recipe.Quantizes ? null : ($"{library} reads bitsandbytes types only", "use -t nf4 or -t int8");
 
-    private static bool IsBitsAndBytes(QuantizeRequest request) => request.Recipe.Target != PolicyTarget.CompressedTensors;
+    private static bool IsBitsAndBytes(QuantizeRequest request) => request.Recipe.Quantizes && request.Recipe.Target != PolicyTarget.CompressedTensors;
 
     // Symmetric compressed-tensors weights are fused on load with the very values they decode to.
     private static bool FusesPacked(QuantizeRecipe recipe) => recipe is Int4Recipe { Symmetric: true };

@@ -43,12 +43,11 @@ internal sealed record ExpertSplit(IReadOnlyList<TensorPlan> Tensors, IReadOnlyL
         var byName = fused.ToDictionary(static tensor => tensor.Name, StringComparer.Ordinal);
         var taken = tensors.Select(static tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
         List<TensorPlan> split = [];
-        bool isRenamed = stacks.Values.Any(static stack => stack.Block != stack.StoredBlock);
         foreach (TensorPlan tensor in tensors)
         {
             if (!stacks.TryGetValue(tensor.Name, out ExpertStack? stack))
             {
-                split.Add(isRenamed && SavedName(tensor.Name, known, names, stacks.Values) is { } saved && taken.Add(saved) ? Renamed(tensor, saved) : tensor);
+                split.Add(SavedName(tensor, known, names, stacks.Values) is { } saved && taken.Add(saved) ? Renamed(tensor, saved) : tensor);
                 continue;
             }
 
@@ -133,9 +132,12 @@ internal sealed record ExpertSplit(IReadOnlyList<TensorPlan> Tensors, IReadOnlyL
     private static TensorPlan Renamed(TensorPlan tensor, string name) =>
         tensor with { Input = new SlicedInput(Own(tensor), name, tensor.Shape, 0) };
 
-    private static string? SavedName(string name, KnownModel known, ExpertStacks names, IEnumerable<ExpertStack> stacks)
+    private static string? SavedName(TensorPlan tensor, KnownModel known, ExpertStacks names, IEnumerable<ExpertStack> stacks)
     {
+        string name = tensor.Name;
         if (known.Find(name) is not null) return null;
+        if (names.IsMerged(name))
+            throw Undivided(tensor, ClassOf(known), "transformers 5 made it of several tensors, which other loaders read", "start from a checkpoint with the published names");
         if (names.SavedName(name) is { } saved) return saved;
         return stacks.FirstOrDefault(stack => stack.Block != stack.StoredBlock && name.StartsWith(stack.StoredBlock, StringComparison.Ordinal)) is { } stack
             ? stack.Block + name[stack.StoredBlock.Length..]
