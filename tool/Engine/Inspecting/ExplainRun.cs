@@ -4,7 +4,7 @@ using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
-using Bnb.Engine.Quantizing;
+using Bnb.Engine.Splitting;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
 

@@ -3,6 +3,7 @@ using Bnb.Engine.Events;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Splitting;
 using Bnb.Engine.Text;
 using Bnb.Formats.Primitives;
 using static System.FormattableString;

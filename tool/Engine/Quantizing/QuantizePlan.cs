@@ -6,6 +6,7 @@ using Bnb.Engine.Merging;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Splitting;
 using Bnb.Formats.Adapters;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.HuggingFace;
@@ -63,7 +64,7 @@ internal sealed record QuantizePlan(
         Importance? importance = request.ImportancePath is { } path ? Importance.Open(path) : null;
         ModelFacts facts = ModelFactsReader.Read(source.Config);
         IReadOnlyList<TensorPlan> dense = DenseTensors.Of(source);
-        if (LoadTargets.Experts(request) == ExpertChoice.Split) dense = SplitTargets.Split(request, dense, facts);
+        if (LoadTargets.Experts(request) == ExpertChoice.Split) dense = SplitTargets.Split(request.LoadsIn, dense, facts);
         if (request.AdapterPath is { } adapter) dense = AdapterMerge.Apply(dense, LoraAdapter.Open(adapter));
         IReadOnlyList<PatternRule> patterns = overrides.Patterns(request.Patterns, dense.Select(tensor => tensor.Name));
         PolicyResult policy = QuantizationPolicy.Decide(

@@ -2,21 +2,19 @@ using Bnb.Engine.Architectures;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy.Names;
-using Bnb.Engine.Splitting;
 using Bnb.Formats.Primitives;
 
-namespace Bnb.Engine.Quantizing;
+namespace Bnb.Engine.Splitting;
 
 /// <summary>Splits stacks of experts for the loaders that are to read the output, and refuses those that would not.</summary>
 internal static class SplitTargets
 {
     /// <summary>The tensors with all stacks divided.</summary>
-    /// <exception cref="UserErrorException">No loader is named, or one that does not read the experts of this class one by one.</exception>
-    public static IReadOnlyList<TensorPlan> Split(QuantizeRequest request, IReadOnlyList<TensorPlan> tensors, ModelFacts facts) =>
-        Split(request.LoadsIn, tensors, facts);
-
-    /// <summary>The same for an output of which only the loaders are known.</summary>
     /// <param name="targets">Loaders that are to read the output.</param>
+    /// <param name="tensors">The dense tensors of the source.</param>
+    /// <param name="facts">The model's config.</param>
+    /// <exception cref="UserErrorException">No loader is named, or one that does not read the experts of this class one by one;
+    /// or a stack of which it is not known how it is divided.</exception>
     public static IReadOnlyList<TensorPlan> Split(IReadOnlyList<LoadTarget> targets, IReadOnlyList<TensorPlan> tensors, ModelFacts facts)
     {
         if (targets.Count == 0)
