@@ -82,6 +82,24 @@ public sealed class SplitOptionTests : IDisposable
         Assert.Contains("experts.1.up_proj.weight", run.Error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("", "{\"architectures\": [\"Qwen3MoeForCausalLM\"], \"model_type\": \"qwen3_moe\"}")]
+    [InlineData("", "{\"architectures\": [\"Qwen3MoeModel\"], \"model_type\": \"qwen3_moe\"}")]
+    [InlineData("language_model.model.", "{\"architectures\": [\"UnheardOf\"], \"model_type\": \"unheard_of\", \"text_config\": {\"model_type\": \"qwen3_moe\"}}")]
+    public void Split_ModelWithoutItsHeadOrInsideAnother_IsFound(string prefix, string config)
+    {
+        var tensors = OutputFolder.Tensors(Stacks("qwen3_moe"));
+        string source = CheckpointBuilder.SingleFile(
+            _folder["source"],
+            tensors.Select(tensor => new TestTensor(tensor.Key.Replace("model.", prefix, StringComparison.Ordinal), "BF16", [.. tensor.Value.Info.Shape.Dimensions], tensor.Value.Bytes)),
+            config);
+
+        ToolRun.Succeed("quantize", source, "--output", Output, "--experts", "split", "--loads-in", "transformers4");
+
+        Assert.Contains($"{prefix}layers.1.mlp.experts.2.gate_proj.weight.absmax", OutputFolder.Tensors(Output).Keys);
+        ToolRun.Succeed("verify", Output, "--source", source);
+    }
+
     [Fact]
     public void Split_SourceWithoutStacks_IsPackedWithAWord()
     {

@@ -148,7 +148,7 @@ internal sealed record ExpertSplit(IReadOnlyList<TensorPlan> Tensors, IReadOnlyL
         ? Undivided(tensor, ClassOf(known), "gate and up take turns in it, and no loader reads its experts one by one", "leave out --experts split: the experts stay as they are")
         : Undivided(tensor, ClassOf(known), "no loader is known that reads its experts one by one", "leave out --experts split: the experts stay as they are");
 
-    private static string ClassOf(KnownModel known) => known.Whole?.Name ?? known.Parts.FirstOrDefault()?.Class.Name ?? "not known";
+    private static string ClassOf(KnownModel known) => known.Whole?.Name ?? (known.Parts is [var first, ..] ? first.Class.Name : "not known");
 
     private static UserErrorException Undivided(TensorPlan tensor, string model, string reason, string action) =>
         new(ExitCode.InputUnsupported, ErrorCode, $"{DisplayText.Escape(tensor.Name)} cannot be split: {reason}")
