@@ -70,10 +70,15 @@ internal sealed record ExpertSplit(IReadOnlyList<TensorPlan> Tensors, IReadOnlyL
     public static ExpertSplit? IfAny(IReadOnlyList<TensorPlan> tensors, ModelFacts facts, Func<string, bool> has)
     {
         if (tensors.FirstOrDefault(tensor => IsStack(tensor, facts)) is not { } any || has(any.Name)) return null;
+        return IfKnown(tensors, facts) is { } split && split.Stacks.Any(item => has(item.Stack.NameOf(0, 0))) ? split : null;
+    }
+
+    /// <summary>The same; null where a layout is not known, or there is nothing to divide.</summary>
+    public static ExpertSplit? IfKnown(IReadOnlyList<TensorPlan> tensors, ModelFacts facts)
+    {
         try
         {
-            ExpertSplit split = Of(tensors, facts);
-            return split.Stacks.Any(item => has(item.Stack.NameOf(0, 0))) ? split : null;
+            return Of(tensors, facts) is { Stacks.Count: > 0 } split ? split : null;
         }
         catch (UserErrorException undivided) when (undivided.Code == ErrorCode)
         {

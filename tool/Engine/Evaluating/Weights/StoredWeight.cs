@@ -1,4 +1,5 @@
 using Bnb.Engine.Evaluating.Families;
+using Bnb.Engine.Plans;
 using Bnb.Formats.Tensors;
 
 namespace Bnb.Engine.Evaluating.Weights;
@@ -7,14 +8,17 @@ namespace Bnb.Engine.Evaluating.Weights;
 /// <param name="Packed">Null for a plain tensor.</param>
 internal sealed record StoredWeight(CheckpointTensor Tensor, QuantizedWeight? Packed)
 {
+    /// <summary>Where in <see cref="Tensor"/>, a stack of experts, it is; null when the tensor is all of it.</summary>
+    public SlicedInput? Slice { get; init; }
+
     /// <summary>The dense shape, for messages.</summary>
-    public string ShapeText => Packed is null ? Tensor.Shape.ToString() : $"[{Packed.Rows}, {Packed.Columns}]";
+    public string ShapeText => Packed is null ? (Slice?.Shape ?? Tensor.Shape).ToString() : $"[{Packed.Rows}, {Packed.Columns}]";
 
     /// <summary>Whether it is the matrix or vector that is wanted, or holds it.</summary>
     public bool Fits(WeightUse use)
     {
         if (Packed is not null) return use.Index is null && Packed.Rows == use.Rows && Packed.Columns == use.Columns;
-        List<long> dimensions = [.. Tensor.Shape.Dimensions];
+        List<long> dimensions = [.. (Slice?.Shape ?? Tensor.Shape).Dimensions];
         if (use.Index is { } index)
         {
             if (dimensions.Count == 0 || dimensions[0] <= index) return false;

@@ -3,6 +3,9 @@ using Bnb.Engine.Devices;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Evaluating.Families;
 using Bnb.Engine.Evaluating.Operators;
+using Bnb.Engine.Plans;
+using Bnb.Engine.Policy;
+using Bnb.Engine.Splitting;
 using Bnb.Engine.Work;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
@@ -35,6 +38,7 @@ internal sealed class WeightStore : IDisposable
         Checkpoint = checkpoint;
         foreach (QuantizedWeight packed in checkpoint.Weights) _weights[packed.Name] = new StoredWeight(packed.Stored, packed);
         foreach (CheckpointTensor plain in checkpoint.Plain) _weights.TryAdd(plain.Name, new StoredWeight(plain, null));
+        AddSingleExperts();
         _source = new TensorSource(checkpoint.Source.Files);
         BufferNeeds needs = BufferNeeds.Of(
             checkpoint.Weights.Select(DataTypeCatalog.BuffersOf),
@@ -94,6 +98,14 @@ internal sealed class WeightStore : IDisposable
         }
     }
 
+    /// <summary>Models ask for experts one by one; where the checkpoint has stacks, for a part of these.</summary>
+    private void AddSingleExperts()
+    {
+        ExpertSplit? split = ExpertSplit.IfKnown([.. Checkpoint.Plain.Select(DenseTensors.Plain)], ModelFactsReader.Read(Checkpoint.Source.Config));
+        foreach (TensorPlan tensor in split?.Tensors ?? [])
+            if (tensor.Input is SlicedInput slice) _weights.TryAdd(slice.Name, new StoredWeight(tensor.Source, null) { Slice = slice });
+    }
+
     private StoredWeight? Find(string name) =>
         _weights.GetValueOrDefault(name)
         ?? (name.StartsWith(_basePrefix, StringComparison.Ordinal) ? _weights.GetValueOrDefault(name[_basePrefix.Length..]) : null);
@@ -121,6 +133,7 @@ internal sealed class WeightStore : IDisposable
         {
             DenseReader reader = stored.Packed is { } packed
                 ? DenseReader.Of(packed, _computeType, _source, _engine)
+                : stored.Slice is { } slice ? DenseReader.Of(new SlicedReader(slice, _source), stored.Tensor.DType)
                 : DenseReader.Of(stored.Tensor, _source);
             int multiple = stored.Packed is null ? 1 : DataTypeCatalog.BuffersOf(stored.Packed).ChunkMultiple;
             int chunk = _buffers.Values.Length / multiple * multiple;
