@@ -68,6 +68,22 @@ public sealed class SplitOptionTests : IDisposable
     }
 
     [Fact]
+    public void Split_OtherTensorOfThreeDimensions_StaysAsItIs()
+    {
+        TestTensor other = TestTensor.Floats("model.layers.0.mlp.mixing", "BF16", 2, 4, 8);
+        string source = CheckpointBuilder.SingleFile(
+            _folder["source"],
+            [.. ExpertModel.All["qwen3_moe"].Stacks("model.layers.0."), other, TestTensor.Floats("model.layers.0.self_attn.q_proj.weight", "BF16", 64, 64)],
+            "{\"architectures\": [\"Qwen3MoeForCausalLM\"], \"model_type\": \"qwen3_moe\"}\n");
+
+        ToolRun.Succeed("quantize", source, "--output", Output, "--experts", "split", "--loads-in", "transformers4");
+
+        var tensors = OutputFolder.Tensors(Output);
+        Assert.Equal(other.Data, tensors[other.Name].Bytes);
+        Assert.Contains("model.layers.0.mlp.experts.0.up_proj.weight.absmax", tensors.Keys);
+    }
+
+    [Fact]
     public void Split_SourceThatHasAnExpertTwice_IsRefused()
     {
         ExpertModel family = ExpertModel.All["qwen3_moe"];

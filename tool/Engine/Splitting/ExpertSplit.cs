@@ -86,8 +86,10 @@ internal sealed record ExpertSplit(IReadOnlyList<TensorPlan> Tensors, IReadOnlyL
         }
     }
 
+    // In a model of experts the policy takes every tensor of three dimensions for one of theirs; here the name has to say so.
     private static bool IsStack(TensorPlan tensor, ModelFacts facts) =>
-        LinearRules.IsFusedExperts(new PolicyTensor(tensor.Name, tensor.Shape.Dimensions, true, 0), facts) && !LinearRules.IsBias(tensor.Name);
+        (tensor.Name.Contains("experts.", StringComparison.Ordinal) || tensor.Name.EndsWith("put_linear.weight", StringComparison.Ordinal))
+        && LinearRules.IsFusedExperts(new PolicyTensor(tensor.Name, tensor.Shape.Dimensions, true, 0), facts) && !LinearRules.IsBias(tensor.Name);
 
     /// <summary>Layers that predict further tokens are built like the model's own and stand in no class.</summary>
     private static ExpertStack? Predicting(string name, IEnumerable<ExpertStack> others)
