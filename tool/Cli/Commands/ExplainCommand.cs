@@ -19,19 +19,21 @@ internal static class ExplainCommand
         var path = new Argument<string>("PATH") { Description = "Checkpoint folder, pipeline folder, one file of weights, or the id of a model in the local Hugging Face cache", CustomParser = Choice.FilePath };
         var pattern = new Argument<string?>("PATTERN") { Description = "Tensors to tell about: a glob, or re: and a regular expression (default: all)", Arity = ArgumentArity.ZeroOrOne };
         var recipe = new RecipeOptions();
+        var sources = new SourceOptions();
         var command = new Command("explain", "Say for each tensor whether it would be quantized, by which rule and why") { path, pattern };
         foreach (Option option in recipe.Deciding) command.Add(option);
+        command.Add(sources.Variant);
         command.Validators.Add(result => recipe.Validate(result, computeDType: null));
         host.Attach(command, (parsed, context) =>
-            Execute(context.Locate(parsed.GetRequiredValue(path)), parsed.GetValue(pattern), recipe.Recipe(parsed), context));
+            Execute(context.Locate(parsed.GetRequiredValue(path)), parsed.GetValue(pattern), parsed.GetValue(sources.Variant), recipe.Recipe(parsed), context));
         return command;
     }
 
-    public static void Execute(string path, string? pattern, QuantizeRecipe recipe, CommandContext context)
+    private static void Execute(string path, string? pattern, string? variant, QuantizeRecipe recipe, CommandContext context)
     {
         if (!recipe.Quantizes)
             throw new UserErrorException(ExitCode.Usage, "USAGE", "with --type none nothing is decided") { Action = "name the type that the decisions are for" };
-        foreach (Explanation explanation in ExplainRun.Execute(path, pattern, recipe.Target, recipe.Blocksize)) Write(explanation, context);
+        foreach (Explanation explanation in ExplainRun.Execute(path, pattern, variant, recipe.Target, recipe.Blocksize)) Write(explanation, context);
     }
 
     private static void Write(Explanation explanation, CommandContext context)
@@ -43,7 +45,7 @@ internal static class ExplainCommand
         }
 
         string known = explanation.KnownTo.Count > 0 ? string.Join(", ", explanation.KnownTo) : "no library of the atlas: names decide";
-        Say($"{(explanation.Component is { } component ? $"{DisplayText.Escape(component)}: " : "")}known to {known}");
+        Say($"{(explanation.Component is { } component ? $"{DisplayText.Escape(component)}: " : "")}known to {known}{(explanation.IsUsual ? "" : "; quantize copies it unless --components names it")}");
         foreach (TensorDecision decision in explanation.Decisions)
         {
             string action = decision.Action == TensorAction.Quantize ? "quantize" : "copy";

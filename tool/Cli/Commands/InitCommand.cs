@@ -13,7 +13,7 @@ internal static class InitCommand
 {
     public static Command Create(CommandHost host)
     {
-        var source = new Argument<string>("SOURCE") { Description = "Checkpoint folder, or one .safetensors file, as quantize takes it", CustomParser = Choice.FilePath };
+        var source = new Argument<string>("SOURCE") { Description = "Checkpoint folder, diffusers pipeline or one .safetensors file, as quantize takes it", CustomParser = Choice.FilePath };
         var output = new Option<string>("--output", "-o")
         {
             Description = "Recipe file to create; one that exists is not replaced (default: recipe.json)",
@@ -21,11 +21,20 @@ internal static class InitCommand
             CustomParser = Choice.FilePath,
         };
         var recipe = new RecipeOptions();
-        var command = new Command("init", "Write a recipe file for a model, with comments, to change and to give to quantize --config") { source, output, recipe.Type };
+        var sources = new SourceOptions();
+        var command = new Command("init", "Write a recipe file for a model, with comments, to change and to give to quantize --config") { source, output, recipe.Type, sources.Components, sources.Variant, sources.DType };
         host.Attach(command, (parsed, context) =>
         {
             string file = parsed.ValueOr(output, "recipe.json");
-            var request = new QuantizeRequest { SourcePath = context.LocateWhole(parsed.GetRequiredValue(source)), OutputPath = null, Recipe = recipe.Recipe(parsed) };
+            var request = new QuantizeRequest
+            {
+                SourcePath = context.LocateWhole(parsed.GetRequiredValue(source)),
+                OutputPath = null,
+                Recipe = recipe.Recipe(parsed),
+                Components = parsed.GetValue(sources.Components) ?? [],
+                Variant = parsed.GetValue(sources.Variant),
+                CastTo = parsed.GetValue(sources.DType),
+            };
             Create(file, RecipeTemplate.For(request));
             if (context.Json) context.Terminal.Out.Write(JsonLine.Of(json =>
             {

@@ -12,7 +12,14 @@ namespace Bnb.Engine.Comparing;
 /// <param name="DecodedType">The dtype that decoding gives; of no meaning for a plain tensor.</param>
 internal sealed record DiffWeight(CheckpointTensor Stored, QuantizedWeight? Packed, ElementType DecodedType)
 {
-    public string Name => Packed?.Name ?? Stored.Name;
+    /// <summary>The folder of a pipeline's component with a slash; nothing of a model.</summary>
+    public string Prefix { get; private init; } = "";
+
+    /// <summary>The prefix, and the name in the weight files.</summary>
+    public string Name => Prefix + OwnName;
+
+    /// <summary>The name in the weight files.</summary>
+    public string OwnName => Packed?.Name ?? Stored.Name;
 
     /// <summary>Shape of the dense weight.</summary>
     public IReadOnlyList<long> Shape => Packed is null ? Stored.Shape.Dimensions : [Packed.Rows, Packed.Columns];
@@ -30,14 +37,19 @@ internal sealed record DiffWeight(CheckpointTensor Stored, QuantizedWeight? Pack
     public string Format => Packed is null ? Stored.DType.Name() : WeightText.Full(Packed);
 
     /// <summary>A checkpoint's weights by name, those with a broken layout refused; of formats that are not read, tensors as stored.</summary>
+    /// <param name="checkpoint">Null for a component that its pipeline does not have: no weights.</param>
+    /// <param name="prefix">Of the names.</param>
     /// <exception cref="CheckpointFormatException">A weight is broken.</exception>
-    public static SortedDictionary<string, DiffWeight> AllOf(QuantizedCheckpoint checkpoint)
+    public static SortedDictionary<string, DiffWeight> AllOf(Checkpoint? checkpoint, string prefix)
     {
-        checkpoint.ThrowIfMalformed();
         var weights = new SortedDictionary<string, DiffWeight>(StringComparer.Ordinal);
-        foreach (QuantizedWeight packed in checkpoint.Weights)
-            weights[packed.Name] = new DiffWeight(packed.Stored, packed, DataTypeCatalog.DenseTypeOf(packed, checkpoint.Source.Config));
-        foreach (CheckpointTensor plain in checkpoint.Plain.Concat(checkpoint.Unread)) weights[plain.Name] = new DiffWeight(plain, null, ElementType.F32);
+        if (checkpoint is null) return weights;
+        QuantizedCheckpoint read = DataTypeCatalog.Read(checkpoint);
+        read.ThrowIfMalformed();
+        foreach (QuantizedWeight packed in read.Weights) Add(new DiffWeight(packed.Stored, packed, DataTypeCatalog.DenseTypeOf(packed, checkpoint.Config)));
+        foreach (CheckpointTensor plain in read.Plain.Concat(read.Unread)) Add(new DiffWeight(plain, null, ElementType.F32));
         return weights;
+
+        void Add(DiffWeight weight) => weights[prefix + weight.OwnName] = weight with { Prefix = prefix };
     }
 }

@@ -21,22 +21,17 @@ internal sealed record DequantizePlan(
 {
     public override string Command => "dequantize";
 
-    public override IReadOnlyList<OutputPart> Parts => [new OutputPart("", Source, Shards, ConfigBytes)];
+    public override IReadOnlyList<OutputPart> Parts => [new OutputPart(Component is null ? "" : Component + "/", Source, Shards, ConfigBytes)];
+
+    /// <summary>The component of a pipeline that it makes; null for a model by itself.</summary>
+    public string? Component { get; private init; }
 
     public override SideFileList SideFiles => Source.SideFiles;
 
     public required DequantizeRequest Request { get; init; }
 
-    /// <summary>What its tensors ask of a worker's buffers.</summary>
-    public BufferNeeds Needs
-    {
-        get
-        {
-            List<Dequantization> packed = [.. Tensors.Select(tensor => tensor.Dequantization).OfType<Dequantization>()];
-            return BufferNeeds.Of(
-                packed.Select(one => DataTypeCatalog.BuffersOf(one.Weight)), packed.Select(one => one.Type.Size()), packed.Any(one => one.TransposedMatrices > 0));
-        }
-    }
+    /// <summary>Scales of a quantized cache, which mean nothing without the config that goes.</summary>
+    public IReadOnlyList<string> LeftOut { get; private init; } = [];
 
     /// <exception cref="CheckpointFormatException">The layout of a weight is broken.</exception>
     /// <exception cref="UserErrorException">Nothing in the source is quantized in a known form.</exception>
@@ -86,13 +81,20 @@ internal sealed record DequantizePlan(
             tensors,
             ShardLayout.Build(tensors, source.OutputBaseName, request.MaxShardBytes),
             config)
-        { Request = request };
+        { Request = request, LeftOut = CacheScales.LeftOut(source) };
     }
 
-    public override void WriteOptions(Utf8JsonWriter json)
+    /// <summary>The same as a component of a pipeline, whose files are in a folder of its name.</summary>
+    public DequantizePlan As(string component) =>
+        this with { Component = component, Shards = [.. Shards.Select(shard => shard with { FileName = $"{component}/{shard.FileName}" })] };
+
+    public override void WriteOptions(Utf8JsonWriter json) => WriteOptions(Request, json);
+
+    /// <summary>The options that change bytes.</summary>
+    public static void WriteOptions(DequantizeRequest request, Utf8JsonWriter json)
     {
-        json.WriteString("dtype", Request.Type is { } type ? FloatTypes.Name(type) : null);
-        json.WriteNumber("max_shard_size", Request.MaxShardBytes);
+        json.WriteString("dtype", request.Type is { } type ? FloatTypes.Name(type) : null);
+        json.WriteNumber("max_shard_size", request.MaxShardBytes);
     }
 
     private static TensorPlan Dense(QuantizedWeight weight, ElementType type, WeightLayout layout)

@@ -15,17 +15,15 @@ internal static class ExplainRun
 
     /// <param name="path">Folder or file of a model, or the folder of a pipeline.</param>
     /// <param name="wanted">Tensors to tell about, a pattern; null for all.</param>
+    /// <param name="variant">Which weights are read; null for the plain files.</param>
     /// <param name="target">The form of the output that the decisions are for.</param>
     /// <param name="blocksize">Values of a row that share a scale there.</param>
     /// <returns>One for the model, or for each component that has tensors to tell about.</returns>
     /// <exception cref="PolicyException">No list of exceptions fits the names; the pattern matches nothing, or is none.</exception>
-    public static IReadOnlyList<Explanation> Execute(string path, string? wanted, PolicyTarget target, int blocksize)
+    public static IReadOnlyList<Explanation> Execute(string path, string? wanted, string? variant, PolicyTarget target, int blocksize)
     {
         NamePattern? pattern = wanted is null ? null : NamePattern.Of(wanted, PatternName);
-        List<Explanation> models =
-        [
-            .. InspectRun.ModelsIn(path).Select(model => Explain(model, target, blocksize) with { Component = model == path ? null : Path.GetFileName(model) }),
-        ];
+        List<Explanation> models = [.. InspectRun.ModelsIn(path, variant).Select(model => Explain(model, target, blocksize))];
         if (pattern is null) return models;
         List<Explanation> found =
         [
@@ -36,10 +34,9 @@ internal static class ExplainRun
             PatternName, wanted!, "the pattern matches no tensor of the checkpoint", models.SelectMany(static model => model.Decisions).Select(static decision => decision.Tensor.Name));
     }
 
-    private static Explanation Explain(string path, PolicyTarget target, int blocksize)
+    private static Explanation Explain(InspectedModel model, PolicyTarget target, int blocksize)
     {
-        UnfinishedOutput.Refuse(path);
-        Checkpoint checkpoint = Checkpoint.Open(path, requireConfig: false, followSymlinks: true);
+        Checkpoint checkpoint = model.Checkpoint;
         QuantizedCheckpoint weights = DataTypeCatalog.Read(checkpoint);
         List<PolicyTensor> tensors =
         [
@@ -49,7 +46,7 @@ internal static class ExplainRun
         ];
         ModelFacts facts = ModelFactsReader.Read(checkpoint.Config);
         PolicyResult result = QuantizationPolicy.Decide(tensors, facts, new PolicyOptions(blocksize, false, false, [], target));
-        return new Explanation(result.Decisions, result.SkipModules, KnownTo(result.Known));
+        return new Explanation(result.Decisions, result.SkipModules, KnownTo(result.Known)) { Component = model.Component, IsUsual = model.IsUsual };
     }
 
     /// <summary>The libraries that have the model, as people call them; empty when none is known to.</summary>

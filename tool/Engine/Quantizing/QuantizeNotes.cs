@@ -30,6 +30,7 @@ internal static class QuantizeNotes
                 $"the source is quantized already ({string.Join(", ", plan.SourceForms)}): it is decoded as its own library does, and the errors of both add up");
         }
 
+        if (CacheScales.LeftOut(plan.Source) is { Count: > 0 } scales) warn($"left out: {CacheScales.Note(scales)}");
         if (plan.Policy.FusedExperts.Count > 0 && plan.Recipe.Quantizes)
         {
             long bytes = plan.Policy.FusedExperts.Sum(expert => expert.ByteCount);
