@@ -24,7 +24,9 @@ internal sealed record DiffPlan(
         SortedDictionary<string, DiffWeight> weightsA = Weights(models, static model => model.A), weightsB = Weights(models, static model => model.B);
         Dictionary<string, WeightLayout> layouts = models.ToDictionary(static model => model.Prefix, model => WeightLayout.Of(
             model.A?.Config ?? model.B?.Config,
-            weightsA.Values.Where(weight => weight.Prefix == model.Prefix && weight.Shape.Count >= 2).Select(static weight => weight.OwnName)));
+            weightsA.Values.Where(weight => weight.Prefix == model.Prefix && weight.Shape.Count >= 2).Select(static weight => weight.OwnName),
+            model.Original,
+            model.RecordsConv1D));
 
         var pairs = new List<DiffPair>();
         var single = new List<WeightDiff>();

@@ -1,3 +1,5 @@
+using Bnb.Engine.Output;
+using Bnb.Engine.Policy;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Tensors;
 
@@ -15,6 +17,13 @@ internal sealed record DiffSides(string Prefix, Checkpoint? A, Checkpoint? B)
     /// <summary>What is odd about its files, with the component's name before it.</summary>
     public IEnumerable<string> Notes => (A?.Notes ?? []).Concat(B?.Notes ?? []).Select(note => Prefix + note);
 
+    /// <summary>The tensors of a side that is not quantized, by whose biases the layout of an unknown class is told; null when both are.</summary>
+    public IReadOnlyList<PolicyTensor>? Original =>
+        (IsPlain(A) ? A : IsPlain(B) ? B : null)?.Tensors.Select(static tensor => new PolicyTensor(tensor.Name, tensor.Shape.Dimensions, true, tensor.ByteCount)).ToList();
+
+    /// <summary>Whether a side's manifest says that the model uses Conv1D.</summary>
+    public bool RecordsConv1D => new[] { A, B }.OfType<Checkpoint>().Any(static side => OutputManifest.RecordsConv1D(side.Folder));
+
     /// <summary>The models of two paths: one of each, or the components of two pipelines by their names.</summary>
     /// <param name="index">What differs in the files that name the components; null where there are none.</param>
     public static IReadOnlyList<DiffSides> Of(DiffRequest request, out TextDiff? index)
@@ -31,6 +40,8 @@ internal sealed record DiffSides(string Prefix, Checkpoint? A, Checkpoint? B)
                 .Select(name => new DiffSides(name + "/", Find(a, name), Find(b, name))),
         ];
     }
+
+    private static bool IsPlain(Checkpoint? side) => side is not null && QuantizedSource.Find(side) is null;
 
     private static Checkpoint? Find(PipelineFolder pipeline, string name) =>
         pipeline.Components.FirstOrDefault(component => component.Name == name)?.Checkpoint;

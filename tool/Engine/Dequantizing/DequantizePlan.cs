@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Errors;
+using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
@@ -29,6 +30,9 @@ internal sealed record DequantizePlan(
     public override SideFileList SideFiles => Source.SideFiles;
 
     public required DequantizeRequest Request { get; init; }
+
+    /// <summary>Weights of an unknown class that are written as linear layers and, by their names, may have been Conv1D.</summary>
+    public IReadOnlyList<string> DoubtfulLayouts { get; private init; } = [];
 
     /// <summary>Scales of a quantized cache, which mean nothing without the config that goes.</summary>
     public IReadOnlyList<string> LeftOut { get; private init; } = [];
@@ -66,12 +70,16 @@ internal sealed record DequantizePlan(
         var layout = WeightLayout.Of(
             source.Config,
             packed.Weights.Select(static weight => weight.Name)
-                .Concat(packed.Plain.Where(static tensor => tensor.Shape.Rank >= 2).Select(static tensor => tensor.Name)));
+                .Concat(packed.Plain.Where(static tensor => tensor.Shape.Rank >= 2).Select(static tensor => tensor.Name)),
+            isRecorded: OutputManifest.RecordsConv1D(source.Folder));
         List<TensorPlan> tensors =
         [
             .. packed.Weights.Select(weight => Dense(weight, request.Type ?? DataTypeCatalog.DenseTypeOf(weight, source.Config), layout)),
             .. CacheScales.Without(packed).Select(tensor => new TensorPlan(tensor, Decision(tensor, "plain", "not quantized"), null)),
         ];
+        // What this tool made says so where it is one.
+        bool isOurs = File.Exists(Path.Combine(source.Folder, OutputManifest.FileName));
+        List<string> doubtful = [.. packed.Weights.Where(weight => !isOurs && layout.MayHaveBeenConv1D(weight)).Select(static weight => weight.Name)];
         // In the order of the source, so that reading goes forward.
         var places = new Dictionary<CheckpointTensor, int>(source.Tensors.Count, ReferenceEqualityComparer.Instance);
         foreach (CheckpointTensor tensor in source.Tensors) places.TryAdd(tensor, places.Count);
@@ -81,7 +89,7 @@ internal sealed record DequantizePlan(
             tensors,
             ShardLayout.Build(tensors, source.OutputBaseName, request.MaxShardBytes),
             config)
-        { Request = request, LeftOut = CacheScales.LeftOut(source) };
+        { Request = request, LeftOut = CacheScales.LeftOut(source), DoubtfulLayouts = doubtful };
     }
 
     /// <summary>The same as a component of a pipeline, whose files are in a folder of its name.</summary>

@@ -9,6 +9,7 @@ using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Numerics;
+using static System.FormattableString;
 
 namespace Bnb.Engine.Dequantizing;
 
@@ -53,6 +54,11 @@ internal static class DequantizeRun
     {
         string prefix = plan.Component is { } component ? DisplayText.Escape(component) + ": " : "";
         foreach (string note in plan.Source.Notes) events.Warning(prefix + DisplayText.Escape(note));
+        if (plan.DoubtfulLayouts is { Count: > 0 } doubtful)
+        {
+            events.Warning(Invariant(
+                $"{prefix}{doubtful.Count} weights are written as linear layers, [out, in]: nothing here says whether this class stores them as GPT-2 does, [in, out]. If so, set model_type in config.json to gpt2 first. First {DisplayText.Escape(doubtful[0])}"));
+        }
     }
 
     /// <summary>What the tensors ask of a worker's buffers.</summary>
