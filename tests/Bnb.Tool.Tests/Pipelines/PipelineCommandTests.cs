@@ -267,7 +267,7 @@ public sealed class PipelineCommandTests : IDisposable
         Assert.Contains($"dotnet bnb verify {packed} --manifest", run.Error, StringComparison.Ordinal);
     }
 
-    private List<JsonElement> Lint(ToolRun run) => [.. JsonResult.Lines(run).Where(line => line.GetProperty("type").GetString() == "lint")];
+    private static List<JsonElement> Lint(ToolRun run) => [.. JsonResult.Lines(run).Where(line => line.GetProperty("type").GetString() == "lint")];
 
     private string Ours(params string[] options)
     {

@@ -5,13 +5,11 @@ using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
-using Bnb.Engine.Work;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Numerics;
-using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.Dequantizing;
 

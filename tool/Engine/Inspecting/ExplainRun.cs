@@ -1,6 +1,5 @@
 using Bnb.Engine.Architectures;
 using Bnb.Engine.DataTypes;
-using Bnb.Engine.Output;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
 using Bnb.Formats.Checkpoints;

@@ -70,7 +70,7 @@ internal static class LintRun
     /// Who loads a component: diffusers its own, transformers the others, either version unless one was asked for. Servers that were
     /// asked for judge it as a model.
     /// </summary>
-    private static IReadOnlyList<LoadTarget> ComponentConsumers(PipelineComponent component, IReadOnlyList<LoadTarget> wanted)
+    private static List<LoadTarget> ComponentConsumers(PipelineComponent component, IReadOnlyList<LoadTarget> wanted)
     {
         bool isDiffusers = component.Checkpoint.Config?.IsDiffusers == true;
         List<LoadTarget> own =

@@ -172,7 +172,7 @@ internal static class PlanRun
     private static UserErrorException OneComponent(string path)
     {
         PipelineFolder pipeline = PipelineFolder.Open(path, followSymlinks: true, variant: null);
-        PipelineComponent? first = pipeline.Components.FirstOrDefault(ComponentChoice.IsUsual) ?? pipeline.Components.FirstOrDefault();
+        PipelineComponent? first = pipeline.Components.OrderByDescending(ComponentChoice.IsUsual).FirstOrDefault();
         return new UserErrorException(ExitCode.Usage, "USAGE", "plan chooses for one model, and this is a pipeline")
         {
             File = path,

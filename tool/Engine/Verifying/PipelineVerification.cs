@@ -28,7 +28,7 @@ internal static class PipelineVerification
             };
         }
 
-        IReadOnlyList<(string Name, IReadOnlyList<PatternRule> Patterns)> chosen = Chosen(quantized, request.Patterns);
+        List<(string Name, IReadOnlyList<PatternRule> Patterns)> chosen = Chosen(quantized, request.Patterns);
         if (chosen.Count > 1 && request.BaselinePath is not null)
         {
             throw new UserErrorException(ExitCode.Usage, "USAGE", "--baseline is a report of one model, and this pipeline has several that are quantized")
@@ -53,7 +53,7 @@ internal static class PipelineVerification
     /// The components with layers to verify, each with the patterns that match one of them. A pattern that matches none of any goes to
     /// the first, which refuses it.
     /// </summary>
-    private static IReadOnlyList<(string Name, IReadOnlyList<PatternRule> Patterns)> Chosen(List<PipelineComponent> quantized, IReadOnlyList<PatternRule> patterns)
+    private static List<(string Name, IReadOnlyList<PatternRule> Patterns)> Chosen(List<PipelineComponent> quantized, IReadOnlyList<PatternRule> patterns)
     {
         if (patterns.Count == 0) return [.. quantized.Select(component => (component.Name, patterns))];
         List<NamePattern> compiled = [.. patterns.Select(static rule => rule.Compile())];

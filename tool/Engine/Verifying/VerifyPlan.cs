@@ -176,7 +176,7 @@ internal sealed record VerifyPlan(
     private static string? Unverifiable(Int4Weight weight, Quantization quantization)
     {
         if (quantization.Scale != ScaleRule.Search) return null;
-        if ( !QuantizeGroups4.IsGroupSize((int)weight.GroupSize))
+        if (!QuantizeGroups4.IsGroupSize((int)weight.GroupSize))
             return $"its groups are of {weight.GroupSize} values, and scales are searched for 32, 64 and 128";
         return weight.IsSymmetric ? null : "searched scales have no zero points";
     }
