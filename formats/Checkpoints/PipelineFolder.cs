@@ -14,14 +14,20 @@ public sealed class PipelineFolder
     /// <summary>The file that makes a folder a pipeline and names its components.</summary>
     public const string IndexName = "model_index.json";
 
-    private PipelineFolder(string folder, IReadOnlyList<PipelineComponent> components, SideFileList sideFiles, IReadOnlyList<string> notes) =>
-        (Folder, Components, SideFiles, Notes) = (folder, components, sideFiles, notes);
+    private PipelineFolder(string folder, ModelConfig index, IReadOnlyList<PipelineComponent> components, SideFileList sideFiles, IReadOnlyList<string> notes) =>
+        (Folder, Index, Components, SideFiles, Notes) = (folder, index, components, sideFiles, notes);
 
     /// <summary>The folder with <see cref="IndexName"/>.</summary>
     public string Folder { get; }
 
+    /// <summary>The content of <see cref="IndexName"/>.</summary>
+    public ModelConfig Index { get; }
+
     /// <summary>The components that have weights, in the order of the index.</summary>
     public IReadOnlyList<PipelineComponent> Components { get; }
+
+    /// <summary>Those of them that are quantized, in whatever form.</summary>
+    public IEnumerable<PipelineComponent> Quantized => Components.Where(static component => QuantizedSource.Find(component.Checkpoint) is not null);
 
     /// <summary>What travels with them: the index, components without weights, the card. Of what is left out, another form of the
     /// weights in the pipeline's own folder.</summary>
@@ -36,6 +42,16 @@ public sealed class PipelineFolder
         if (!Directory.Exists(path)) return false;
         IReadOnlyList<string> names = FolderListing.Names(path);
         return names.Contains(IndexName) && !CheckpointLayout.HasUsualNames(names);
+    }
+
+    /// <summary>The files of a copy of the pipeline in which some components are made anew: all but their weights and configs.</summary>
+    /// <param name="isMade">True for the components that are made anew.</param>
+    public SideFileList FilesBeside(Func<PipelineComponent, bool> isMade)
+    {
+        ArgumentNullException.ThrowIfNull(isMade);
+        return new SideFileList(
+            [.. SideFiles.Copied, .. Components.SelectMany(component => isMade(component) ? component.SideFiles() : component.Files())],
+            [.. SideFiles.LeftOut, .. Components.SelectMany(static component => component.Checkpoint.SideFiles.LeftOut.Select(name => $"{component.Name}/{name}"))]);
     }
 
     /// <summary>Opens a pipeline and every component with weights.</summary>
@@ -61,7 +77,7 @@ public sealed class PipelineFolder
             throw WithoutVariant(folder, variant);
         SideFileList all = SideFileScan.Run(folder, followSymlinks, new HashSet<string>());
         string[] read = [.. components.Select(static component => component.Name + "/")];
-        return new PipelineFolder(folder, components, all with { LeftOut = [.. all.LeftOut.Except(read, StringComparer.Ordinal)] }, notes);
+        return new PipelineFolder(folder, index, components, all with { LeftOut = [.. all.LeftOut.Except(read, StringComparer.Ordinal)] }, notes);
     }
 
     /// <summary>Names with library and class, of those that the pipeline has.</summary>

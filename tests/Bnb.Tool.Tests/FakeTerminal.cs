@@ -19,13 +19,15 @@ internal sealed class FakeTerminal(int width = 160, int errorWidth = ITerminal.U
 
     public bool ErrorIsInteractive { get; init; }
 
+    public bool Reflows { get; init; } = true;
+
     public bool Color => false;
 
     public bool Plain { get; init; }
 
     public int Width => width;
 
-    public int ErrorWidth => errorWidth;
+    public int ErrorWidth { get; set; } = errorWidth;
 
     public string OutText => _out.ToString();
 

@@ -52,6 +52,11 @@ public sealed class CompletionTests
     [InlineData("--double-quant", "dotnet", "bnb", "quantize", "model", "--dou")]
     [InlineData("nf4", "dotnet-bnb", "quantize", "model", "--type", "n")]
     [InlineData("cuda", "dotnet-bnb", "verify", "model", "--device", "c")]
+    [InlineData("nf4 fp4", "dotnet-bnb", "codes", "--type", "''")]
+    [InlineData("bfloat16 float16", "dotnet", "bnb", "verify", "model", "--compute-dtype", "''")]
+    [InlineData("nf4 fp4 int8 int4 fp8 none", "dotnet-bnb", "plan", "model", "-t", "''")]
+    [InlineData("bash zsh fish pwsh", "dotnet-bnb", "completion", "''")]
+    [InlineData("lint", "dotnet-bnb", "help", "li")]
     public void Bash_WordBegun_IsCompleted(string expected, params string[] words)
     {
         ToolProcess.SkipWithout("bash");
@@ -64,7 +69,42 @@ public sealed class CompletionTests
         string[] completed = bash.StandardOutput.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
         bash.WaitForExit();
 
-        Assert.Contains(expected, completed);
+        if (expected.Contains(' ', StringComparison.Ordinal)) Assert.Equal(expected.Split(' '), completed);
+        else Assert.Contains(expected, completed);
+    }
+
+    // The same lines as a person types them, in the shells themselves, where they are installed.
+    [Theory]
+    [InlineData("dotnet-bnb ins", "inspect")]
+    [InlineData("dotnet-bnb quantize model --dou", "--double-quant")]
+    [InlineData("dotnet-bnb quantize model --type n", "nf4 none")]
+    [InlineData("dotnet-bnb codes --type ", "nf4 fp4")]
+    [InlineData("dotnet-bnb verify model --compute-dtype ", "bfloat16 float16")]
+    [InlineData("dotnet-bnb completion ", "bash zsh fish pwsh")]
+    [InlineData("dotnet bnb quantize model --blo", "--block-size")]
+    public void FishAndPwsh_WordBegun_IsCompleted(string line, string expected)
+    {
+        using var temp = new TempFolder();
+        string[] words = [.. expected.Split(' ').Order(StringComparer.Ordinal)];
+        if (Script("fish") is { } fish) Assert.Equal(words, Completed("fish", "--no-config", "-c", $"source '{fish}'; complete -C '{line}' | cut -f1"));
+        if (!line.StartsWith("dotnet ", StringComparison.Ordinal) && Script("pwsh") is { } pwsh)
+        {
+            Assert.Equal(words, Completed(
+                "pwsh", "-NoProfile", "-Command",
+                $"Get-Content -Raw '{pwsh}' | Invoke-Expression; [System.Management.Automation.CommandCompletion]::CompleteInput('{line}', {line.Length}, $null).CompletionMatches | ForEach-Object CompletionText"));
+        }
+
+        string? Script(string shell) => ToolProcess.Has(shell)
+            ? temp.Write("completion." + shell, System.Text.Encoding.UTF8.GetBytes(ToolRun.Succeed("completion", shell).Out))
+            : null;
+    }
+
+    private static string[] Completed(string shell, params string[] words)
+    {
+        using Process process = Process.Start(new ProcessStartInfo(shell, words) { RedirectStandardOutput = true })!;
+        string[] completed = process.StandardOutput.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        process.WaitForExit();
+        return [.. completed.Order(StringComparer.Ordinal)];
     }
 
     [Fact]

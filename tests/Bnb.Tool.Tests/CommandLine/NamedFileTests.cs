@@ -1,4 +1,8 @@
+using System.CommandLine;
+using Bnb.Cli.Commands;
+using Bnb.Cli.Terminal;
 using Bnb.Engine.Errors;
+using Bnb.Engine.Sampling;
 using Bnb.Engine.Text;
 using Bnb.TestKit;
 using Xunit;
@@ -13,6 +17,7 @@ public sealed class NamedFileTests : IDisposable
     private readonly TempFolder _folder = new();
     private readonly string _source;
     private readonly string _packed;
+    private readonly Lazy<string> _chat;
 
     public NamedFileTests()
     {
@@ -20,23 +25,55 @@ public sealed class NamedFileTests : IDisposable
         _source = CheckpointBuilder.SingleFile(_folder["source"], [TestTensor.Floats("model.layers.0.mlp.down_proj.weight", "BF16", 64, 64)]);
         _packed = _folder["packed"];
         ToolRun.Succeed("quantize", _source, "--output", _packed);
+        _chat = new Lazy<string>(() =>
+        {
+            SampleCheckpoint.Small.Write(_folder["chat"]);
+            return _folder["chat"];
+        });
     }
 
     public void Dispose() => _folder.Dispose();
 
+    /// <summary>Every option of every command that takes a file, and the error that each answers with.</summary>
+    public static TheoryData<string, string, string> Options => new()
+    {
+        { "verify", "--policy", "POLICY-FILE" },
+        { "verify", "--baseline", "BASELINE-FILE" },
+        { "verify", "--activations", "FILE-KIND" },
+        { "verify", "--importance", "FILE-KIND" },
+        { "verify", "--report", "REPORT-FILE" },
+        { "quantize", "--importance", "FILE-KIND" },
+        { "quantize", "--config", "RECIPE" },
+        { "plan", "--importance", "FILE-KIND" },
+        { "plan", "--output", "REPORT-FILE" },
+        { "plan", "--plot", "REPORT-FILE" },
+        { "init", "--output", "REPORT-FILE" },
+        { "lint", "--sarif", "REPORT-FILE" },
+        { "evaluate", "--text", "TEXT" },
+        { "evaluate", "--ids", "FILE-KIND" },
+        { "evaluate", "--save-importance", "REPORT-FILE" },
+        { "evaluate", "--report", "REPORT-FILE" },
+        { "inspect", "--log-file", "LOG-FILE" },
+    };
+
     [Theory]
-    [InlineData("verify", "--policy", "POLICY-FILE")]
-    [InlineData("verify", "--baseline", "BASELINE-FILE")]
-    [InlineData("verify", "--activations", "FILE-KIND")]
-    [InlineData("verify", "--importance", "FILE-KIND")]
-    [InlineData("quantize", "--importance", "FILE-KIND")]
-    [InlineData("quantize", "--config", "RECIPE")]
-    [InlineData("evaluate", "--ids", "FILE-KIND")]
+    [MemberData(nameof(Options))]
     public async Task Option_WhoseFileIsAPipeOrADevice_IsOneError(string command, string option, string code)
     {
-        foreach (string path in (string[])[HostileFiles.Pipe(_folder[command + option + ".json"]), "/dev/zero"])
+        // Readable ones are taken for what they end in.
+        string ending = option == "--save-importance" ? ".safetensors" : ".json";
+        foreach (string path in (string[])[HostileFiles.Pipe(_folder[command + option + ending]), "/dev/zero"])
         {
-            string[] args = command == "quantize" ? ["quantize", _source, "--output", _folder["out"], "--scale", "search"] : [command, _packed, "--source", _source];
+            if (path == "/dev/zero" && option is "--report" or "--save-importance") continue;
+            string[] args = command switch
+            {
+                "quantize" => ["quantize", _source, "--output", _folder["out"], "--scale", "search"],
+                "plan" => ["plan", _source, "--target-bits", "9", "--scale", "search"],
+                "init" => ["init", _source],
+                "lint" or "inspect" => [command, _packed],
+                "evaluate" => ["evaluate", _chat.Value, "--source", _chat.Value, "--tokens", "8"],
+                _ => [command, _packed, "--source", _source],
+            };
 
             ToolRun run = await Task.Run(() => ToolRun.Of([.. args, option, path])).WaitAsync(Patience, TestContext.Current.CancellationToken);
 
@@ -44,7 +81,26 @@ public sealed class NamedFileTests : IDisposable
             Refusal.AssertIs(run, run.Exit, code);
             Assert.Contains("\n  do ", run.Error, StringComparison.Ordinal);
             Refusal.AssertNothingWritten(_folder["out"]);
+            // Neither replaced nor written to.
+            Assert.True(NamedFile.IsIrregular(path));
         }
+    }
+
+    [Fact]
+    public void Options_ThatTakeAFile_AreAllTested()
+    {
+        var terminal = new FakeTerminal();
+        using var signals = new SignalCancellation(listen: false);
+        RootCommand root = Application.CreateRoot(new CommandHost(terminal, signals), terminal);
+
+        // --log-file is every command's; one is enough.
+        List<string> taken =
+        [
+            .. root.Subcommands.SelectMany(command => command.Options.Where(option => option.HelpName == "FILE" && option.Name != "--log-file").Select(option => $"{command.Name} {option.Name}")),
+            "inspect --log-file",
+        ];
+
+        Assert.Equal(taken.Order(StringComparer.Ordinal), Options.Select(row => $"{row.Data.Item1} {row.Data.Item2}").Order(StringComparer.Ordinal));
     }
 
     [Fact]

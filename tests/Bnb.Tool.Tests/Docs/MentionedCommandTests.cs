@@ -40,6 +40,12 @@ public sealed partial class MentionedCommandTests
     {
         string prose = string.Join('\n', document.Prose().Select(line => line.Text));
         foreach (Match span in Span().Matches(prose)) yield return span.Groups[1].Value.Replace('\n', ' ');
+        foreach (string line in InScripts(document)) yield return line;
+    }
+
+    /// <summary>The commands of scripts and CI files, each on one line, in the order of the text.</summary>
+    internal static IEnumerable<string> InScripts(Document document)
+    {
         bool code = false;
         for (int i = 0; i < document.Lines.Length; i++)
         {

@@ -30,7 +30,7 @@ public sealed class SlicedReaderTests : IDisposable
         const int Experts = 3, Rows = 22, Columns = 37;
         TestTensor stored = TestTensor.Numbered("stack", dtype, Experts, isTransposed ? Columns : 2 * Rows, isTransposed ? 2 * Rows : Columns);
         string folder = CheckpointBuilder.SingleFile(_folder["stack"], [TestTensor.Numbered("before", "U8", 5), stored], config: null);
-        TensorPlan stack = DenseTensors.Of(Checkpoint.Open(folder, requireConfig: false)).Single(tensor => tensor.Name == "stack");
+        TensorPlan stack = DenseTensors.Of(Checkpoint.Open(folder, requireConfig: false), isConv1D: false).Single(tensor => tensor.Name == "stack");
         int size = stored.Data.Length / (Experts * 2 * Rows * Columns);
         var dice = new Random(dtype.Length + (isTransposed ? 1 : 0));
         using var engine = new CpuEngine(KernelPath.Reference);

@@ -40,13 +40,13 @@ public sealed class SplitAtlasTests : IDisposable
             if (model.ModelType == "minimax_m3_vl")
             {
                 // Its shared experts are merged in memory, too.
-                UserErrorException refusal = Assert.Throws<UserErrorException>(() => ExpertSplit.Of(DenseTensors.Of(Checkpoint.Open(folder, requireConfig: false)), checkpoint.Facts));
+                UserErrorException refusal = Assert.Throws<UserErrorException>(() => ExpertSplit.Of(DenseTensors.Of(Checkpoint.Open(folder, requireConfig: false), isConv1D: false), checkpoint.Facts));
                 Assert.Contains("shared_experts.gate_up_proj", refusal.Summary, StringComparison.Ordinal);
                 continue;
             }
 
             classes++;
-            ExpertSplit split = ExpertSplit.Of(DenseTensors.Of(Checkpoint.Open(folder, requireConfig: false)), checkpoint.Facts);
+            ExpertSplit split = ExpertSplit.Of(DenseTensors.Of(Checkpoint.Open(folder, requireConfig: false), isConv1D: false), checkpoint.Facts);
 
             Assert.Equal(
                 checkpoint.Tensors.Select(static item => item.Tensor.Name).Order(StringComparer.Ordinal),

@@ -81,7 +81,7 @@ public sealed class FieldFolderTests : IDisposable
     }
 
     // Qwen's and BigCode's c_attn are linear layers, the others are stored [in, out]: every command has the same answer. Of a type
-    // that nobody knows the quantized file does not tell any more; verify, which has the source, does.
+    // that nobody knows the quantized file does not tell any more; the manifest does.
     [Theory]
     [InlineData("qwen", "QWenLMHeadModel", false, "attn.c_attn:192 attn.c_proj mlp.w1:128 mlp.w2:128", "attn.c_attn:192")]
     [InlineData("gpt_bigcode", "GPTBigCodeForCausalLM", false, "attn.c_attn:192 attn.c_proj mlp.c_fc:256", "attn.c_attn:192 attn.c_proj mlp.c_fc:256")]
@@ -99,12 +99,29 @@ public sealed class FieldFolderTests : IDisposable
         ToolRun.Succeed("verify", _folder["out"], "--source", source);
         ToolRun run = ToolRun.Succeed("inspect", _folder["out"]);
         if (isConv1D) Assert.Contains("[192, 64]", run.Out, StringComparison.Ordinal);
-        if (type == "my_gpt") return;
 
-        ToolRun.Succeed("dequantize", _folder["out"], "--output", _folder["dense"]);
+        Assert.DoesNotContain("[in, out]", ToolRun.Succeed("dequantize", _folder["out"], "--output", _folder["dense"]).Error, StringComparison.Ordinal);
         var dense = OutputFolder.Tensors(_folder["dense"]);
         Assert.All(tensors, tensor => Assert.Equal(tensor.Shape, dense[tensor.Name].Info.Shape.Dimensions));
         Assert.DoesNotContain("transposed", ToolRun.Of("diff", _folder["dense"], source).Out, StringComparison.Ordinal);
+        // Quantizing it again decodes it to the same tensors.
+        ToolRun.Succeed("quantize", _folder["out"], "--output", _folder["again"], "--type", "none");
+        dense = OutputFolder.Tensors(_folder["again"]);
+        Assert.All(tensors, tensor => Assert.Equal(tensor.Shape, dense[tensor.Name].Info.Shape.Dimensions));
+        if (type != "my_gpt") return;
+
+        // Without the record only the dense side tells, and where there is none nobody does: that is said.
+        File.Delete(_folder["out", "bnb-manifest.json"]);
+        foreach (string[] sides in (string[][])[["out", "source"], ["source", "out"]])
+            Assert.DoesNotContain("shape", ToolRun.Of("diff", _folder[sides[0]], _folder[sides[1]]).Out, StringComparison.Ordinal);
+        ToolRun.Succeed("verify", _folder["out"], "--source", source);
+        ToolRun doubtful = ToolRun.Succeed("dequantize", _folder["out"], "--output", _folder["linear"]);
+        Assert.Contains("3 weights are written as linear layers, [out, in]: nothing here says", doubtful.Error.ReplaceLineEndings(" "), StringComparison.Ordinal);
+        Assert.Equal([192, 64], OutputFolder.Tensors(_folder["linear"])["transformer.h.0.attn.c_attn.weight"].Info.Shape.Dimensions);
+        File.WriteAllText(_folder["out", "config.json"], File.ReadAllText(_folder["out", "config.json"]).Replace("my_gpt", "gpt2", StringComparison.Ordinal));
+        ToolRun.Succeed("dequantize", _folder["out"], "--output", _folder["turned"]);
+        dense = OutputFolder.Tensors(_folder["turned"]);
+        Assert.All(tensors, tensor => Assert.Equal(tensor.Shape, dense[tensor.Name].Info.Shape.Dimensions));
     }
 
     // A class that does not generate has no towers to spare: a dual encoder and a vision model are quantized whole.

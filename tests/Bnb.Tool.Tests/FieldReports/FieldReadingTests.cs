@@ -82,9 +82,12 @@ public sealed class FieldReadingTests : IDisposable
 
         Verified done = Verified.Passing(packed, source);
         Assert.Equal(2, done.Findings().Count(finding => finding.Text.Contains("scale of a quantized cache", StringComparison.Ordinal)));
-        ToolRun.Succeed("dequantize", packed, "--output", _folder["dense"]);
+        ToolRun dense = ToolRun.Succeed("dequantize", packed, "--output", _folder["dense"]);
+        Assert.Contains($"left out              2 scales of a quantized KV cache, which belong to the quantization_config, first {Prefix}k_scale\n", dense.Out, StringComparison.Ordinal);
+        JsonElement line = JsonResult.Of(ToolRun.Succeed("dequantize", packed, "--output", _folder["dense"], "--overwrite", "--json"));
+        Assert.Equal([Prefix + "k_scale", Prefix + "v_scale"], line.GetProperty("left_out").EnumerateArray().Select(name => name.GetString()));
         Assert.DoesNotContain(OutputFolder.Tensors(_folder["dense"]).Keys, name => name.EndsWith("_scale", StringComparison.Ordinal));
-        ToolRun.Succeed("quantize", packed, "--output", _folder["again"], "--type", "nf4");
+        Assert.Contains("left out: 2 scales of a quantized KV cache", ToolRun.Succeed("quantize", packed, "--output", _folder["again"], "--type", "nf4").Error.ReplaceLineEndings(" "), StringComparison.Ordinal);
         Assert.DoesNotContain(OutputFolder.Tensors(_folder["again"]).Keys, name => name.EndsWith("_scale", StringComparison.Ordinal));
     }
 

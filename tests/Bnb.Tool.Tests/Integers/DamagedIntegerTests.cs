@@ -185,24 +185,18 @@ public sealed class DamagedIntegerTests : IDisposable
         Assert.Contains(done.Findings(), finding => finding.Text.Contains($"{VerifyModel.Up} of the source is missing", StringComparison.Ordinal));
     }
 
+    // Random codes under scales of another dtype: both ways to such scales are tried, and neither gives them.
     [Theory]
-    [InlineData("F16", "its scales are F16, the source gives BF16 ones")]
-    [InlineData("F32", "its scales are F32, the source gives BF16 ones")]
-    public void Verify_ScalesOfAnotherDType_CannotBeVerified(string dtype, string expected) =>
-        AssertCannot(new HandGroups4 { Path = UpModule, Rows = 192, Columns = 128, DType = dtype }, expected);
-
-    private void AssertCannot(HandGroups4 packed, string expected)
+    [InlineData("F16")]
+    [InlineData("F32")]
+    public void Verify_RandomCodesUnderScalesOfAnotherDType_Fail(string dtype)
     {
         Quantize("int4", _source, _folder["good"]);
+        var packed = new HandGroups4 { Path = UpModule, Rows = 192, Columns = 128, DType = dtype };
         VerifyModel.Changed(
             _folder["good"], _folder["bad"], tensors => [.. tensors.Where(tensor => !tensor.Name.StartsWith(UpModule, StringComparison.Ordinal)), .. packed.Tensors()]);
 
-        Verified done = Verified.Failing(_folder["bad"], _source);
-
-        Assert.Contains(done.Findings(), finding => finding is { Rule: "structure", Fails: true }
-            && finding.Text.Contains($"{VerifyModel.Up} cannot be verified: {expected}", StringComparison.Ordinal));
-        Assert.Equal(VerifyModel.Layers - 1, done.Layers.Count);
-        Assert.All(done.Layers, layer => Assert.True(layer.GetProperty("passed").GetBoolean()));
+        Verified.Failing(_folder["bad"], _source).AssertOnlyFailed(VerifyModel.Up);
     }
 
     private static void Quantize(string recipe, string source, string output) => VerifyModel.Quantize(source, output, recipe switch

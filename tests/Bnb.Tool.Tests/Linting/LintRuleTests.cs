@@ -82,7 +82,7 @@ public sealed class LintRuleTests(LintRuleTests.Weights weights) : IClassFixture
         Assert.Equal(broken.Level, found.Level.ToString().ToLowerInvariant());
         Assert.Equal(broken.Rule.Action, found.Action);
         Assert.Equal(findings.All(finding => finding.Level != LintLevel.Error), report.Passed);
-        Assert.Empty(ReportSchema.Problems(LintSarif.Of(report), Golden.File("schemas", "sarif-2.1.0.json")));
+        Assert.Empty(ReportSchema.Problems(LintSarif.Of([report]), Golden.File("schemas", "sarif-2.1.0.json")));
     }
 
     [Theory]
@@ -105,8 +105,8 @@ public sealed class LintRuleTests(LintRuleTests.Weights weights) : IClassFixture
         LintReport report = Lint(new Broken(LintRules.NoConfig, LoadTarget.Transformers5, "error") { Drop = Up + ".weight.absmax" });
 
         Assert.Contains(report.Consumers[0].Findings, finding => finding.Rule.StartsWith("BNB", StringComparison.Ordinal));
-        Assert.Empty(ReportSchema.Problems(LintSarif.Of(report), Golden.File("schemas", "sarif-2.1.0.json")));
-        Assert.NotEmpty(ReportSchema.Problems(LintSarif.Of(report).Replace("\"ruleId\"", "\"rule\"", StringComparison.Ordinal), Golden.File("schemas", "sarif-2.1.0.json")));
+        Assert.Empty(ReportSchema.Problems(LintSarif.Of([report]), Golden.File("schemas", "sarif-2.1.0.json")));
+        Assert.NotEmpty(ReportSchema.Problems(LintSarif.Of([report]).Replace("\"ruleId\"", "\"rule\"", StringComparison.Ordinal), Golden.File("schemas", "sarif-2.1.0.json")));
     }
 
     private LintReport Lint(Broken broken)

@@ -80,6 +80,46 @@ public sealed class VariantTests : IDisposable
     }
 
     [Fact]
+    public void OtherCommands_OnAVariant_ReadTheOneAskedFor()
+    {
+        string source = CheckpointBuilder.SingleFile(_folder["source"], [TestTensor.Floats(Query, "F32", 64, 64)]);
+        File.WriteAllBytes(
+            Path.Combine(source, "model.fp16.safetensors"),
+            CheckpointBuilder.Safetensors(TestTensor.Floats(Query, "F16", 64, 64), TestTensor.Floats("model.layers.1.self_attn.q_proj.weight", "F16", 64, 64)));
+
+        Assert.Contains("F16", ToolRun.Succeed("inspect", source, "--variant", "fp16").Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("F16", ToolRun.Succeed("inspect", source).Out, StringComparison.Ordinal);
+        Assert.Contains("layers.1", ToolRun.Succeed("explain", source, "--variant", "fp16").Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("layers.1", ToolRun.Succeed("explain", source).Out, StringComparison.Ordinal);
+        ToolRun.Succeed("init", source, "--variant", "fp16", "--output", _folder["init.json"]);
+        ToolRun.Succeed("plan", source, "--variant", "fp16", "--dtype", "bfloat16", "--target-bits", "8", "--output", _folder["plan.json"]);
+        foreach (string recipe in (string[])["init", "plan"])
+        {
+            ToolRun.Succeed("quantize", source, "--output", _folder[recipe], "--config", _folder[recipe + ".json"]);
+            Assert.Contains("model.layers.1.self_attn.q_proj.weight", OutputFolder.Tensors(_folder[recipe]).Keys);
+        }
+
+        foreach (string command in (string[])["inspect", "explain"])
+            Refusal.AssertIs(ToolRun.Of(command, source, "--variant", "ema"), ExitCode.InputMissing, "FILE-MISSING");
+    }
+
+    // What is copied has half the bytes, so more is left for the rest.
+    [Fact]
+    public void Plan_Dtype_CountsTheCastBytes()
+    {
+        string source = CheckpointBuilder.SingleFile(_folder["source"], [TestTensor.Floats(Query, "F32", 64, 64), TestTensor.Floats("model.embed_tokens.weight", "F32", 64, 64)]);
+
+        ToolRun plain = ToolRun.Succeed("plan", source, "--max-error", "0.2", "--json"), cast = ToolRun.Succeed("plan", source, "--max-error", "0.2", "--dtype", "bfloat16", "--json");
+
+        Assert.InRange(Bytes(plain) - Bytes(cast), (2 * 64 * 64) - 100, (2 * 64 * 64) + 100);
+        ToolRun.Succeed("plan", source, "--max-error", "0.2", "--dtype", "bfloat16", "--output", _folder["plan.json"]);
+        ToolRun.Succeed("quantize", source, "--output", _folder["out"], "--config", _folder["plan.json"]);
+        Assert.Equal(OutputFolder.WeightFileBytes(_folder["out"]), Bytes(cast));
+
+        static long Bytes(ToolRun run) => JsonResult.Of(run).GetProperty("bytes").GetInt64();
+    }
+
+    [Fact]
     public void Quantize_VariantOfAPipeline_HasPlainNamesAndNoCopiesOfTheOthers()
     {
         string source = SmallPipeline.Write(_folder, "pipe");

@@ -65,9 +65,11 @@ internal static class ToolProcess
     public static void SkipWithout(string program)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "needs Linux");
-        bool found = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(folder => File.Exists(Path.Combine(folder, program)));
-        Assert.SkipUnless(found, $"{program} is not installed");
+        Assert.SkipUnless(Has(program), $"{program} is not installed");
     }
+
+    /// <summary>Whether a program is on the path.</summary>
+    public static bool Has(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(folder => File.Exists(Path.Combine(folder, program)));
 
     private static ToolRun Run(ProcessStartInfo start) => End(Process.Start(start)!);
 

@@ -31,6 +31,20 @@ public sealed class InitTests : IDisposable
         Assert.Contains("//   model.layers.*.self_attn.q_proj (1)\n", File.ReadAllText(_folder["recipe.json"]), StringComparison.Ordinal);
     }
 
+    // What an editor is given is what the recipes name.
+    [Fact]
+    public void InitSchema_Prints_TheSchemaThatRecipesName()
+    {
+        string schema = ToolRun.Succeed("init", "--schema").Out;
+
+        Assert.Equal(File.ReadAllText(Path.Combine(Golden.RepositoryRoot, "docs", "schemas", "recipe-file.schema.json")), schema);
+        ToolRun.Succeed("init", _folder["source"], "--output", _folder["recipe.json"]);
+        Assert.Contains(System.Text.Json.JsonElement.Parse(schema).GetProperty("$id").GetString()!, File.ReadAllText(_folder["recipe.json"]), StringComparison.Ordinal);
+        foreach (string[] other in (string[][])[[_folder["source"]], ["--json"], ["--type", "int8"]])
+            Refusal.AssertIs(ToolRun.Of(["init", "--schema", .. other]), ExitCode.Usage, "USAGE");
+        Refusal.AssertIs(ToolRun.Of("init"), ExitCode.Usage, "USAGE");
+    }
+
     [Fact]
     public void Init_FileThatExists_IsNotReplaced()
     {

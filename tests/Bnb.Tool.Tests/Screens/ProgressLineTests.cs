@@ -46,6 +46,49 @@ public sealed class ProgressLineTests
         Assert.All(terminal.ErrorText.Split(ProgressDisplay.ClearLine), frame => Assert.InRange(frame.Length, 0, 59));
     }
 
+    // A terminal wraps what it shows when its window becomes narrower: rows of the old frame would stay above the new one.
+    [Theory]
+    [InlineData(true, "\r\u001b[2A\u001b[J")]
+    [InlineData(false, ProgressDisplay.ClearLine)]
+    public void Display_InAWindowThatBecomesNarrower_ClearsWhatTheTerminalWrapped(bool reflows, string expected)
+    {
+        var terminal = new FakeTerminal(120, 120) { ErrorIsInteractive = true, Reflows = reflows };
+        var progress = new PipelineProgress(100) { Current = Name };
+        using (ProgressDisplay.Start(terminal, progress))
+        {
+            Assert.True(SpinWait.SpinUntil(() => terminal.ErrorText.Contains(Name[^8..], StringComparison.Ordinal), TimeSpan.FromSeconds(60)));
+            terminal.ErrorWidth = 45;
+            int length = terminal.ErrorText.Length;
+            Assert.True(SpinWait.SpinUntil(() => terminal.ErrorText.Length > length + 60, TimeSpan.FromSeconds(60)));
+        }
+
+        string[] frames = terminal.ErrorText.Split('\r');
+        int first = Array.FindIndex(frames, frame => frame.EndsWith(Name[^8..], StringComparison.Ordinal));
+        string narrow = "\r" + frames.Skip(first + 1).First(frame => !frame.EndsWith(Name[^8..], StringComparison.Ordinal));
+        Assert.StartsWith(expected, narrow, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(0, 80, 0)]
+    [InlineData(79, 80, 0)]
+    [InlineData(80, 80, 0)]
+    [InlineData(81, 80, 1)]
+    [InlineData(119, 40, 2)]
+    [InlineData(121, 40, 3)]
+    public void Clear_OfAFrame_GoesUpAsManyRowsAsItWrapsInto(int drawn, int width, int rows) => Assert.Equal(
+        rows == 0 ? ProgressDisplay.ClearLine : $"\r\u001b[{rows}A\u001b[J", ProgressDisplay.Clear(drawn, width));
+
+    [Theory]
+    [InlineData("xterm-256color", null, null, true)]
+    [InlineData("xterm-256color", "XTerm(379)", null, false)]
+    [InlineData("screen-256color", null, null, false)]
+    [InlineData("screen-256color", null, "/tmp/tmux-0/default,1,0", true)]
+    [InlineData("tmux-256color", "XTerm(379)", "/tmp/tmux-0/default,1,0", true)]
+    [InlineData("linux", null, null, false)]
+    [InlineData(null, null, null, true)]
+    public void IsReflowing_OfTheEnvironment_IsKnownOfThoseThatDoNot(string? term, string? xterm, string? tmux, bool expected) => Assert.Equal(
+        expected, SystemTerminal.IsReflowing(name => name switch { "TERM" => term, "XTERM_VERSION" => xterm, "TMUX" => tmux, _ => null }));
+
     [Theory]
     [InlineData("abcdefghij", 10, "abcdefghij")]
     [InlineData("abcdefghij", 7, "abc…hij")]

@@ -12,7 +12,7 @@ internal static class DequantizeCommand
 {
     public static Command Create(CommandHost host)
     {
-        var source = new Argument<string>("QUANTIZED") { Description = "Checkpoint folder or .safetensors file that anyone quantized to nf4, fp4, int8, int4, FP8, MXFP4, NVFP4, GPTQ or AWQ", CustomParser = Choice.FilePath };
+        var source = new Argument<string>("QUANTIZED") { Description = "Checkpoint folder, diffusers pipeline or .safetensors file that anyone quantized to nf4, fp4, int8, int4, FP8, MXFP4, NVFP4, GPTQ or AWQ", CustomParser = Choice.FilePath };
         var output = new Option<string>("--output", "-o") { Description = "Folder to create for the plain checkpoint (no default)", HelpName = "DIR", Required = true, CustomParser = Choice.FilePath };
         var dtype = new Option<ElementType?>("--dtype")
         {
@@ -59,8 +59,14 @@ internal static class DequantizeCommand
 
     private static void Execute(DequantizeRequest request, CommandContext context)
     {
-        DequantizeSummary summary = DequantizeRun.Execute(request, context.Events, context.Cancellation);
-        if (context.Json) context.Terminal.Out.Write(DequantizeJson.Of(summary));
-        else if (context.Verbosity != Verbosity.Quiet) DequantizeScreen.Write(summary, context.Terminal, context.Verbosity);
+        IReadOnlyList<DequantizeSummary> models = DequantizeRun.ExecuteAll(request, context.Events, context.Cancellation);
+        if (context.Json)
+        {
+            foreach (DequantizeSummary summary in models) context.Terminal.Out.Write(DequantizeJson.Of(summary));
+        }
+        else if (context.Verbosity != Verbosity.Quiet)
+        {
+            DequantizeScreen.Write(models, context.Terminal, context.Verbosity);
+        }
     }
 }

@@ -12,8 +12,8 @@ internal static class DiffCommand
 {
     public static Command Create(CommandHost host)
     {
-        var a = new Argument<string>("A") { Description = "Checkpoint folder or .safetensors file; errors are relative to it", CustomParser = Choice.FilePath };
-        var b = new Argument<string>("B") { Description = "Checkpoint folder or .safetensors file to compare with it", CustomParser = Choice.FilePath };
+        var a = new Argument<string>("A") { Description = "Checkpoint folder, diffusers pipeline or .safetensors file; errors are relative to it", CustomParser = Choice.FilePath };
+        var b = new Argument<string>("B") { Description = "Checkpoint folder, diffusers pipeline or .safetensors file to compare with it", CustomParser = Choice.FilePath };
         Option<string[]> include = CommonOptions.Pattern("--include", "Compare only tensors whose name matches this glob, or after re: this regular expression; repeatable, the last matching --include or --exclude wins (default: all)");
         Option<string[]> exclude = CommonOptions.Pattern("--exclude", "Do not compare tensors whose name matches this glob, or after re: this regular expression; repeatable, the last match wins (default: none)");
         var all = new Option<bool>("--all") { Description = "List equal tensors too (default: off)" };

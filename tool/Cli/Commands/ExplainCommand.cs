@@ -22,19 +22,22 @@ internal static class ExplainCommand
         var pattern = new Argument<string?>("PATTERN") { Description = "Tensors to tell about: a glob, or re: and a regular expression (default: all)", Arity = ArgumentArity.ZeroOrOne };
         var recipe = new RecipeOptions();
         var load = new LoadOptions();
+        var sources = new SourceOptions();
         var command = new Command("explain", "Say for each tensor whether it would be quantized, by which rule and why") { path, pattern };
-        foreach (Option option in recipe.Deciding.Concat([load.Experts, load.LoadsIn])) command.Add(option);
+        foreach (Option option in recipe.Deciding.Concat([load.Experts, load.LoadsIn, sources.Variant])) command.Add(option);
         command.Validators.Add(result => recipe.Validate(result, computeDType: null));
         host.Attach(command, (parsed, context) =>
-            Execute(context.Locate(parsed.GetRequiredValue(path)), parsed.GetValue(pattern), recipe.Recipe(parsed), load.ExpertsOf(parsed), load.LoadsInOf(parsed), context));
+        {
+            QuantizeRecipe wanted = recipe.Recipe(parsed);
+            if (!wanted.Quantizes)
+                throw new UserErrorException(ExitCode.Usage, "USAGE", "with --type none nothing is decided") { Action = "name the type that the decisions are for" };
+            IReadOnlyList<LoadTarget> targets = load.LoadsInOf(parsed);
+            ExpertChoice experts = LoadTargets.Experts(load.ExpertsOf(parsed), targets, wanted);
+            string model = context.Locate(parsed.GetRequiredValue(path));
+            foreach (Explanation explanation in ExplainRun.Execute(model, parsed.GetValue(pattern), parsed.GetValue(sources.Variant), wanted, experts, targets))
+                Write(explanation, context);
+        });
         return command;
-    }
-
-    public static void Execute(string path, string? pattern, QuantizeRecipe recipe, ExpertChoice? experts, IReadOnlyList<LoadTarget> targets, CommandContext context)
-    {
-        if (!recipe.Quantizes)
-            throw new UserErrorException(ExitCode.Usage, "USAGE", "with --type none nothing is decided") { Action = "name the type that the decisions are for" };
-        foreach (Explanation explanation in ExplainRun.Execute(path, pattern, recipe, LoadTargets.Experts(experts, targets, recipe), targets)) Write(explanation, context);
     }
 
     private static void Write(Explanation explanation, CommandContext context)
@@ -46,7 +49,7 @@ internal static class ExplainCommand
         }
 
         string known = explanation.KnownTo.Count > 0 ? string.Join(", ", explanation.KnownTo) : "no library of the atlas: names decide";
-        Say($"{(explanation.Component is { } component ? $"{DisplayText.Escape(component)}: " : "")}known to {known}");
+        Say($"{(explanation.Component is { } component ? $"{DisplayText.Escape(component)}: " : "")}known to {known}{(explanation.IsUsual ? "" : "; quantize copies it unless --components names it")}");
         foreach (TensorDecision decision in explanation.Decisions)
         {
             string action = decision.Action == TensorAction.Quantize ? "quantize" : "copy";

@@ -14,7 +14,7 @@ internal static class LintCommand
 {
     public static Command Create(CommandHost host)
     {
-        var path = new Argument<string>("DIR") { Description = "Quantized checkpoint folder or file, whoever made it", CustomParser = Choice.FilePath };
+        var path = new Argument<string>("DIR") { Description = "Quantized checkpoint folder, diffusers pipeline or file, whoever made it", CustomParser = Choice.FilePath };
         var consumers = new Option<IReadOnlyList<LoadTarget>>("--for")
         {
             Description = "Libraries that must load it, with commas between: transformers4, transformers5, diffusers, vllm, sglang, peft (default: those that can load the type and have the class)",
@@ -32,15 +32,19 @@ internal static class LintCommand
     private static ExitCode Execute(LintRequest request, string? sarifPath, CommandContext context)
     {
         if (sarifPath is not null) ReportFile.CheckPlace(sarifPath);
-        LintReport report = LintRun.Execute(request, context.Events);
+        IReadOnlyList<LintReport> reports = LintRun.ExecuteAll(request, context.Events);
         if (sarifPath is not null)
         {
-            ReportFile.Write(sarifPath, text => text.Write(LintSarif.Of(report)));
+            ReportFile.Write(sarifPath, text => text.Write(LintSarif.Of(reports)));
             context.Outcome = $"written: {sarifPath}";
         }
 
-        if (context.Json) context.Terminal.Out.Write(LintJson.Of(report));
-        else if (context.Verbosity != Verbosity.Quiet) LintScreen.Write(report, context.Terminal);
-        return report.Passed ? ExitCode.Done : ExitCode.VerificationFailed;
+        foreach (LintReport report in reports)
+        {
+            if (context.Json) context.Terminal.Out.Write(LintJson.Of(report));
+            else if (context.Verbosity != Verbosity.Quiet) LintScreen.Write(report, context.Terminal);
+        }
+
+        return reports.All(static report => report.Passed) ? ExitCode.Done : ExitCode.VerificationFailed;
     }
 }

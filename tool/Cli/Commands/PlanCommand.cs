@@ -24,10 +24,11 @@ internal static class PlanCommand
         Option<string[]> include = CommonOptions.Pattern("--include", "As in quantize; repeatable (default: none)");
         Option<string[]> exclude = CommonOptions.Pattern("--exclude", "As in quantize; repeatable (default: none)");
         var load = new LoadOptions();
+        var sources = new SourceOptions();
         Option<int> threads = CommonOptions.Threads();
         var command = new Command("plan", "Choose a form for every tensor: the least error for a size, or the smallest size for an error") { source, output, targetSize, targetBits, maxError, plot };
         foreach (Option option in recipe.All) command.Add(option);
-        foreach (Option option in (Option[])[overrides, include, exclude, load.Experts, load.LoadsIn, threads]) command.Add(option);
+        foreach (Option option in (Option[])[overrides, include, exclude, load.Experts, load.LoadsIn, sources.Variant, sources.DType, threads]) command.Add(option);
         command.Validators.Add(result =>
         {
             List<string> goals = [.. ((Option[])[targetSize, targetBits, maxError]).Where(option => result.GetResult(option) is { Implicit: false }).Select(option => option.Name)];
@@ -46,6 +47,8 @@ internal static class PlanCommand
                     Recipe = recipe.Recipe(parsed),
                     ImportancePath = recipe.ImportancePath(parsed),
                     Overrides = OverrideOptions.Of(parsed, overrides),
+                    Variant = parsed.GetValue(sources.Variant),
+                    CastTo = parsed.GetValue(sources.DType),
                     Patterns = CommonOptions.PatternsInOrder(parsed),
                     Experts = load.ExpertsOf(parsed),
                     LoadsIn = load.LoadsInOf(parsed),

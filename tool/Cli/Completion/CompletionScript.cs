@@ -32,17 +32,23 @@ internal static class CompletionScript
         script.Append("  if [ \"$COMP_CWORD\" -eq \"$first\" ]; then\n");
         script.Append($"    COMPREPLY=($(compgen -W '{string.Join(' ', commands.Select(command => command.Name))} help --help --version' -- \"$current\"))\n");
         script.Append("    return\n  fi\n");
-        script.Append("  case \"$previous\" in\n");
-        foreach (OptionShape option in ValueOptions(commands))
-            script.Append($"    {string.Join('|', option.Names)}) COMPREPLY=($(compgen -W '{string.Join(' ', option.Values)}' -- \"$current\")); return ;;\n");
+        script.Append("  case \"${COMP_WORDS[first]} $previous\" in\n");
+        foreach ((string? command, OptionShape option) in ValueOptions(commands))
+        {
+            string patterns = string.Join('|', option.Names.Select(name => command is null ? $"*' {name}'" : $"'{command} {name}'"));
+            script.Append($"    {patterns}) COMPREPLY=($(compgen -W '{string.Join(' ', option.Values)}' -- \"$current\")); return ;;\n");
+        }
+
         script.Append("  esac\n");
         script.Append("  case \"${COMP_WORDS[first]}\" in\n");
         foreach (CommandShape command in commands)
             script.Append($"    {command.Name}) words='{string.Join(' ', command.Options.SelectMany(option => option.Names))}' ;;\n");
-        script.Append($"    help) words='{string.Join(' ', commands.Select(command => command.Name))}' ;;\n");
         script.Append("  esac\n");
-        script.Append("  case \"$current\" in\n");
-        script.Append("    -*) COMPREPLY=($(compgen -W \"$words\" -- \"$current\")) ;;\n");
+        script.Append("  case \"${COMP_WORDS[first]} $current\" in\n");
+        foreach (CommandShape command in commands.Where(static command => command.Words.Count > 0))
+            script.Append($"    {command.Name}' '[!-]*|{command.Name}' ') COMPREPLY=($(compgen -W '{string.Join(' ', command.Words)}' -- \"$current\")) ;;\n");
+        script.Append($"    help' '*) COMPREPLY=($(compgen -W '{string.Join(' ', commands.Select(command => command.Name))}' -- \"$current\")) ;;\n");
+        script.Append("    *' '-*) COMPREPLY=($(compgen -W \"$words\" -- \"$current\")) ;;\n");
         script.Append("    *)  COMPREPLY=($(compgen -f -- \"$current\")); type compopt > /dev/null 2>&1 && compopt -o filenames 2> /dev/null ;;\n");
         script.Append("  esac\n}\n");
         script.Append("complete -F _dotnet_bnb dotnet-bnb\n");
@@ -62,6 +68,7 @@ internal static class CompletionScript
         foreach (CommandShape command in commands)
         {
             script.Append($"complete -c dotnet-bnb -n __fish_use_subcommand -a {command.Name} -d '{Single(command.Description)}'\n");
+            if (command.Words.Count > 0) script.Append($"complete -c dotnet-bnb -n '__fish_seen_subcommand_from {command.Name}' -f -a '{string.Join(' ', command.Words)}'\n");
             foreach (OptionShape option in command.Options)
             {
                 script.Append($"complete -c dotnet-bnb -n '__fish_seen_subcommand_from {command.Name}'");
@@ -87,25 +94,39 @@ internal static class CompletionScript
         foreach (CommandShape command in commands)
             script.Append($"        '{command.Name}' = @({List(command.Options.SelectMany(option => option.Names))})\n");
         script.Append("    }\n    $values = @{\n");
-        foreach (OptionShape option in ValueOptions(commands))
+        foreach ((string? command, OptionShape option) in ValueOptions(commands))
         {
-            foreach (string name in option.Names) script.Append($"        '{name}' = @({List(option.Values)})\n");
+            foreach (string name in option.Names) script.Append($"        '{(command is null ? name : $"{command} {name}")}' = @({List(option.Values)})\n");
         }
+
+        script.Append("    }\n    $arguments = @{\n");
+        foreach (CommandShape command in commands.Where(static command => command.Words.Count > 0))
+            script.Append($"        '{command.Name}' = @({List(command.Words)})\n");
 
         script.Append("    }\n");
         script.Append("    $words = @($commandAst.CommandElements | ForEach-Object { $_.ToString() })\n");
         script.Append("    $before = if ($wordToComplete) { $words[-2] } else { $words[-1] }\n");
-        script.Append("    $found = if ($values.ContainsKey($before)) { $values[$before] }\n");
+        script.Append("    $found = if ($values.ContainsKey(\"$($words[1]) $before\")) { $values[\"$($words[1]) $before\"] }\n");
+        script.Append("        elseif ($values.ContainsKey($before)) { $values[$before] }\n");
         script.Append("        elseif ($words.Count -le 1 -or ($words.Count -eq 2 -and $wordToComplete)) { $commands }\n");
         script.Append("        elseif ($options.ContainsKey($words[1]) -and $wordToComplete.StartsWith('-')) { $options[$words[1]] }\n");
+        script.Append("        elseif ($arguments.ContainsKey($words[1])) { $arguments[$words[1]] }\n");
         script.Append("    $found | Where-Object { $_ -like \"$wordToComplete*\" } | ForEach-Object {\n");
         script.Append("        [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)\n    }\n}\n");
         return script.ToString();
     }
 
-    /// <summary>One per long name: an option means the same in every command.</summary>
-    private static IEnumerable<OptionShape> ValueOptions(IReadOnlyList<CommandShape> commands) =>
-        commands.SelectMany(command => command.Options).Where(option => option.Values.Count > 0).DistinctBy(option => option.Names[0]);
+    /// <summary>An option's words in the commands that take other ones than most, and then, with null, in the others.</summary>
+    private static IEnumerable<(string? Command, OptionShape Option)> ValueOptions(IReadOnlyList<CommandShape> commands)
+    {
+        var uses = commands.SelectMany(static command => command.Options.Where(static option => option.Values.Count > 0).Select(option => (Command: command.Name, Option: option)));
+        foreach (var option in uses.GroupBy(static use => use.Option.Names[0]))
+        {
+            var usual = option.GroupBy(static use => string.Join(' ', use.Option.Values)).MaxBy(static words => words.Count())!;
+            foreach (var use in option.Where(use => string.Join(' ', use.Option.Values) != usual.Key)) yield return (use.Command, use.Option);
+            yield return (null, usual.First().Option);
+        }
+    }
 
     private static string List(IEnumerable<string> words) => string.Join(", ", words.Select(word => $"'{word}'"));
 

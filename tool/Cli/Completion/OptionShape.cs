@@ -13,7 +13,7 @@ internal sealed record OptionShape(IReadOnlyList<string> Names, string? ValueNam
     private static readonly Dictionary<string, string[]> Words = new(StringComparer.Ordinal)
     {
         ["codes --type"] = ["nf4", "fp4"],
-        ["explain --type"] = ["nf4", "fp4", "int8", "int4"],
+        ["explain --type"] = ["nf4", "fp4", "int8", "int4", "fp8"],
         ["--type"] = ["nf4", "fp4", "int8", "int4", "fp8", "none"],
         ["--block-size"] = ["32", "64", "128", "256", "512", "1024", "2048", "4096"],
         ["--double-quant"] = ["true", "false"],
@@ -22,6 +22,8 @@ internal sealed record OptionShape(IReadOnlyList<string> Names, string? ValueNam
         ["--quant-storage"] = ["uint8", "bfloat16", "float16", "float32"],
         ["--compute-dtype"] = ["bfloat16", "float16"],
         ["quantize --compute-dtype"] = ["bfloat16", "float16", "float32"],
+        ["evaluate --compute-dtype"] = ["bfloat16", "float16", "float32"],
+        ["--experts"] = ["pack", "keep"],
         ["--scale"] = ["absmax", "search"],
         ["--scale-dtype"] = ["bfloat16", "float16", "float32"],
         ["--dtype"] = ["bfloat16", "float16", "float32"],

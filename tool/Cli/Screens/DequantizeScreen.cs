@@ -14,10 +14,15 @@ namespace Bnb.Cli.Screens;
 /// <summary>The result of <c>dequantize</c>: per tensor, and in total.</summary>
 internal static class DequantizeScreen
 {
-    public static void Write(DequantizeSummary summary, ITerminal terminal, Verbosity verbosity)
+    public static void Write(IReadOnlyList<DequantizeSummary> models, ITerminal terminal, Verbosity verbosity)
     {
-        if (summary.Result.State == OutputState.NothingToDo) terminal.Out.WriteLine(OutputText.NothingToDo(summary.Output));
-        else WriteTable(summary, terminal, verbosity);
+        if (models[0].Result.State == OutputState.NothingToDo)
+        {
+            terminal.Out.WriteLine(OutputText.NothingToDo(models[0].Output));
+            return;
+        }
+
+        foreach (DequantizeSummary summary in models) WriteTable(summary, terminal, verbosity);
     }
 
     private static void WriteTable(DequantizeSummary summary, ITerminal terminal, Verbosity verbosity) => TableConsole.Print(terminal, console =>
@@ -45,7 +50,9 @@ internal static class DequantizeScreen
         (string, string)[] device = summary.Engine?.Note is { } note ? [("device", DisplayText.Escape(note))] : [];
         TableConsole.WriteFacts(
             console,
-            [("tensors", $"{dense} dequantized, {summary.Plan.Tensors.Count - dense} copied"),
+            [.. summary.Plan.Component is { } component ? [("component", DisplayText.Escape(component))] : ((string, string)[])[],
+            ("tensors", $"{dense} dequantized, {summary.Plan.Tensors.Count - dense} copied"),
+            .. summary.Plan.LeftOut is { Count: > 0 } scales ? [("left out", CacheScales.Note(scales))] : ((string, string)[])[],
             ("weight files before", $"{TableConsole.Number(summary.Plan.SourceFileBytes)} bytes in {summary.Plan.Source.Files.Count}"),
             ("weight files after", $"{TableConsole.Number(summary.OutputFileBytes)} bytes in {summary.Plan.Shards.Count}"),
             ("time", $"{TableConsole.Number(summary.Elapsed.TotalSeconds, 2)} s, {ByteSize.Format((long)(summary.OutputFileBytes / summary.Elapsed.TotalSeconds))}/s written"),

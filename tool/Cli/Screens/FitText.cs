@@ -10,7 +10,7 @@ internal static class FitText
     public static void Write(MemoryFit fit, IAnsiConsole console)
     {
         console.WriteLine();
-        string cache = fit.CacheBytes is { } bytes
+        string cache = fit.CacheBytesPerToken == 0 ? "none: a pipeline generates nothing token by token" : fit.CacheBytes is { } bytes
             ? $"{ByteSize.Format(bytes)} for {TableConsole.Number(fit.Context)} tokens in 16 bit"
             : "unknown: config.json does not say layers and heads";
         List<(string, string)> facts =

@@ -29,18 +29,43 @@ internal static class InspectScreen
         }
 
         console.Write(TableFit.Of(console, table, "count", "bytes", "shape"));
-        int quantized = summary.Tensors.Count(tensor => tensor.Weight is not null);
         (string, string)[] made = summary.Manifest is { } manifest
             ? [("made by", DisplayText.Escape($"{manifest.Tool}, {manifest.Command}, plan {manifest.Plan}"))]
             : [];
         TableConsole.WriteFacts(
             console,
-            [("tensors", $"{TableConsole.Number(summary.Tensors.Count)}, of which {TableConsole.Number(quantized)} quantized"),
-            ("parameters", TableConsole.Number(summary.ParameterCount) + (quantized == 0 ? "" : $", {TableConsole.Percent(summary.Tensors.Where(tensor => tensor.Weight is not null).Sum(tensor => tensor.ParameterCount), summary.ParameterCount)} quantized")),
+            [.. summary.Component is { } component ? [("component", DisplayText.Escape(component))] : ((string, string)[])[],
+            ("tensors", $"{TableConsole.Number(summary.Tensors.Count)}, of which {TableConsole.Number(summary.QuantizedCount)} quantized"),
+            ("parameters", TableConsole.Number(summary.ParameterCount) + (summary.QuantizedCount == 0 ? "" : $", {TableConsole.Percent(summary.Tensors.Where(tensor => tensor.Weight is not null).Sum(tensor => tensor.ParameterCount), summary.ParameterCount)} quantized")),
             ("bits per parameter", TableConsole.Number(summary.BitsPerParameter, 3)),
             ("tensor bytes", TableConsole.Number(summary.TensorBytes)),
             ("known to", summary.KnownTo.Count > 0 ? string.Join(", ", summary.KnownTo) : "no library of the atlas"),
             ("files", string.Join(", ", summary.Checkpoint.Files.Select(file => $"{file.Name} ({TableConsole.Number(file.Identity.Length)} bytes)"))), .. made]);
+        if (fit is not null) FitText.Write(fit, console);
+    });
+
+    /// <summary>A row for each component of a pipeline, and what they come to.</summary>
+    public static void WriteSum(PipelineSummary summary, MemoryFit? fit, ITerminal terminal) => TableConsole.Print(terminal, console =>
+    {
+        Table table = TableConsole.NewTable(("component", false), ("tensors", true), ("quantized", true), ("parameters", true), ("bytes", true));
+        foreach (InspectSummary component in summary.Components)
+        {
+            table.AddRow(
+                new Text(DisplayText.Escape(component.Component!)),
+                new Text(TableConsole.Number(component.Tensors.Count)),
+                new Text(TableConsole.Number(component.QuantizedCount)),
+                new Text(TableConsole.Number(component.ParameterCount)),
+                new Text(TableConsole.Number(component.TensorBytes)));
+        }
+
+        console.Write(TableFit.Of(console, table, "tensors", "parameters"));
+        TableConsole.WriteFacts(
+            console,
+            ("pipeline", DisplayText.Escape(summary.Path)),
+            ("tensors", $"{TableConsole.Number(summary.TensorCount)}, of which {TableConsole.Number(summary.QuantizedCount)} quantized"),
+            ("parameters", TableConsole.Number(summary.ParameterCount)),
+            ("bits per parameter", TableConsole.Number(summary.BitsPerParameter, 3)),
+            ("tensor bytes", TableConsole.Number(summary.TensorBytes)));
         if (fit is not null) FitText.Write(fit, console);
     });
 

@@ -24,9 +24,10 @@ internal static class LintScreen
         console.WriteLine();
         TableConsole.WriteFacts(
             console,
+            [.. report.Component is { } component ? [("component", DisplayText.Escape(component))] : ((string, string)[])[],
             ("class", DisplayText.Escape(report.ClassName ?? "not known: judged by the names of its tensors")),
             ("types", string.Join(", ", report.Types)),
-            ("quantized", TableConsole.Number(report.QuantizedCount)));
+            ("quantized", TableConsole.Number(report.QuantizedCount))]);
     });
 
     private static void Write(LintFinding finding, IAnsiConsole console)

@@ -19,6 +19,9 @@ internal interface ITerminal
     /// <summary>True when <see cref="Error"/> is a screen on which a line can be redrawn.</summary>
     bool ErrorIsInteractive { get; }
 
+    /// <summary>True when a window that becomes narrower wraps the lines it shows, as nearly all do; others cut them.</summary>
+    bool Reflows { get; }
+
     /// <summary>True unless NO_COLOR is set (no-color.org: any non-empty value).</summary>
     bool Color { get; }
 

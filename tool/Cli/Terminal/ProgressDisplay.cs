@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Bnb.Engine.Events;
 using Bnb.Formats.Primitives;
 
@@ -46,13 +47,32 @@ internal sealed class ProgressDisplay : IDisposable
         while (!_stop.Wait(PlainInterval)) _terminal.Error.WriteLine(Now().ToString());
     }
 
+    /// <summary>Clears a frame: its line, and in a window that became narrower since the rows that the terminal wrapped it into.</summary>
+    /// <param name="drawn">Columns of the frame.</param>
+    /// <param name="width">Columns of the window now.</param>
+    public static string Clear(int drawn, int width)
+    {
+        int rows = (Math.Max(1, drawn) - 1) / Math.Max(1, width);
+        return rows == 0 ? ClearLine : string.Create(CultureInfo.InvariantCulture, $"\r\u001b[{rows}A\u001b[J");
+    }
+
     /// <summary>
     /// One write per frame, cleared first: whatever the width was a moment ago, nothing of the last frame is left. The last column
     /// stays empty, because some terminals wrap when it is written.
     /// </summary>
     private void ShowLive()
     {
-        while (!_stop.Wait(LiveInterval)) _terminal.Error.Write(ClearLine + Now().Fit(_terminal.ErrorWidth - 1));
-        _terminal.Error.Write(ClearLine);
+        int drawn = 0;
+        while (!_stop.Wait(LiveInterval))
+        {
+            int width = _terminal.ErrorWidth;
+            string frame = Now().Fit(width - 1);
+            _terminal.Error.Write(Cleared(width) + frame);
+            drawn = frame.Length;
+        }
+
+        _terminal.Error.Write(Cleared(_terminal.ErrorWidth));
+
+        string Cleared(int width) => _terminal.Reflows ? Clear(drawn, width) : ClearLine;
     }
 }

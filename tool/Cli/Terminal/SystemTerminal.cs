@@ -25,6 +25,8 @@ internal sealed class SystemTerminal : ITerminal
 
     public bool ErrorIsInteractive { get; } = !Console.IsErrorRedirected && !IsDumb;
 
+    public bool Reflows { get; } = IsReflowing(Environment.GetEnvironmentVariable);
+
     public bool Color { get; } = string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
 
     public bool Plain => IsDumb;
@@ -32,6 +34,15 @@ internal sealed class SystemTerminal : ITerminal
     public int Width => WidthOf(Console.IsOutputRedirected);
 
     public int ErrorWidth => WidthOf(Console.IsErrorRedirected);
+
+    /// <summary>xterm itself, rxvt, the Linux console and GNU screen keep lines as they were drawn; tmux calls itself a screen too.</summary>
+    public static bool IsReflowing(Func<string, string?> variable)
+    {
+        string term = variable("TERM") ?? "";
+        bool keeps = term is "linux" || term.StartsWith("rxvt", StringComparison.Ordinal)
+            || (variable("TMUX") is null && (term.StartsWith("screen", StringComparison.Ordinal) || variable("XTERM_VERSION") is not null));
+        return !keeps;
+    }
 
     /// <summary>The number in COLUMNS, or null when it is not one.</summary>
     public static int? ParseColumns(string? text) =>

@@ -1,4 +1,5 @@
 using Bnb.Cli.Options;
+using Bnb.Engine.Text;
 using Serilog;
 using Serilog.Core;
 using Serilog.Events;
@@ -40,6 +41,8 @@ internal static class Talk
     /// <summary>Serilog goes on without a file it cannot open; a user who asked for one wants to know.</summary>
     private static void ThrowIfUnwritable(string path)
     {
+        // Opening a pipe would wait for a reader without a word.
+        if (!NamedFile.IsOfTheShell(path) && Path.Exists(path) && NamedFile.IsIrregular(path)) throw new IOException("this is a pipe or a device");
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
         File.OpenHandle(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite).Dispose();
     }

@@ -15,7 +15,7 @@ internal static class DiffRun
         var watch = Stopwatch.StartNew();
         using var engine = new CpuEngine(request.KernelPath ?? KernelChoice.Selected());
         DiffPlan plan = DiffPlan.Make(request);
-        foreach (string note in plan.A.Notes.Concat(plan.B.Notes)) events.Warning(DisplayText.Escape(note));
+        foreach (string note in plan.Models.SelectMany(static model => model.Notes)) events.Warning(DisplayText.Escape(note));
         MemoryBudget budget = MemoryBudget.Divide(plan.Needs(), request.Threads, request.MaxMemoryBytes, engine.PreferredChunkValues);
         List<PairState> states = [.. plan.Pairs.Select(pair => new PairState(pair, budget))];
         var progress = new PipelineProgress(plan.Pairs.Sum(BytesOf));
@@ -25,7 +25,7 @@ internal static class DiffRun
             Pass([.. states.Where(state => state.Unmeasured().Any())], PairPass.Second);
         }
 
-        foreach (CheckpointFile file in plan.A.Files.Concat(plan.B.Files)) InputCheck.ThrowIfChanged(file);
+        foreach (CheckpointFile file in plan.Models.SelectMany(static model => model.Files)) InputCheck.ThrowIfChanged(file);
         IEnumerable<WeightDiff> all = plan.Single.Concat(states.Select(state => state.Result()));
         return new DiffSummary(
             request, [.. all.OrderBy(weight => weight.Name, StringComparer.Ordinal)], plan.Config, plan.Metadata, watch.Elapsed);

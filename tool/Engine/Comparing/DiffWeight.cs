@@ -18,7 +18,14 @@ internal sealed record DiffWeight(CheckpointTensor Stored, QuantizedWeight? Pack
     /// <summary>Where in <see cref="Stored"/>, a stack of experts, its values are, and its name; null for all of a tensor.</summary>
     public SlicedInput? Slice { get; init; }
 
-    public string Name => Packed?.Name ?? Slice?.Name ?? Stored.Name;
+    /// <summary>The folder of a pipeline's component with a slash; nothing of a model.</summary>
+    public string Prefix { get; private init; } = "";
+
+    /// <summary>The prefix, and the name in the weight files.</summary>
+    public string Name => Prefix + OwnName;
+
+    /// <summary>The name in the weight files.</summary>
+    public string OwnName => Packed?.Name ?? Slice?.Name ?? Stored.Name;
 
     /// <summary>Shape of the dense weight.</summary>
     public IReadOnlyList<long> Shape => Packed is null ? (Slice?.Shape ?? Stored.Shape).Dimensions : [Packed.Rows, Packed.Columns];
@@ -41,27 +48,33 @@ internal sealed record DiffWeight(CheckpointTensor Stored, QuantizedWeight? Pack
     /// <summary>
     /// Puts the experts' matrices in the place of their stacks where the other checkpoint has the matrices and not the stacks.
     /// </summary>
-    public static void SplitLike(SortedDictionary<string, DiffWeight> weights, ModelFacts facts, SortedDictionary<string, DiffWeight> other)
+    /// <param name="prefix">Of the names on both sides.</param>
+    public static void SplitLike(SortedDictionary<string, DiffWeight> weights, ModelFacts facts, SortedDictionary<string, DiffWeight> other, string prefix)
     {
         List<TensorPlan> plain = [.. weights.Values.Where(static weight => weight.Packed is null).Select(static weight => DenseTensors.Plain(weight.Stored))];
-        if (ExpertSplit.IfAny(plain, facts, other.ContainsKey) is not { } split) return;
+        if (ExpertSplit.IfAny(plain, facts, name => other.ContainsKey(prefix + name)) is not { } split) return;
         foreach (TensorPlan tensor in split.Tensors)
         {
             if (tensor.Input is not SlicedInput slice) continue;
-            weights.Remove(tensor.Source.Name);
-            weights[slice.Name] = new DiffWeight(tensor.Source, null, ElementType.F32) { Slice = slice };
+            weights.Remove(prefix + tensor.Source.Name);
+            weights[prefix + slice.Name] = new DiffWeight(tensor.Source, null, ElementType.F32) { Slice = slice, Prefix = prefix };
         }
     }
 
     /// <summary>A checkpoint's weights by name, those with a broken layout refused; of formats that are not read, tensors as stored.</summary>
+    /// <param name="checkpoint">Null for a component that its pipeline does not have: no weights.</param>
+    /// <param name="prefix">Of the names.</param>
     /// <exception cref="CheckpointFormatException">A weight is broken.</exception>
-    public static SortedDictionary<string, DiffWeight> AllOf(QuantizedCheckpoint checkpoint)
+    public static SortedDictionary<string, DiffWeight> AllOf(Checkpoint? checkpoint, string prefix)
     {
-        checkpoint.ThrowIfMalformed();
         var weights = new SortedDictionary<string, DiffWeight>(StringComparer.Ordinal);
-        foreach (QuantizedWeight packed in checkpoint.Weights)
-            weights[packed.Name] = new DiffWeight(packed.Stored, packed, DataTypeCatalog.DenseTypeOf(packed, checkpoint.Source.Config));
-        foreach (CheckpointTensor plain in checkpoint.Plain.Concat(checkpoint.Unread)) weights[plain.Name] = new DiffWeight(plain, null, ElementType.F32);
+        if (checkpoint is null) return weights;
+        QuantizedCheckpoint read = DataTypeCatalog.Read(checkpoint);
+        read.ThrowIfMalformed();
+        foreach (QuantizedWeight packed in read.Weights) Add(new DiffWeight(packed.Stored, packed, DataTypeCatalog.DenseTypeOf(packed, checkpoint.Config)));
+        foreach (CheckpointTensor plain in read.Plain.Concat(read.Unread)) Add(new DiffWeight(plain, null, ElementType.F32));
         return weights;
+
+        void Add(DiffWeight weight) => weights[prefix + weight.OwnName] = weight with { Prefix = prefix };
     }
 }

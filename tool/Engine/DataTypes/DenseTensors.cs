@@ -14,9 +14,11 @@ namespace Bnb.Engine.DataTypes;
 /// </summary>
 internal static class DenseTensors
 {
+    /// <param name="source">Quantized or not.</param>
+    /// <param name="isConv1D">Whoever quantized it recorded that it uses Conv1D.</param>
     /// <exception cref="CheckpointFormatException">A weight cannot be decoded.</exception>
     /// <exception cref="UserErrorException">The config names a quantization of which there is no trace.</exception>
-    public static IReadOnlyList<TensorPlan> Of(Checkpoint source)
+    public static IReadOnlyList<TensorPlan> Of(Checkpoint source, bool isConv1D)
     {
         if (source.Config?.QuantMethod is null && QuantizedSource.Find(source) is null)
             return [.. source.Tensors.Select(Plain)];
@@ -38,7 +40,8 @@ internal static class DenseTensors
 
         var layout = WeightLayout.Of(
             source.Config,
-            packed.Weights.Select(weight => weight.Name).Concat(packed.Plain.Where(tensor => tensor.Shape.Rank >= 2).Select(tensor => tensor.Name)));
+            packed.Weights.Select(weight => weight.Name).Concat(packed.Plain.Where(tensor => tensor.Shape.Rank >= 2).Select(tensor => tensor.Name)),
+            isRecorded: isConv1D);
         List<TensorPlan> tensors =
         [
             .. packed.Weights.Select(weight => new TensorPlan(weight.Stored, Undecided(weight.Stored), null)

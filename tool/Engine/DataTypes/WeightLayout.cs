@@ -26,14 +26,21 @@ internal sealed class WeightLayout
     /// <param name="config">The config; null when there is none.</param>
     /// <param name="weights">Names of the tensors of two dimensions and more, packed ones by the weight's name.</param>
     /// <param name="originals">The unquantized checkpoint where it is at hand: its biases tell the layout of unknown classes.</param>
-    public static WeightLayout Of(ModelConfig? config, IEnumerable<string> weights, IReadOnlyList<PolicyTensor>? originals = null)
+    /// <param name="isRecorded">Whoever quantized it had the unquantized one and found that it uses Conv1D.</param>
+    public static WeightLayout Of(ModelConfig? config, IEnumerable<string> weights, IReadOnlyList<PolicyTensor>? originals = null, bool isRecorded = false)
     {
         ModelFacts facts = ModelFactsReader.Read(config);
         return new WeightLayout(
             facts,
             ModelFinder.Find(Atlas.Embedded, facts.Identity, weights),
-            originals is not null && Conv1DLayout.IsUsed(originals, familyUsesIt: false));
+            isRecorded || (originals is not null && Conv1DLayout.IsUsed(originals, familyUsesIt: false)));
     }
+
+    /// <summary>Whether nothing but its name, which linear layers have too, says that it may have been a Conv1D: the class is unknown, and so
+    /// is the unquantized checkpoint.</summary>
+    public bool MayHaveBeenConv1D(QuantizedWeight weight) =>
+        !WasConv1D(weight) && weight is not (Int4Weight or ScaledFloatWeight) && _model.Find(weight.Name) is null
+        && Conv1DLayout.WasUsed(weight.Name, _facts, _model, isOriginal: true);
 
     /// <summary>Whether it was a Conv1D, [in, out]. compressed-tensors packs modules of class Linear only, whatever their names, and
     /// small floats lie as the dense weight did.</summary>

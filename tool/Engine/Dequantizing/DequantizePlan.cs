@@ -1,16 +1,15 @@
 using System.Text.Json;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Errors;
+using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
-using Bnb.Engine.Work;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Numerics;
-using Bnb.Quant.ScaledCodes;
 
 namespace Bnb.Engine.Dequantizing;
 
@@ -21,22 +20,20 @@ internal sealed record DequantizePlan(
 {
     public override string Command => "dequantize";
 
-    public override IReadOnlyList<OutputPart> Parts => [new OutputPart("", Source, Shards, ConfigBytes)];
+    public override IReadOnlyList<OutputPart> Parts => [new OutputPart(Component is null ? "" : Component + "/", Source, Shards, ConfigBytes)];
+
+    /// <summary>The component of a pipeline that it makes; null for a model by itself.</summary>
+    public string? Component { get; private init; }
 
     public override SideFileList SideFiles => Source.SideFiles;
 
     public required DequantizeRequest Request { get; init; }
 
-    /// <summary>What its tensors ask of a worker's buffers.</summary>
-    public BufferNeeds Needs
-    {
-        get
-        {
-            List<Dequantization> packed = [.. Tensors.Select(tensor => tensor.Dequantization).OfType<Dequantization>()];
-            return BufferNeeds.Of(
-                packed.Select(one => DataTypeCatalog.BuffersOf(one.Weight)), packed.Select(one => one.Type.Size()), packed.Any(one => one.TransposedMatrices > 0));
-        }
-    }
+    /// <summary>Weights of an unknown class that are written as linear layers and, by their names, may have been Conv1D.</summary>
+    public IReadOnlyList<string> DoubtfulLayouts { get; private init; } = [];
+
+    /// <summary>Scales of a quantized cache, which mean nothing without the config that goes.</summary>
+    public IReadOnlyList<string> LeftOut { get; private init; } = [];
 
     /// <exception cref="CheckpointFormatException">The layout of a weight is broken.</exception>
     /// <exception cref="UserErrorException">Nothing in the source is quantized in a known form.</exception>
@@ -71,12 +68,16 @@ internal sealed record DequantizePlan(
         var layout = WeightLayout.Of(
             source.Config,
             packed.Weights.Select(static weight => weight.Name)
-                .Concat(packed.Plain.Where(static tensor => tensor.Shape.Rank >= 2).Select(static tensor => tensor.Name)));
+                .Concat(packed.Plain.Where(static tensor => tensor.Shape.Rank >= 2).Select(static tensor => tensor.Name)),
+            isRecorded: OutputManifest.RecordsConv1D(source.Folder));
         List<TensorPlan> tensors =
         [
             .. packed.Weights.Select(weight => Dense(weight, request.Type ?? DataTypeCatalog.DenseTypeOf(weight, source.Config), layout)),
             .. CacheScales.Without(packed).Select(tensor => new TensorPlan(tensor, Decision(tensor, "plain", "not quantized"), null)),
         ];
+        // What this tool made says so where it is one.
+        bool isOurs = File.Exists(Path.Combine(source.Folder, OutputManifest.FileName));
+        List<string> doubtful = [.. packed.Weights.Where(weight => !isOurs && layout.MayHaveBeenConv1D(weight)).Select(static weight => weight.Name)];
         // In the order of the source, so that reading goes forward.
         var places = new Dictionary<CheckpointTensor, int>(source.Tensors.Count, ReferenceEqualityComparer.Instance);
         foreach (CheckpointTensor tensor in source.Tensors) places.TryAdd(tensor, places.Count);
@@ -86,13 +87,20 @@ internal sealed record DequantizePlan(
             tensors,
             ShardLayout.Build(tensors, source.OutputBaseName, request.MaxShardBytes),
             config)
-        { Request = request };
+        { Request = request, LeftOut = CacheScales.LeftOut(source), DoubtfulLayouts = doubtful };
     }
 
-    public override void WriteOptions(Utf8JsonWriter json)
+    /// <summary>The same as a component of a pipeline, whose files are in a folder of its name.</summary>
+    public DequantizePlan As(string component) =>
+        this with { Component = component, Shards = [.. Shards.Select(shard => shard with { FileName = $"{component}/{shard.FileName}" })] };
+
+    public override void WriteOptions(Utf8JsonWriter json) => WriteOptions(Request, json);
+
+    /// <summary>The options that change bytes.</summary>
+    public static void WriteOptions(DequantizeRequest request, Utf8JsonWriter json)
     {
-        json.WriteString("dtype", Request.Type is { } type ? FloatTypes.Name(type) : null);
-        json.WriteNumber("max_shard_size", Request.MaxShardBytes);
+        json.WriteString("dtype", request.Type is { } type ? FloatTypes.Name(type) : null);
+        json.WriteNumber("max_shard_size", request.MaxShardBytes);
     }
 
     private static TensorPlan Dense(QuantizedWeight weight, ElementType type, WeightLayout layout)

@@ -17,18 +17,17 @@ internal static class ExplainRun
 
     /// <param name="path">Folder or file of a model, or the folder of a pipeline.</param>
     /// <param name="wanted">Tensors to tell about, a pattern; null for all.</param>
+    /// <param name="variant">Which weights are read; null for the plain files.</param>
     /// <param name="recipe">The form of the output that the decisions are for.</param>
     /// <param name="experts">What becomes of experts.</param>
     /// <param name="targets">Loaders that are to read the output; with split there must be some.</param>
     /// <returns>One for the model, or for each component that has tensors to tell about.</returns>
     /// <exception cref="PolicyException">No list of exceptions fits the names; the pattern matches nothing, or is none.</exception>
-    public static IReadOnlyList<Explanation> Execute(string path, string? wanted, QuantizeRecipe recipe, ExpertChoice experts, IReadOnlyList<LoadTarget> targets)
+    public static IReadOnlyList<Explanation> Execute(
+        string path, string? wanted, string? variant, QuantizeRecipe recipe, ExpertChoice experts, IReadOnlyList<LoadTarget> targets)
     {
         NamePattern? pattern = wanted is null ? null : NamePattern.Of(wanted, PatternName);
-        List<Explanation> models =
-        [
-            .. InspectRun.ModelsIn(path).Select(model => Explain(model, recipe, experts, targets) with { Component = model == path ? null : Path.GetFileName(model) }),
-        ];
+        List<Explanation> models = [.. InspectRun.ModelsIn(path, variant).Select(model => Explain(model, recipe, experts, targets))];
         if (pattern is null) return models;
         List<Explanation> found =
         [
@@ -39,15 +38,14 @@ internal static class ExplainRun
             PatternName, wanted!, "the pattern matches no tensor of the checkpoint", models.SelectMany(static model => model.Decisions).Select(static decision => decision.Tensor.Name));
     }
 
-    private static Explanation Explain(string path, QuantizeRecipe recipe, ExpertChoice experts, IReadOnlyList<LoadTarget> targets)
+    private static Explanation Explain(InspectedModel model, QuantizeRecipe recipe, ExpertChoice experts, IReadOnlyList<LoadTarget> targets)
     {
-        UnfinishedOutput.Refuse(path);
-        Checkpoint checkpoint = Checkpoint.Open(path, requireConfig: false, followSymlinks: true);
+        Checkpoint checkpoint = model.Checkpoint;
         ModelFacts facts = ModelFactsReader.Read(checkpoint.Config);
         IReadOnlyList<PolicyTensor> tensors = experts == ExpertChoice.Split ? Split(checkpoint, facts, targets) : AsTheyAre(checkpoint);
         var options = new PolicyOptions(recipe.Blocksize, false, false, [], recipe.Target) { Experts = experts };
         PolicyResult result = QuantizationPolicy.Decide(tensors, facts, options);
-        return new Explanation(result.Decisions, result.SkipModules, KnownTo(result.Known));
+        return new Explanation(result.Decisions, result.SkipModules, KnownTo(result.Known)) { Component = model.Component, IsUsual = model.IsUsual };
     }
 
     private static IReadOnlyList<PolicyTensor> AsTheyAre(Checkpoint checkpoint)
@@ -63,7 +61,7 @@ internal static class ExplainRun
 
     private static IReadOnlyList<PolicyTensor> Split(Checkpoint checkpoint, ModelFacts facts, IReadOnlyList<LoadTarget> targets) =>
     [
-        .. SplitTargets.Split(targets, DenseTensors.Of(checkpoint), facts).Select(static tensor => new PolicyTensor(
+        .. SplitTargets.Split(targets, DenseTensors.Of(checkpoint, OutputManifest.RecordsConv1D(checkpoint.Folder)), facts).Select(static tensor => new PolicyTensor(
             tensor.Name, tensor.Shape.Dimensions, DenseReader.CanRead(tensor.DType), tensor.SourceBytes) { IsSplit = SplitTargets.StackOf(tensor) is not null }),
     ];
 

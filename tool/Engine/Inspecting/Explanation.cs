@@ -10,4 +10,7 @@ internal sealed record Explanation(IReadOnlyList<TensorDecision> Decisions, IRea
 {
     /// <summary>The component of a pipeline; null for a model.</summary>
     public string? Component { get; init; }
+
+    /// <summary>False for a component that <c>quantize</c> copies unless <c>--components</c> names it.</summary>
+    public bool IsUsual { get; init; } = true;
 }

@@ -1,6 +1,7 @@
 using Bnb.Engine.Errors;
 using Bnb.Engine.Events;
 using Bnb.Engine.Output;
+using Bnb.Engine.Quantizing;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Tensors;
@@ -10,25 +11,31 @@ namespace Bnb.Engine.Inspecting;
 /// <summary>Reads what is in a checkpoint, without its weights.</summary>
 internal static class InspectRun
 {
-    /// <summary>The folders to inspect: the path itself, or the components with weights of a pipeline.</summary>
-    public static IReadOnlyList<string> ModelsIn(string path)
+    /// <summary>The model at a path, or the components with weights of a pipeline. Opens them, and reads their headers.</summary>
+    /// <param name="variant">Which weights are read, of a pipeline of the components that have it; null for the plain files.</param>
+    /// <exception cref="UserErrorException">INCOMPLETE: the folder is one that a run is writing.</exception>
+    public static IReadOnlyList<InspectedModel> ModelsIn(string path, string? variant)
     {
-        if (!PipelineFolder.IsAt(path)) return [path];
         UnfinishedOutput.Refuse(path);
-        string[] components = [.. PipelineFolder.Open(path, followSymlinks: true, variant: null).Components.Select(component => Path.Combine(path, component.Name))];
-        // Opening it as a model says what is wrong.
-        return components.Length == 0 ? [path] : components;
+        if (PipelineFolder.IsAt(path))
+        {
+            PipelineFolder pipeline = PipelineFolder.Open(path, followSymlinks: true, variant);
+            // Opening one without components as a model says what is wrong.
+            if (pipeline.Components.Count > 0)
+                return [.. pipeline.Components.Select(component => new InspectedModel(component.Name, component.Checkpoint, ComponentChoice.IsUsual(component)))];
+        }
+
+        return [new InspectedModel(null, Checkpoint.Open(path, requireConfig: false, followSymlinks: true, variant), true)];
     }
 
-    /// <exception cref="UserErrorException">INCOMPLETE: the folder is one that a run is writing.</exception>
-    public static InspectSummary Execute(string path, IRunEvents events)
+    /// <summary>What is in one of them.</summary>
+    public static InspectSummary Execute(InspectedModel model, IRunEvents events)
     {
-        UnfinishedOutput.Refuse(path);
-        Checkpoint checkpoint = Checkpoint.Open(path, requireConfig: false, followSymlinks: true);
+        Checkpoint checkpoint = model.Checkpoint;
         foreach (string note in checkpoint.Notes) events.Warning(DisplayText.Escape(note));
         InspectSummary summary = InspectSummary.Of(checkpoint);
         foreach (WeightProblem problem in summary.Problems) events.Warning($"{problem.Rule}: {DisplayText.Escape(problem.Tensor)} {problem.Text}");
-        return summary with { Manifest = ManifestOf(path, events) };
+        return summary with { Component = model.Component, Manifest = ManifestOf(checkpoint.Folder, events) };
     }
 
     private static OutputManifest? ManifestOf(string path, IRunEvents events)

@@ -35,6 +35,12 @@ internal sealed record InspectSummary(
     /// <summary>What the folder says of how it was made, null when it has no manifest that can be read.</summary>
     public OutputManifest? Manifest { get; init; }
 
+    /// <summary>The component of a pipeline; null for a model.</summary>
+    public string? Component { get; init; }
+
+    /// <summary>Quantized weights.</summary>
+    public int QuantizedCount => Tensors.Count(static tensor => tensor.Weight is not null);
+
     public Checkpoint Checkpoint => Weights.Source;
 
     /// <summary>Libraries that have the model's class; empty when none is known to.</summary>

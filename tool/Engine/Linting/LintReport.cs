@@ -20,5 +20,8 @@ internal sealed record ConsumerVerdict(LoadTarget Consumer, IReadOnlyList<LintFi
 internal sealed record LintReport(
     string Path, IReadOnlyList<string> Types, string? ClassName, int QuantizedCount, IReadOnlyList<ConsumerVerdict> Consumers)
 {
+    /// <summary>The component of a pipeline; null for a model.</summary>
+    public string? Component { get; init; }
+
     public bool Passed => Consumers.All(static verdict => verdict.Loads);
 }

@@ -15,6 +15,31 @@ namespace Bnb.Engine.Linting;
 /// </summary>
 internal static class LintRun
 {
+    /// <returns>One for the model, or for each component of a pipeline that is quantized.</returns>
+    /// <exception cref="UserErrorException">NOT-QUANTIZED: there is no weight that a loader would unpack.</exception>
+    public static IReadOnlyList<LintReport> ExecuteAll(LintRequest request, IRunEvents events)
+    {
+        if (!PipelineFolder.IsAt(request.Path)) return [Execute(request, events)];
+        UnfinishedOutput.Refuse(request.Path);
+        PipelineFolder pipeline = PipelineFolder.Open(request.Path, followSymlinks: true, variant: null);
+        foreach (string note in pipeline.Notes) events.Warning(note);
+        List<LintReport> reports = [];
+        foreach (PipelineComponent component in pipeline.Quantized)
+        {
+            var own = new LintRequest(Path.Combine(request.Path, component.Name), ComponentConsumers(component, request.Consumers));
+            reports.Add(Execute(own, events) with { Component = component.Name });
+        }
+
+        if (reports.Count > 0) return reports;
+        throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "no component of the pipeline is quantized")
+        {
+            File = pipeline.Folder,
+            Facts = [("components", ItemList.Names([.. pipeline.Components.Select(static component => component.Name)]))],
+            Action = "quantize the pipeline first; plain components load as they are",
+        };
+    }
+
+    /// <summary>The same of one model.</summary>
     /// <exception cref="UserErrorException">NOT-QUANTIZED: there is no weight that a loader would unpack.</exception>
     public static LintReport Execute(LintRequest request, IRunEvents events)
     {
@@ -39,6 +64,20 @@ internal static class LintRun
             checkpoint.Known.Whole?.Name,
             weights.Weights.Count,
             [.. consumers.Select(consumer => new ConsumerVerdict(consumer, [.. common, .. Judge(checkpoint, consumer)]))]);
+    }
+
+    /// <summary>
+    /// Who loads a component: diffusers its own, transformers the others, either version unless one was asked for. Servers that were
+    /// asked for judge it as a model.
+    /// </summary>
+    private static List<LoadTarget> ComponentConsumers(PipelineComponent component, IReadOnlyList<LoadTarget> wanted)
+    {
+        bool isDiffusers = component.Checkpoint.Config?.IsDiffusers == true;
+        List<LoadTarget> own =
+        [
+            .. wanted.Where(target => target is not (LoadTarget.Transformers4 or LoadTarget.Transformers5 or LoadTarget.Diffusers) || (target == LoadTarget.Diffusers) == isDiffusers),
+        ];
+        return own.Count > 0 ? own : isDiffusers ? [LoadTarget.Diffusers] : [LoadTarget.Transformers4, LoadTarget.Transformers5];
     }
 
     /// <summary>Who can load the type at all and has the class, as far as is known.</summary>

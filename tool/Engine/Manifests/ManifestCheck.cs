@@ -17,7 +17,9 @@ internal static class ManifestCheck
             ExitCode.InputMissing, "MANIFEST", $"there is no {OutputManifest.FileName} in the folder")
         {
             File = folder,
-            Action = "give a folder that this tool made, or verify it against its source with --source",
+            Action = OutputManifest.FindAround(folder) is not null
+                ? $"it is in the folder above, with which it was made: dotnet bnb verify {Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)))} --manifest"
+                : "give a folder that this tool made, or verify it against its source with --source",
         };
         var problems = new ConcurrentBag<ManifestProblem>();
         WorkQueue.Run(

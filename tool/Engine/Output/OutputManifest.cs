@@ -23,6 +23,9 @@ internal sealed record OutputManifest(
 {
     public const string FileName = "bnb-manifest.json";
 
+    /// <summary>Of a class that nobody knows: its biases said that weights are stored [in, out], which the quantized ones do not say any more.</summary>
+    public const string Conv1DOption = "conv1d";
+
     private const int Version = 1;
 
     /// <summary>The rule that chose the scales, null when the manifest does not say.</summary>
@@ -36,6 +39,19 @@ internal sealed record OutputManifest(
 
     /// <summary>The variant of the source's weights that was read; null for the plain files.</summary>
     public string? Variant => Options.TryGetProperty("variant", out JsonElement variant) && variant.ValueKind == JsonValueKind.String ? variant.GetString() : null;
+
+    /// <summary>Whether the folder's manifest records that the quantized model uses Conv1D; false without one that can be read.</summary>
+    public static bool RecordsConv1D(string folder)
+    {
+        try
+        {
+            return FindAround(folder) is { } manifest && manifest.Options.TryGetProperty(Conv1DOption, out JsonElement isUsed) && isUsed.ValueKind == JsonValueKind.True;
+        }
+        catch (UserErrorException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>The manifest of a folder, or of the pipeline that it is a component of; null when there is none.</summary>
     /// <exception cref="UserErrorException">MANIFEST: as <see cref="Find"/>.</exception>

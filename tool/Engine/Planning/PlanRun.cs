@@ -30,6 +30,7 @@ internal static class PlanRun
     public static PlanSummary Execute(PlanRequest request, IRunEvents events, CancellationToken cancellation)
     {
         UnfinishedOutput.Refuse(request.Quantize.SourcePath);
+        if (PipelineFolder.IsAt(request.Quantize.SourcePath)) throw OneComponent(request.Quantize.SourcePath);
         Checkpoint source = RequestSource.Open(request.Quantize);
         QuantizePlan plan = QuantizePlan.Make(request.Quantize, source);
         List<TensorChoice> choices = Measure(plan, request.Quantize, events, cancellation);
@@ -171,6 +172,21 @@ internal static class PlanRun
         do points.Add(new PlanPoint(rest + walk.Bytes, Math.Sqrt(Math.Max(0, walk.Error) / parameters)));
         while (walk.TryStep(long.MaxValue / 2));
         return points;
+    }
+
+    /// <summary>Overrides name tensors, and components of one pipeline have tensors of the same names.</summary>
+    private static UserErrorException OneComponent(string path)
+    {
+        PipelineFolder pipeline = PipelineFolder.Open(path, followSymlinks: true, variant: null);
+        PipelineComponent? first = pipeline.Components.OrderByDescending(ComponentChoice.IsUsual).FirstOrDefault();
+        return new UserErrorException(ExitCode.Usage, "USAGE", "plan chooses for one model, and this is a pipeline")
+        {
+            File = path,
+            Facts = [("components", first is null ? "none with weights that are read" : ItemList.Names([.. pipeline.Components.Select(static component => component.Name)]))],
+            Action = first is null
+                ? "download the weights of the component that is to be quantized"
+                : $"give one component folder, for example {Path.Combine(path, DisplayText.Escape(first.Name))}; quantize of the whole pipeline takes the recipe with --config",
+        };
     }
 
     private static UserErrorException NothingToChoose(string type) => new(ExitCode.Usage, "PLAN-TARGET", "there is nothing to choose: no tensor would be quantized")

@@ -177,6 +177,8 @@ internal sealed class PlanRecord
         byte[] line = [];
         foreach (ShardPlan shard in plan.Shards)
         {
+            // Components of a pipeline have files and tensors of the same names.
+            ReadOnlySpan<char> prefix = shard.FileName.AsSpan(0, shard.FileName.LastIndexOf('/') + 1);
             foreach ((TensorPlan tensor, FormPart part, long begin) in shard.Outputs.Places())
             {
                 CheckpointTensor source = tensor.Source;
@@ -186,10 +188,10 @@ internal sealed class PlanRecord
                     forms[part] = form = $"\n{part.Role}{transposed} {part.DType} {part.Shape} ";
                 }
 
-                int most = 4 * (part.NameLength(tensor.Name) + form.Length + source.File.Name.Length + source.Name.Length + 32);
+                int most = 4 * (part.NameLength(tensor.Name) + form.Length + prefix.Length + source.File.Name.Length + source.Name.Length + 32);
                 if (line.Length < most) line = new byte[most];
                 System.Text.Unicode.Utf8.TryWrite(
-                    line, CultureInfo.InvariantCulture, $"{tensor.Name.AsSpan(0, tensor.Name.Length - part.Cut)}{part.Suffix}{form}{begin} {source.File.Name}\n{source.Name}\n", out int written);
+                    line, CultureInfo.InvariantCulture, $"{tensor.Name.AsSpan(0, tensor.Name.Length - part.Cut)}{part.Suffix}{form}{begin} {prefix}{source.File.Name}\n{source.Name}\n", out int written);
                 hash.AppendData(line, 0, written);
             }
         }

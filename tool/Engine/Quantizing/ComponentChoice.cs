@@ -27,9 +27,12 @@ internal static class ComponentChoice
             return [.. pipeline.Components.Where(component => wanted.Contains(component.Name))];
         }
 
-        IReadOnlyList<PipelineComponent> chosen = [.. pipeline.Components.Where(static component => IsDenoiser(component) || IsLargeEncoder(component))];
+        IReadOnlyList<PipelineComponent> chosen = [.. pipeline.Components.Where(IsUsual)];
         return chosen.Count > 0 ? chosen : throw Refuse(pipeline, "the pipeline has neither a denoiser nor a large text encoder");
     }
+
+    /// <summary>Whether a component is quantized when none are named.</summary>
+    public static bool IsUsual(PipelineComponent component) => IsDenoiser(component) || IsLargeEncoder(component);
 
     // Nearly all are a transformer, transformer_2 or unet; in pipelines of several stages a prior or decoder is one by its class.
     private static bool IsDenoiser(PipelineComponent component) => component.Library != "transformers"

@@ -26,15 +26,7 @@ internal sealed record PipelinePlan(PipelineFolder Source, IReadOnlyList<Quantiz
 
     public override IReadOnlyList<OutputPart> Parts => [.. Components.SelectMany(static plan => plan.Parts)];
 
-    public override SideFileList SideFiles => new(
-        [
-            .. Source.SideFiles.Copied,
-            .. Source.Components.SelectMany(component => IsQuantized(component) ? component.SideFiles() : component.Files()),
-        ],
-        [
-            .. Source.SideFiles.LeftOut,
-            .. Source.Components.SelectMany(static component => component.Checkpoint.SideFiles.LeftOut.Select(name => $"{component.Name}/{name}")),
-        ]);
+    public override SideFileList SideFiles => Source.FilesBeside(IsQuantized);
 
     public override byte[]? CardBytes => ModelCard.Of(Components, SideFiles, Source.Folder);
 

@@ -39,6 +39,8 @@ internal static class QuantizeNotes
             else events.Information(Invariant($"{stacks} tensors of experts are split into {plan.Tensors.Count(tensor => SplitTargets.StackOf(tensor) is not null)} matrices"));
         }
 
+        if (CacheScales.LeftOut(plan.Source) is { Count: > 0 } scales) warn($"left out: {CacheScales.Note(scales)}");
+
         if (plan.Policy.FusedExperts.Count > 0 && plan.Recipe.Quantizes)
         {
             long bytes = plan.Policy.FusedExperts.Sum(expert => expert.ByteCount);

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Merging;
+using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
@@ -63,7 +64,7 @@ internal sealed record QuantizePlan(
         var overrides = new OverridePlan(recipe, request.Overrides);
         Importance? importance = request.ImportancePath is { } path ? Importance.Open(path) : null;
         ModelFacts facts = ModelFactsReader.Read(source.Config);
-        IReadOnlyList<TensorPlan> dense = DenseTensors.Of(source);
+        IReadOnlyList<TensorPlan> dense = DenseTensors.Of(source, OutputManifest.RecordsConv1D(source.Folder));
         if (LoadTargets.Experts(request) == ExpertChoice.Split) dense = SplitTargets.Split(request.LoadsIn, dense, facts);
         if (request.AdapterPath is { } adapter) dense = AdapterMerge.Apply(dense, LoraAdapter.Open(adapter));
         IReadOnlyList<PatternRule> patterns = overrides.Patterns(request.Patterns, dense.Select(tensor => tensor.Name));
@@ -108,7 +109,15 @@ internal sealed record QuantizePlan(
         return new QuantizePlan(source, recipe, policy, tensors, shards, config) { Request = request, ComputeDType = computeDType };
     }
 
-    public override void WriteOptions(Utf8JsonWriter json) => PlanOptions.Write(Request, ComputeDType, json);
+    /// <summary>Whether weights are turned although neither the class nor the family says that they are Conv1D: biases did.</summary>
+    private bool FoundConv1D => Tensors.Any(tensor => tensor.Quantization is { Transpose: true }
+        && !Conv1DLayout.WasUsed(tensor.Name, ModelFactsReader.Read(Source.Config), Policy.Known, isOriginal: false));
+
+    public override void WriteOptions(Utf8JsonWriter json)
+    {
+        PlanOptions.Write(Request, ComputeDType, json);
+        if (FoundConv1D) json.WriteBoolean(OutputManifest.Conv1DOption, true);
+    }
 
     /// <summary>The same as a component of a pipeline, whose files are in a folder of its name.</summary>
     public QuantizePlan As(string component) =>

@@ -18,18 +18,18 @@ internal static class RecipeTemplate
     /// <summary>The text for a model; as it is, it says what <c>quantize</c> does by itself for that type.</summary>
     public static string For(QuantizeRequest request)
     {
-        Checkpoint source = RequestSource.Open(request);
-        QuantizePlan plan = QuantizePlan.Make(request, source);
-        double share = 100.0 * plan.QuantizedParameterCount / Math.Max(1, plan.ParameterCount);
+        IReadOnlyList<QuantizePlan> models = PipelineFolder.IsAt(request.SourcePath) ? PipelinePlan.Make(request).Components : [QuantizePlan.Make(request, RequestSource.Open(request))];
+        List<TensorPlan> tensors = [.. models.SelectMany(static model => model.Tensors)];
+        double share = 100.0 * models.Sum(static model => model.QuantizedParameterCount) / Math.Max(1, models.Sum(static model => model.ParameterCount));
         var text = new StringBuilder("{\n");
         Comment(text, $"Recipe for {Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(request.SourcePath)))}, for quantize --config.");
-        Comment(text, Invariant($"{plan.Tensors.Count(tensor => tensor.Quantization is not null)} of {plan.Tensors.Count} tensors are quantized, {share:F1} % of the parameters."));
+        Comment(text, Invariant($"{tensors.Count(static tensor => tensor.Quantization is not null)} of {tensors.Count} tensors are quantized, {share:F1} % of the parameters."));
         Comment(text, "Options on the command line go before those here.");
         text.Append('\n');
         Option(text, "$schema", Recipe.SchemaId);
         Comment(text, "nf4 and fp4 (bitsandbytes, 4 bit), int8 (LLM.int8()), int4 and fp8 (compressed-tensors). Other keys below belong to the type.");
-        Option(text, "type", plan.Recipe.Type);
-        foreach ((string[] comment, string key, object value) in OptionsOf(plan.Recipe))
+        Option(text, "type", request.Recipe.Type);
+        foreach ((string[] comment, string key, object value) in OptionsOf(request.Recipe).Concat(OptionsOfSource(request, models)))
         {
             text.Append('\n');
             foreach (string line in comment) Comment(text, line);
@@ -38,9 +38,14 @@ internal static class RecipeTemplate
 
         text.Append('\n');
         Comment(text, "Other forms for single modules, the last match counts: \"PATTERN=keep\" leaves one as it is"
-            + (plan.Recipe is Blockwise4Recipe ? $", \"PATTERN={plan.Recipe.Type}/32\" gives it another block size." : "."));
+            + (request.Recipe is Blockwise4Recipe ? $", \"PATTERN={request.Recipe.Type}/32\" gives it another block size." : "."));
         Comment(text, "Patterns are globs, or re: and a regular expression. plan writes this list by measuring. Quantized here:");
-        foreach (string kind in Kinds(plan)) Comment(text, "  " + kind);
+        foreach (QuantizePlan model in models)
+        {
+            if (model.Component is { } component) Comment(text, $"  in {component}:");
+            foreach (string kind in Kinds(model)) Comment(text, "  " + kind);
+        }
+
         return text.Append("  \"overrides\": [],\n}\n").ToString();
     }
 
@@ -63,6 +68,15 @@ internal static class RecipeTemplate
 
         if (recipe is Blockwise4Recipe or Int4Recipe or Int8Recipe)
             yield return (["absmax is what the reference does bit for bit; search errs less in the same layout, and takes longer to make."], "scale", "absmax");
+    }
+
+    /// <summary>What is read of the source: the options that were given, and of a pipeline which components are quantized.</summary>
+    private static IEnumerable<(string[] Comment, string Key, object Value)> OptionsOfSource(QuantizeRequest request, IReadOnlyList<QuantizePlan> models)
+    {
+        if (models[0].Component is not null)
+            yield return (["Components that are quantized, with commas between; the others are copied."], "components", string.Join(',', models.Select(static model => model.Component)));
+        if (request.Variant is { } variant) yield return (["The variant of the weight files that is read."], "variant", variant);
+        if (request.CastTo is { } dtype) yield return (["What the source is cast to first, as a loader does that is given it."], "dtype", FloatTypes.Name(dtype));
     }
 
     /// <summary>Modules that are quantized, as globs with how many each is, in model order.</summary>

@@ -14,6 +14,7 @@ internal static class DequantizeJson
         json.WriteString("type", "dequantized");
         json.WriteString("source", summary.Plan.Source.Folder);
         json.WriteString("output", summary.Output);
+        if (summary.Plan.Component is { } component) json.WriteString("component", component);
         json.WriteString("kernels", summary.Engine?.Name);
         json.WriteString("device_note", summary.Engine?.Note);
         json.WriteStartArray("tensors");
@@ -29,6 +30,9 @@ internal static class DequantizeJson
             json.WriteEndObject();
         }
 
+        json.WriteEndArray();
+        json.WriteStartArray("left_out");
+        foreach (string name in summary.Plan.LeftOut) json.WriteStringValue(name);
         json.WriteEndArray();
         json.WriteNumber("files_reused", summary.Result.Reused);
         json.WriteBoolean("nothing_to_do", summary.Result.State == OutputState.NothingToDo);

@@ -11,7 +11,12 @@ internal static class ExplainJson
     public static string Of(Explanation explanation) => JsonLine.Of(json =>
     {
         json.WriteString("type", "explanation");
-        if (explanation.Component is { } component) json.WriteString("component", component);
+        if (explanation.Component is { } component)
+        {
+            json.WriteString("component", component);
+            json.WriteBoolean("by_default", explanation.IsUsual);
+        }
+
         json.WriteStartArray("known_to");
         foreach (string library in explanation.KnownTo) json.WriteStringValue(library);
         json.WriteEndArray();

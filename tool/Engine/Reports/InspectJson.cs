@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Inspecting;
+using Bnb.Engine.Output;
 using Bnb.Engine.Text;
 using Bnb.Formats.Primitives;
 
@@ -13,6 +14,7 @@ internal static class InspectJson
     {
         json.WriteString("type", "checkpoint");
         json.WriteString("path", summary.Checkpoint.Folder);
+        if (summary.Component is { } component) json.WriteString("component", component);
         json.WriteStartArray("tensors");
         foreach (InspectedTensor tensor in summary.Tensors) WriteTensor(tensor, json);
         json.WriteEndArray();
@@ -23,7 +25,35 @@ internal static class InspectJson
         json.WriteNumber("bytes", summary.TensorBytes);
         json.WriteNumber("bits_per_parameter", Math.Round(summary.BitsPerParameter, 4));
         if (fit is not null) FitJson.Write(fit, json);
-        if (summary.Manifest is not { } manifest) return;
+        if (summary.Manifest is { } manifest) WriteManifest(manifest, json);
+    });
+
+    /// <summary>The sum of a pipeline, after the lines of its components.</summary>
+    public static string Of(PipelineSummary summary, MemoryFit? fit) => JsonLine.Of(json =>
+    {
+        json.WriteString("type", "pipeline");
+        json.WriteString("path", summary.Path);
+        json.WriteStartArray("components");
+        foreach (InspectSummary component in summary.Components)
+        {
+            json.WriteStartObject();
+            json.WriteString("component", component.Component);
+            json.WriteNumber("tensors", component.Tensors.Count);
+            json.WriteNumber("quantized", component.QuantizedCount);
+            json.WriteNumber("parameters", component.ParameterCount);
+            json.WriteNumber("bytes", component.TensorBytes);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteNumber("parameters", summary.ParameterCount);
+        json.WriteNumber("bytes", summary.TensorBytes);
+        json.WriteNumber("bits_per_parameter", Math.Round(summary.BitsPerParameter, 4));
+        if (fit is not null) FitJson.Write(fit, json);
+    });
+
+    private static void WriteManifest(OutputManifest manifest, Utf8JsonWriter json)
+    {
         json.WriteStartObject("manifest");
         json.WriteString("tool", manifest.Tool);
         json.WriteString("command", manifest.Command);
@@ -31,7 +61,7 @@ internal static class InspectJson
         json.WritePropertyName("options");
         manifest.Options.WriteTo(json);
         json.WriteEndObject();
-    });
+    }
 
     private static void WriteTensor(InspectedTensor tensor, Utf8JsonWriter json)
     {

@@ -12,6 +12,7 @@ internal static class LintJson
     {
         json.WriteString("type", "lint");
         json.WriteString("path", report.Path);
+        if (report.Component is { } component) json.WriteString("component", component);
         json.WriteString("class", report.ClassName);
         json.WriteStartArray("quant_types");
         foreach (string type in report.Types) json.WriteStringValue(type);

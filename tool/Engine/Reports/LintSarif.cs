@@ -8,13 +8,14 @@ namespace Bnb.Engine.Reports;
 
 /// <summary>
 /// The result of <c>lint</c> as SARIF 2.1.0, which code hosts show beside the change: one result for each finding and consumer,
-/// located in config.json, below which lists and types are written.
+/// located in config.json, below which lists and types are written, or in that of the pipeline's component.
 /// </summary>
 internal static class LintSarif
 {
-    public static string Of(LintReport report) => Encoding.UTF8.GetString(JsonLine.Indented(json => Write(report, json)));
+    /// <param name="reports">One, or one for each component of a pipeline.</param>
+    public static string Of(IReadOnlyList<LintReport> reports) => Encoding.UTF8.GetString(JsonLine.Indented(json => Write(reports, json)));
 
-    private static void Write(LintReport report, Utf8JsonWriter json)
+    private static void Write(IReadOnlyList<LintReport> reports, Utf8JsonWriter json)
     {
         json.WriteString("$schema", "https://json.schemastore.org/sarif-2.1.0.json");
         json.WriteString("version", "2.1.0");
@@ -30,8 +31,9 @@ internal static class LintSarif
         json.WriteEndObject();
         json.WriteEndObject();
         json.WriteStartArray("results");
-        foreach (ConsumerVerdict verdict in report.Consumers)
-            foreach (LintFinding finding in verdict.Findings) WriteResult(verdict, finding, json);
+        foreach (LintReport report in reports)
+            foreach (ConsumerVerdict verdict in report.Consumers)
+                foreach (LintFinding finding in verdict.Findings) WriteResult(report.Component, verdict, finding, json);
         json.WriteEndArray();
         json.WriteEndObject();
         json.WriteEndArray();
@@ -46,7 +48,7 @@ internal static class LintSarif
         json.WriteEndObject();
     }
 
-    private static void WriteResult(ConsumerVerdict verdict, LintFinding finding, Utf8JsonWriter json)
+    private static void WriteResult(string? component, ConsumerVerdict verdict, LintFinding finding, Utf8JsonWriter json)
     {
         json.WriteStartObject();
         json.WriteString("ruleId", finding.Rule);
@@ -56,7 +58,7 @@ internal static class LintSarif
         json.WriteStartObject();
         json.WriteStartObject("physicalLocation");
         json.WriteStartObject("artifactLocation");
-        json.WriteString("uri", "config.json");
+        json.WriteString("uri", component is null ? "config.json" : $"{Uri.EscapeDataString(component)}/config.json");
         json.WriteEndObject();
         json.WriteEndObject();
         if (finding.Tensors.Count > 0)
@@ -65,7 +67,7 @@ internal static class LintSarif
             foreach (string tensor in finding.Tensors.Take(20))
             {
                 json.WriteStartObject();
-                json.WriteString("fullyQualifiedName", tensor);
+                json.WriteString("fullyQualifiedName", component is null ? tensor : $"{component}/{tensor}");
                 json.WriteEndObject();
             }
 

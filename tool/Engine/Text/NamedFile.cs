@@ -47,11 +47,9 @@ internal static class NamedFile
         return null;
     }
 
-    /// <summary>A named pipe without a writer, or a device, would be waited for without a word.</summary>
-    private static bool IsEndless(string path)
+    /// <summary>Whether a path leads to what is neither a file nor a folder: a pipe, a device, a socket.</summary>
+    public static bool IsIrregular(string path)
     {
-        // What the shell makes of <(...) has a writer.
-        if (path.StartsWith("/dev/fd/", StringComparison.Ordinal) || path.StartsWith("/proc/", StringComparison.Ordinal) || path == "/dev/stdin") return false;
         try
         {
             PositionedFile.Open(path).Dispose();
@@ -63,4 +61,11 @@ internal static class NamedFile
             return error.Error == FormatError.FileIsNotRegular && !Directory.Exists(path);
         }
     }
+
+    /// <summary>What the shell makes of <c>&lt;(...)</c> and <c>&gt;(...)</c>, which has somebody on its other side.</summary>
+    public static bool IsOfTheShell(string path) => path.StartsWith("/dev/fd/", StringComparison.Ordinal) || path.StartsWith("/proc/", StringComparison.Ordinal)
+        || path is "/dev/stdin" or "/dev/stdout" or "/dev/stderr";
+
+    /// <summary>A named pipe without a writer, or a device, would be waited for without a word.</summary>
+    private static bool IsEndless(string path) => !IsOfTheShell(path) && IsIrregular(path);
 }

@@ -12,12 +12,16 @@ internal static class ReportFile
     public static void CheckPlace(string path)
     {
         string full = Path.GetFullPath(path);
-        string? reason = Directory.Exists(full) ? "there is a folder of this name" : Directory.Exists(Path.GetDirectoryName(full)) ? null : "its folder does not exist";
+        string? reason = Directory.Exists(full) ? "there is a folder of this name"
+            : !Directory.Exists(Path.GetDirectoryName(full)) ? "its folder does not exist"
+            // It would be replaced, not written to.
+            : Path.Exists(full) && NamedFile.IsIrregular(full) ? "this is a pipe or a device"
+            : null;
         if (reason is null) return;
         throw new UserErrorException(ExitCode.OutputRefused, "REPORT-FILE", $"the file cannot be written: {reason}")
         {
             File = path,
-            Action = "create the folder, or name another file",
+            Action = reason.StartsWith("its", StringComparison.Ordinal) ? "create the folder, or name another file" : "name another file",
         };
     }
 

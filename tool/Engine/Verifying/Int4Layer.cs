@@ -19,6 +19,9 @@ internal sealed class Int4Layer(LayerPlan layer, Int4Weight weight, LayerContext
     private readonly ElementType _type = layer.Source.Quantization!.ElementType;
     private readonly ElementType _scaleType = FloatTypes.Of(weight.Scale.DType) ?? layer.Source.Quantization!.ElementType;
 
+    /// <summary>Whether scales are stored in another dtype than the source's weights.</summary>
+    private bool HasOtherScales => _scaleType != _type && !Searches;
+
     public override long ScaleCount => weight.Rows * weight.GroupCount;
 
     public override double ExpectedError => TheoryGroups4.RelativeRmse(_groupSize, weight.IsSymmetric);
@@ -41,6 +44,7 @@ internal sealed class Int4Layer(LayerPlan layer, Int4Weight weight, LayerContext
     {
         int groups = source.Length / _groupSize;
         Derive(stored, groups, buffers.Source, first);
+        if (HasOtherScales) TakeRounded(stored, groups, buffers);
         if (Searches) Tally(result, first, groups, stored, source, buffers);
         ReadOnlySpan<byte> right = buffers.Source.Codes.AsSpan(0, source.Length / 2), found = buffers.Found.Codes.AsSpan(0, source.Length / 2);
         if (!right.SequenceEqual(found))
@@ -93,7 +97,57 @@ internal sealed class Int4Layer(LayerPlan layer, Int4Weight weight, LayerContext
             return;
         }
 
-        QuantizeGroups4.Run(_type, _groupSize, weight.IsSymmetric, stored, Scales(groups, own), ZeroPoints(groups, own), packed, Context.Path);
+        ReadOnlySpan<byte> values = stored;
+        if (HasOtherScales)
+        {
+            // As a loader has the weights that is given the scales' dtype.
+            var wide = new float[groups * _groupSize];
+            var cast = new byte[wide.Length * _scaleType.Size()];
+            Widen.ToSingle(_type, stored, wide);
+            Narrow.FromSingle(_scaleType, wide, cast);
+            values = cast;
+        }
+
+        QuantizeGroups4.Run(_scaleType, _groupSize, weight.IsSymmetric, values, Scales(groups, own), ZeroPoints(groups, own), packed, Context.Path);
+    }
+
+    /// <summary>
+    /// Takes the other way to such scales, computed from the source as it is and then rounded, for the groups whose stored scale it
+    /// gives and whose codes it explains better.
+    /// </summary>
+    private void TakeRounded(ReadOnlySpan<byte> stored, int groups, VerifyBuffers buffers)
+    {
+        int size = _scaleType.Size(), bytes = _groupSize / 2;
+        ReadOnlySpan<byte> foundCodes = buffers.Found.Codes.AsSpan(0, groups * bytes);
+        if (Scales(groups, buffers.Source).SequenceEqual(Scales(groups, buffers.Found)) && foundCodes.SequenceEqual(buffers.Source.Codes.AsSpan(0, groups * bytes))) return;
+        var scales = new byte[groups * size];
+        var zeroPoints = new sbyte[weight.IsSymmetric ? 0 : groups];
+        var packed = new byte[groups * bytes];
+        GivenScales4.Run(_type, _scaleType, _groupSize, weight.IsSymmetric, stored, scales, zeroPoints, packed);
+        Span<byte> right = Scales(groups, buffers.Source);
+        ReadOnlySpan<byte> found = Scales(groups, buffers.Found);
+        for (int group = 0; group < groups; group++)
+        {
+            Range place = (group * size)..((group + 1) * size), codes = (group * bytes)..((group + 1) * bytes);
+            if (!scales.AsSpan(place).SequenceEqual(found[place])) continue;
+            bool isBetter = !right[place].SequenceEqual(found[place])
+                || Differing(packed.AsSpan(codes), foundCodes[codes]) < Differing(buffers.Source.Codes.AsSpan(codes), foundCodes[codes]);
+            if (!isBetter) continue;
+            found[place].CopyTo(right[place]);
+            packed.AsSpan(codes).CopyTo(buffers.Source.Codes.AsSpan(codes));
+            if (!weight.IsSymmetric) ZeroPoints(groups, buffers.Source)[group] = zeroPoints[group];
+        }
+    }
+
+    private static int Differing(ReadOnlySpan<byte> a, ReadOnlySpan<byte> b)
+    {
+        int differing = 0;
+        for (int i = 0; i < a.Length; i++)
+        {
+            if (a[i] != b[i]) differing++;
+        }
+
+        return differing;
     }
 
     private void Tally(PanelResult result, long first, int groups, ReadOnlySpan<byte> stored, ReadOnlySpan<float> source, VerifyBuffers buffers)

@@ -1,5 +1,7 @@
+using Bnb.Engine.DataTypes;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Output;
+using Bnb.Engine.Policy;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
 
@@ -15,8 +17,8 @@ internal static class PipelineVerification
         if (!PipelineFolder.IsAt(request.QuantizedPath) || !PipelineFolder.IsAt(request.SourcePath)) return [(null, request)];
         UnfinishedOutput.Refuse(request.QuantizedPath);
         PipelineFolder pipeline = PipelineFolder.Open(request.QuantizedPath, followSymlinks: true, variant: null);
-        List<string> names = [.. pipeline.Components.Where(static component => QuantizedSource.Find(component.Checkpoint) is not null).Select(static component => component.Name)];
-        if (names.Count == 0)
+        List<PipelineComponent> quantized = [.. pipeline.Quantized];
+        if (quantized.Count == 0)
         {
             throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "no component of the pipeline is quantized in a form that is read")
             {
@@ -26,22 +28,51 @@ internal static class PipelineVerification
             };
         }
 
-        if (names.Count > 1 && request.BaselinePath is not null)
+        List<(string Name, IReadOnlyList<PatternRule> Patterns)> chosen = Chosen(quantized, request.Patterns);
+        if (chosen.Count > 1 && request.BaselinePath is not null)
         {
             throw new UserErrorException(ExitCode.Usage, "USAGE", "--baseline is a report of one model, and this pipeline has several that are quantized")
             {
-                Facts = [("components", ItemList.Names(names))],
+                Facts = [("components", ItemList.Names([.. chosen.Select(static component => component.Name)]))],
                 Action = "verify one component folder at a time",
             };
         }
 
         return
         [
-            .. names.Select(name => ((string?)name, request with
+            .. chosen.Select(component => ((string?)component.Name, request with
             {
-                QuantizedPath = Path.Combine(request.QuantizedPath, name),
-                SourcePath = Path.Combine(request.SourcePath, name),
+                QuantizedPath = Path.Combine(request.QuantizedPath, component.Name),
+                SourcePath = Path.Combine(request.SourcePath, component.Name),
+                Patterns = component.Patterns,
             })),
         ];
+    }
+
+    /// <summary>
+    /// The components with layers to verify, each with the patterns that match one of them. A pattern that matches none of any goes to
+    /// the first, which refuses it.
+    /// </summary>
+    private static List<(string Name, IReadOnlyList<PatternRule> Patterns)> Chosen(List<PipelineComponent> quantized, IReadOnlyList<PatternRule> patterns)
+    {
+        if (patterns.Count == 0) return [.. quantized.Select(component => (component.Name, patterns))];
+        List<NamePattern> compiled = [.. patterns.Select(static rule => rule.Compile())];
+        List<(string Name, bool[] Matches)> components =
+        [
+            .. quantized.Select(component =>
+            {
+                List<string> layers = [.. DataTypeCatalog.Read(component.Checkpoint).Weights.Select(static weight => weight.Name)];
+                return (component.Name, (bool[])[.. compiled.Select(pattern => layers.Exists(pattern.IsMatchOfTensor))]);
+            }),
+        ];
+        List<(string, IReadOnlyList<PatternRule>)> chosen = [];
+        foreach ((string name, bool[] matches) in components)
+        {
+            List<PatternRule> own = [.. patterns.Where((_, i) => matches[i] || (name == components[0].Name && components.TrueForAll(other => !other.Matches[i])))];
+            // With an --include first, nothing else is wanted.
+            if (own.Count > 0 || !patterns[0].Include) chosen.Add((name, own));
+        }
+
+        return chosen;
     }
 }

@@ -52,7 +52,8 @@ internal sealed record VerifyPlan(
         var layout = WeightLayout.Of(
             source.Config ?? quantized.Source.Config,
             source.Tensors.Where(static tensor => tensor.Shape.Rank >= 2).Select(static tensor => tensor.Name),
-            [.. source.Tensors.Select(static tensor => new PolicyTensor(tensor.Name, tensor.Shape.Dimensions, true, tensor.ByteCount))]);
+            [.. source.Tensors.Select(static tensor => new PolicyTensor(tensor.Name, tensor.Shape.Dimensions, true, tensor.ByteCount))],
+            OutputManifest.RecordsConv1D(quantized.Source.Folder));
         Dictionary<string, TensorPlan> originals = Originals(source, facts, quantized).ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
         var findings = new List<Finding>();
         findings.AddRange(quantized.Problems.Select(problem =>
@@ -74,6 +75,7 @@ internal sealed record VerifyPlan(
             if (Match(weight, originals, layout, findings, rule, importance, cast) is { } layer) layers.Add(layer);
         }
 
+        if (OtherScales(layers) is { } note) findings.Add(note);
         var plain = new List<(CheckpointTensor, TensorPlan)>();
         var renamed = new HashSet<string>(StringComparer.Ordinal);
         foreach (CheckpointTensor tensor in quantized.Plain)
@@ -107,7 +109,7 @@ internal sealed record VerifyPlan(
     /// <summary>The source's tensors; stacks of experts as the matrices that they were divided into, where the output has these.</summary>
     private static IReadOnlyList<TensorPlan> Originals(Checkpoint source, ModelFacts facts, QuantizedCheckpoint quantized)
     {
-        IReadOnlyList<TensorPlan> dense = DenseTensors.Of(source);
+        IReadOnlyList<TensorPlan> dense = DenseTensors.Of(source, OutputManifest.RecordsConv1D(source.Folder));
         var names = quantized.Weights.Select(weight => weight.Name).Concat(quantized.Plain.Select(tensor => tensor.Name)).ToHashSet(StringComparer.Ordinal);
         return ExpertSplit.IfAny(dense, facts, names.Contains)?.Tensors ?? dense;
     }
@@ -179,13 +181,30 @@ internal sealed record VerifyPlan(
         return new LayerPlan(weight, original with { Decision = decision, Quantization = quantization });
     }
 
-    /// <summary>Its arithmetic depends on the weights' dtype, which the scales show; a search is made for three group sizes.</summary>
+    /// <summary>A search is made for three group sizes and without zero points.</summary>
     private static string? Unverifiable(Int4Weight weight, Quantization quantization)
     {
-        if (quantization.Scale == ScaleRule.Search && !QuantizeGroups4.IsGroupSize((int)weight.GroupSize))
+        if (quantization.Scale != ScaleRule.Search) return null;
+        if (!QuantizeGroups4.IsGroupSize((int)weight.GroupSize))
             return $"its groups are of {weight.GroupSize} values, and scales are searched for 32, 64 and 128";
-        if (quantization.Scale == ScaleRule.Search) return weight.IsSymmetric ? null : "searched scales have no zero points";
-        DType expected = FloatTypes.Stored(quantization.ElementType);
-        return weight.Scale.DType == expected ? null : $"its scales are {weight.Scale.DType.Name()}, the source gives {expected.Name()} ones";
+        return weight.IsSymmetric ? null : "searched scales have no zero points";
+    }
+
+    /// <summary>A note where scales are of another dtype than the source's weights, of which the dtype of the arithmetic is not known.</summary>
+    private static Finding? OtherScales(IReadOnlyList<LayerPlan> layers)
+    {
+        List<LayerPlan> others =
+        [
+            .. layers.Where(static layer => layer is { Weight: Int4Weight weight, Source.Quantization: { Scale: ScaleRule.Absmax } quantization }
+                && weight.Scale.DType != FloatTypes.Stored(quantization.ElementType)),
+        ];
+        if (others.Count == 0) return null;
+        DType scales = ((Int4Weight)others[0].Weight).Scale.DType;
+        return new Finding(
+            "structure",
+            string.Create(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $"{others.Count} layers have {scales.Name()} scales, and the source's weights are {others[0].Source.DType.Name()}: compared with what those give cast to the dtype of the scales, or with scales that were rounded to it. First {DisplayText.Escape(others[0].Weight.Name)}"),
+            Fails: false);
     }
 }
