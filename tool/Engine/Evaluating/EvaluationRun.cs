@@ -31,7 +31,7 @@ internal sealed class EvaluationRun : IDisposable
     private readonly WeightStore _quantizedStore;
     private readonly ForwardPass _reference;
     private readonly ForwardPass _quantized;
-    private readonly Importance? _importance;
+    private readonly ImportanceRecorder? _importance;
 
     /// <exception cref="UserErrorException">A weight is missing or has another shape than the config says.</exception>
     public EvaluationRun(EvaluationPlan plan)
@@ -39,7 +39,7 @@ internal sealed class EvaluationRun : IDisposable
         _plan = plan;
         _options = new ForwardOptions(plan.Request.Threads, plan.Request.KernelPath ?? KernelPaths.Selected, plan.Request.ComputeType);
         _engine = new CpuEngine(_options.Path);
-        _importance = plan.Request.CollectImportance ? new Importance() : null;
+        _importance = plan.Request.CollectImportance ? new ImportanceRecorder() : null;
         var pool = new WeightPool();
         var workspace = new Workspace();
         _referenceStore = Store(plan.Reference);
@@ -49,7 +49,7 @@ internal sealed class EvaluationRun : IDisposable
 
         WeightStore Store(EvaluatedModel model) => new(model.Checkpoint, model.Form.BasePrefix, _options.ComputeType, _engine);
 
-        ForwardPass Pass(DecoderForm form, WeightStore store, Importance? importance) =>
+        ForwardPass Pass(DecoderForm form, WeightStore store, ImportanceRecorder? importance) =>
             new(form, store, plan.Tokens.Ids, plan.Tokens.Lengths, _options, pool, workspace, importance);
     }
 

@@ -31,6 +31,7 @@ internal static class PlanRun
         UnfinishedOutput.Refuse(request.Quantize.SourcePath);
         Checkpoint source = RequestSource.Open(request.Quantize);
         QuantizePlan plan = QuantizePlan.Make(request.Quantize, source);
+        Importance.RefuseStranger(request.Quantize.ImportancePath, plan.Tensors);
         List<TensorChoice> choices = Measure(plan, request.Quantize, events, cancellation);
         if (choices.Count == 0) throw NothingToChoose(plan.Recipe.Type);
         double parameters = Math.Max(1, choices.Sum(choice => choice.Tensors.Sum(tensor => (double)tensor.Quantization!.ValueCount)));

@@ -14,6 +14,8 @@ namespace Bnb.Engine.Plans;
 /// </summary>
 internal sealed class Importance
 {
+    private const string RecordAgain = "give the importance that was recorded from this model, as evaluate --save-importance does";
+
     private readonly string _path;
     private readonly ImportanceMatrix? _matrix;
     private readonly Dictionary<string, CheckpointTensor> _vectors = new(StringComparer.Ordinal);
@@ -30,9 +32,28 @@ internal sealed class Importance
         foreach (CheckpointTensor tensor in Checkpoint.Open(path, requireConfig: false).Tensors) _vectors[tensor.Name] = tensor;
     }
 
+    private string? FirstName => (_matrix?.Names ?? _vectors.Keys).FirstOrDefault();
+
     /// <summary>Opens a file: safetensors by its ending, else an imatrix.</summary>
     /// <exception cref="CheckpointFormatException">It cannot be read.</exception>
     public static Importance Open(string path) => new(path);
+
+    /// <summary>Refuses a file that says nothing of any tensor that would be quantized: it is another model's.</summary>
+    /// <param name="path">The file, or null for none.</param>
+    /// <param name="tensors">All of an output's.</param>
+    /// <exception cref="UserErrorException">IMPORTANCE: it is.</exception>
+    public static void RefuseStranger(string? path, IEnumerable<TensorPlan> tensors)
+    {
+        if (path is null) return;
+        List<TensorPlan> quantized = [.. tensors.Where(tensor => tensor.Quantization is not null)];
+        if (quantized.Count == 0 || quantized.Exists(tensor => tensor.Quantization!.Importance is not null)) return;
+        throw new UserErrorException(ExitCode.InputUnsupported, "IMPORTANCE", "the importance file says nothing of any tensor that is quantized")
+        {
+            File = path,
+            Facts = [("names", Open(path).FirstName is { } name ? $"{DisplayText.Escape(name)} and so on" : "none"), ("of the model", DisplayText.Escape(quantized[0].Name))],
+            Action = RecordAgain,
+        };
+    }
 
     /// <summary>The weights of a tensor's input features; null when the file does not know the tensor.</summary>
     /// <exception cref="CheckpointFormatException">The imatrix has another number of channels for it.</exception>
@@ -64,6 +85,6 @@ internal sealed class Importance
             File = _path,
             Tensor = vector.Name,
             Facts = [("found", found), ("expected", expected)],
-            Action = "give the importance that was recorded from this model",
+            Action = RecordAgain,
         };
 }

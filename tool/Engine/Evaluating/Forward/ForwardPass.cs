@@ -27,7 +27,7 @@ internal sealed class ForwardPass
     /// no embedding for some position.</exception>
     public ForwardPass(
         DecoderForm model, WeightStore store, int[] ids, IReadOnlyList<int> lengths, ForwardOptions options, WeightPool pool,
-        Workspace workspace, Importance? importance = null)
+        Workspace workspace, ImportanceRecorder? importance = null)
     {
         // A checkpoint that neither ties nor stores a head can only mean the embedding.
         Model = store.Has(model.Head.Weight) ? model : model with { Head = model.Head with { Weight = model.Embedding } };

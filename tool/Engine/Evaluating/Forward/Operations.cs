@@ -7,7 +7,7 @@ using Bnb.Quant.Numerics;
 namespace Bnb.Engine.Evaluating.Forward;
 
 /// <summary>The operators of a layer over whole batches, each followed by the rounding of the compute dtype.</summary>
-internal sealed class Operations(ForwardOptions options, Workspace workspace, Importance? importance)
+internal sealed class Operations(ForwardOptions options, Workspace workspace, ImportanceRecorder? importance)
 {
     public ForwardOptions Options { get; } = options;
 
