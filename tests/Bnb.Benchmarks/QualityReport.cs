@@ -22,6 +22,7 @@ internal static class QualityReport
     {
         WriteBetween(path, "<!-- begin -->", Table());
         WriteBetween(path, "<!-- begin trained -->", TrainedQuality.Table());
+        WriteBetween(path, "<!-- begin plan -->", PlanQuality.Table());
         return Draw(path);
     }
 

@@ -32,25 +32,31 @@ internal sealed class Importance
         foreach (CheckpointTensor tensor in Checkpoint.Open(path, requireConfig: false).Tensors) _vectors[tensor.Name] = tensor;
     }
 
+    private bool Names(string tensorName) => _matrix is null
+        ? _vectors.ContainsKey(tensorName) || _vectors.ContainsKey(ModuleName.WithoutWeight(tensorName))
+        : LlamaNames.Map(tensorName) is { } name && _matrix.Find(name.Name) is not null;
+
     private string? FirstName => (_matrix?.Names ?? _vectors.Keys).FirstOrDefault();
 
     /// <summary>Opens a file: safetensors by its ending, else an imatrix.</summary>
     /// <exception cref="CheckpointFormatException">It cannot be read.</exception>
     public static Importance Open(string path) => new(path);
 
-    /// <summary>Refuses a file that says nothing of any tensor that would be quantized: it is another model's.</summary>
+    /// <summary>Refuses a file that names no tensor of a model, quantized or not: it is another model's.</summary>
     /// <param name="path">The file, or null for none.</param>
-    /// <param name="tensors">All of an output's.</param>
+    /// <param name="tensors">All of the model's.</param>
     /// <exception cref="UserErrorException">IMPORTANCE: it is.</exception>
     public static void RefuseStranger(string? path, IEnumerable<TensorPlan> tensors)
     {
         if (path is null) return;
-        List<TensorPlan> quantized = [.. tensors.Where(tensor => tensor.Quantization is not null)];
-        if (quantized.Count == 0 || quantized.Exists(tensor => tensor.Quantization!.Importance is not null)) return;
-        throw new UserErrorException(ExitCode.InputUnsupported, "IMPORTANCE", "the importance file says nothing of any tensor that is quantized")
+        Importance file = Open(path);
+        List<TensorPlan> all = [.. tensors];
+        TensorPlan? first = all.Find(tensor => tensor.Quantization is not null);
+        if (first is null || all.Exists(tensor => file.Names(tensor.Name))) return;
+        throw new UserErrorException(ExitCode.InputUnsupported, "IMPORTANCE", "the importance file names no tensor of this model")
         {
             File = path,
-            Facts = [("names", Open(path).FirstName is { } name ? $"{DisplayText.Escape(name)} and so on" : "none"), ("of the model", DisplayText.Escape(quantized[0].Name))],
+            Facts = [("found", file.FirstName is { } name ? $"{DisplayText.Escape(name)} and so on" : "none"), ("expected", DisplayText.Escape(first.Name))],
             Action = RecordAgain,
         };
     }
