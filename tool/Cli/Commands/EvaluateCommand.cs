@@ -114,7 +114,7 @@ internal static class EvaluateCommand
         if (importancePath is not null)
             ReportFile.Write(importancePath, ImportanceFile.Of(importancePath, result, request.IdsPath ?? request.TextPath ?? "sample text"));
         files.Write(report);
-        if (report.Passed) card?.Write(EvaluationCard.Name, EvaluationCard.Of(report, Path.GetFileName(request.IdsPath ?? request.TextPath) ?? "the sample text"));
+        if (report.Passed) card?.Write(EvaluationCard.Name, EvaluationCard.Of(report, Path.GetFileName(request.IdsPath ?? request.TextPath)));
         else if (updateCard) context.Events.Warning("the model card stays as it was: there is nothing good to say");
         List<string> written = [.. reportPaths, .. importancePath is null ? [] : new[] { importancePath }];
         if (written.Count > 0) context.Outcome = "written: " + string.Join(", ", written);
