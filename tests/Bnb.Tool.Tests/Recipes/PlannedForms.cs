@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Bnb.TestKit;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Recipes;

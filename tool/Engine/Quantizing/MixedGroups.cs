@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using Bnb.Engine.Architectures;
 using Bnb.Engine.DataTypes;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Plans;
