@@ -15,9 +15,14 @@ public sealed class ImportanceMatrix
     private const int LongestFile = 1 << 30;
     private const int MostEntries = 1 << 20;
 
+    private readonly string _path;
     private readonly Dictionary<string, float[][]> _entries;
 
-    private ImportanceMatrix(Dictionary<string, float[][]> entries) => _entries = entries;
+    private ImportanceMatrix(string path, Dictionary<string, float[][]> entries)
+    {
+        _path = path;
+        _entries = entries;
+    }
 
     /// <summary>ggml's names of the weights.</summary>
     public IReadOnlyCollection<string> Names => _entries.Keys;
@@ -35,7 +40,7 @@ public sealed class ImportanceMatrix
     {
         byte[] head = new byte[(int)Math.Min(file.Length, 4)];
         file.Read(0, head);
-        return new ImportanceMatrix(GgufHeader.IsGguf(head) ? ReadGguf(file) : ReadLegacy(file));
+        return new ImportanceMatrix(file.Path, GgufHeader.IsGguf(head) ? ReadGguf(file) : ReadLegacy(file));
     }
 
     /// <summary>
@@ -62,7 +67,8 @@ public sealed class ImportanceMatrix
         throw new CheckpointFormatException(
             FormatError.ImportanceLayout,
             $"the importance matrix is of another model: {DisplayText.Escape(name.Name)} has {found.Length} channels, {DisplayText.Escape(tensorName)} has {columns}",
-            tensor: tensorName,
+            _path,
+            tensorName,
             facts: [("found", $"{found.Length}"), ("expected", $"{columns}")],
             action: "give the importance matrix that was made of this model");
     }

@@ -14,13 +14,19 @@ namespace Bnb.Formats.HuggingFace;
 /// or the name of a parent matches nothing.</param>
 public sealed record CompressedTensorsConfig(int GroupSize, bool IsSymmetric, IReadOnlyList<string> Ignore) : QuantizationConfig
 {
+    /// <summary>
+    /// Modules whose groups have another size. They stand before the class <c>Linear</c>: compressed-tensors takes a name before a class
+    /// wherever it stands, and an older one of several names the first.
+    /// </summary>
+    public IReadOnlyList<TargetedGroup> Others { get; init; } = [];
+
     /// <inheritdoc/>
     public override string Method => "compressed-tensors";
 
     // Sorted, as compressed-tensors' json.dump(sort_keys=True) does.
     internal override string ToJson(JsonLayout layout) => layout.Object(
         2,
-        ("config_groups", layout.Object(3, ("group_0", Group(layout)))),
+        ("config_groups", layout.Object(3, [.. Groups().Select((group, i) => ($"group_{i}", Group(layout, group)))])),
         ("format", "\"pack-quantized\""),
         ("global_compression_ratio", "null"),
         ("ignore", layout.Texts(3, Ignore)),
@@ -28,19 +34,21 @@ public sealed record CompressedTensorsConfig(int GroupSize, bool IsSymmetric, IR
         ("quant_method", PythonJson.Text(Method)),
         ("quantization_status", "\"compressed\""));
 
-    private string Group(JsonLayout layout) => layout.Object(
+    private IEnumerable<TargetedGroup> Groups() => [.. Others, new TargetedGroup(GroupSize, ["Linear"])];
+
+    private string Group(JsonLayout layout, TargetedGroup group) => layout.Object(
         4,
         ("input_activations", "null"),
         ("output_activations", "null"),
-        ("targets", layout.Texts(5, ["Linear"])),
-        ("weights", Weights(layout)));
+        ("targets", layout.Texts(5, group.Targets)),
+        ("weights", Weights(layout, group.GroupSize)));
 
-    private string Weights(JsonLayout layout) => layout.Object(
+    private string Weights(JsonLayout layout, int groupSize) => layout.Object(
         5,
         ("actorder", "null"),
         ("block_structure", "null"),
         ("dynamic", "false"),
-        ("group_size", GroupSize.ToString(CultureInfo.InvariantCulture)),
+        ("group_size", groupSize.ToString(CultureInfo.InvariantCulture)),
         ("num_bits", "4"),
         ("observer", "\"minmax\""),
         ("observer_kwargs", "{}"),

@@ -127,6 +127,51 @@ public sealed partial class GpuSession
         Run(ref operation);
     }
 
+    /// <summary>
+    /// y[i,j] = sum over p of x[i,p] * w[j,p], all in float32, in the order of <see cref="MixedGemm4"/>'s tiles; bounded by
+    /// <see cref="GemmBounds.ForFp32"/>. Operands beyond the memory limit go in parts, which changes no bit.
+    /// </summary>
+    /// <param name="m">Rows of x and y; 0 is allowed, here and below.</param>
+    /// <param name="n">Rows of the weight, columns of y.</param>
+    /// <param name="k">Columns of x and of the weight. With 0, y is zero.</param>
+    /// <param name="x">[m, k] values, row-major.</param>
+    /// <param name="w">[n, k] values, row-major.</param>
+    /// <param name="y">[m, n] sums, overwritten.</param>
+    /// <exception cref="ArgumentException">A span's length is not what the shape needs.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A dimension is negative.</exception>
+    /// <exception cref="GpuException">The device failed, or a row of each operand is beyond the memory limit.</exception>
+    public void Gemm(int m, int n, int k, ReadOnlySpan<float> x, ReadOnlySpan<float> w, Span<float> y) =>
+        Gemm(m, n, k, x, w, y, MaxDeviceMemoryBytes);
+
+    /// <summary>The same in parts of at most so many bytes.</summary>
+    internal void Gemm(int m, int n, int k, ReadOnlySpan<float> x, ReadOnlySpan<float> w, Span<float> y, long memory)
+    {
+        GemmShape.CheckDimensions(m, n, k);
+        BlockGrid.CheckLength(nameof(x), (long)m * k, x.Length);
+        BlockGrid.CheckLength(nameof(w), (long)n * k, w.Length);
+        BlockGrid.CheckLength(nameof(y), (long)m * n, y.Length);
+        // A third of the memory for x, the rest for w and y; a span of bytes ends at 2 GiB.
+        long rowBytes = Math.Max(1, (long)k * sizeof(float)), most = Math.Min(memory, Array.MaxLength) - sizeof(float);
+        int rows = (int)Math.Clamp(most / 3 / rowBytes, 1, Math.Max(1, m));
+        int columns = (int)Math.Clamp((most - (rows * rowBytes)) / (rowBytes + ((long)rows * sizeof(float))), 1, Math.Max(1, n));
+        float[]? part = columns < n ? new float[rows * columns] : null;
+        for (int row = 0; row < m; row += rows)
+        {
+            int high = Math.Min(rows, m - row);
+            ReadOnlySpan<byte> xs = MemoryMarshal.AsBytes(x.Slice(row * k, high * k));
+            for (int column = 0; column < n; column += columns)
+            {
+                int wide = Math.Min(columns, n - column);
+                Span<float> sums = part is null ? y.Slice(row * n, high * n) : part.AsSpan(0, high * wide);
+                var operation = new ProductOperation(
+                    high, wide, k, ElementType.F32, xs, WeightFormat.Dense, MemoryMarshal.AsBytes(w.Slice(column * k, wide * k)), [1f], sums, GpuProduct.Tiled);
+                Run(ref operation);
+                if (part is null) continue;
+                for (int i = 0; i < high; i++) sums.Slice(i * wide, wide).CopyTo(y.Slice(((row + i) * n) + column, wide));
+            }
+        }
+    }
+
     /// <inheritdoc cref="Int8Gemm.Run(Int8Activations, int, ReadOnlySpan{sbyte}, ReadOnlySpan{float}, Span{float}, int, KernelPath)"/>
     /// <exception cref="GpuException">The device failed, or the operands exceed the memory limit.</exception>
     public void Int8Gemm(

@@ -118,6 +118,18 @@ public sealed class QuantizationConfigTests
     }
 
     [Fact]
+    public void Insert_GroupsOfSeveralSizes_StandBeforeTheClass()
+    {
+        var config = new CompressedTensorsConfig(128, IsSymmetric: true, []) { Others = [new(32, ["a.b", "re:c$"]), new(64, ["d"])] };
+
+        QuantizationSettings settings = ModelConfig.Parse(System.Text.Encoding.UTF8.GetBytes(Insert("{\"a\":1}", config)), "config.json").Quantization!;
+
+        Assert.Equal([("group_0", 32L), ("group_1", 64), ("group_2", 128)], settings.Groups.Select(group => (group.Name, group.GroupSize!.Value)));
+        Assert.Equal(["a.b|re:c$", "d", "Linear"], settings.Groups.Select(group => string.Join('|', group.Targets!)));
+        Assert.All(settings.Groups, group => Assert.Equal((4L, "int", true), (group.NumBits!.Value, group.Type, group.IsSymmetric)));
+    }
+
+    [Fact]
     public void Insert_CompressedTensorsOnOneLine_FollowsTheText()
     {
         string edited = Insert("{\"a\":1}", new CompressedTensorsConfig(32, IsSymmetric: false, []));

@@ -94,6 +94,25 @@ internal static partial class DeviceChecks
         Assert.Equal([2f * (Code4Catalog.Nf4.Values.Span[9] * 3f), 2f * (Code4Catalog.Nf4.Values.Span[9] * 3f)], y);
     }
 
+    public static void Gemm_DenseWeights_AreWithinTheBoundWholeAndInParts(GpuSession session)
+    {
+        AssertDenseProduct(session, 1, 5, 33, session.MaxDeviceMemoryBytes);
+        AssertDenseProduct(session, 3, 7, 65, session.MaxDeviceMemoryBytes);
+        // Rows of x, then columns of y, one at a time and the last ones fewer.
+        foreach (long memory in (long[])[600, 1100, 1700]) AssertDenseProduct(session, 3, 5, 33, memory);
+        if (session.Device.IsSimulator) return;
+        AssertDenseProduct(session, 65, 130, 1001, session.MaxDeviceMemoryBytes);
+        AssertDenseProduct(session, 300, 500, 4096, 4_000_000);
+    }
+
+    public static void Gemm_DenseWeightsInParts_GivesTheBitsOfTheWhole(GpuSession session)
+    {
+        float[] x = FloatPalette.Normals(1, 4 * 40), w = FloatPalette.Normals(2, 6 * 40), whole = new float[24], parts = new float[24];
+        session.Gemm(4, 6, 40, x, w, whole);
+        session.Gemm(4, 6, 40, x, w, parts, memory: 900);
+        Assert.Equal(whole, parts);
+    }
+
     public static void GemmInt8_OneRow_IsWithinTheBound(GpuSession session)
     {
         foreach (ElementType type in Types)
@@ -194,6 +213,13 @@ internal static partial class DeviceChecks
         var stored = new byte[values * type.Size()];
         Dequantize4.Run(code, blocksize, type, packed, absmax, stored, KernelPath.Reference);
         AssertWithinBound(session, type, m, n, k, xs, stored[(phase * type.Size())..], y, product, $"{code} phase {phase}");
+    }
+
+    private static void AssertDenseProduct(GpuSession session, int m, int n, int k, long memory)
+    {
+        float[] x = FloatPalette.Normals(k, m * k), w = FloatPalette.Normals(k + 1, n * k), y = [.. Enumerable.Repeat(float.NaN, m * n)];
+        session.Gemm(m, n, k, x, w, y, memory);
+        AssertWithinBound(session, ElementType.F32, m, n, k, Store(ElementType.F32, x), Store(ElementType.F32, w), y, GpuProduct.Tiled, $"dense, {memory} bytes");
     }
 
     private static void AssertInt8Product(

@@ -47,6 +47,7 @@ internal static class PtxListing
             foreach (Type scale in Stored) yield return (typeof(DequantizeGroups4Kernel), [scale, stored]);
             // Rows of INT4 are whole groups, which the wide kernel takes.
             foreach (Type weights in Rows) yield return (typeof(GemvKernel), [stored, weights]);
+            if (stored == typeof(StoredF32)) yield return (typeof(TiledGemmKernel), [stored, typeof(WeightsF32)]);
             foreach (Type weights in Weights)
             {
                 yield return (typeof(TiledGemmKernel), [stored, weights]);

@@ -24,7 +24,7 @@ internal static class GemvKernel
         ArrayView<float> y,
         ProductShape shape)
         where TStored : struct, IStored
-        where TWeights : struct, IWeights
+        where TWeights : struct, IPackedWeights
     {
         x = x.AsAligned(16);
         ArrayView<float> values = SharedMemory.Allocate<float>(16);
@@ -71,5 +71,5 @@ internal static class GemvKernel
 
     private static float Weight<TStored, TWeights>(Quad codes, int place, Scaling scale, ArrayView<float> map)
         where TStored : struct, IStored
-        where TWeights : struct, IWeights => TStored.Rounded(TWeights.Value(codes, place, scale, map));
+        where TWeights : struct, IPackedWeights => TStored.Rounded(TWeights.Value(codes, place, scale, map));
 }

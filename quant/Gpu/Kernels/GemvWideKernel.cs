@@ -19,7 +19,7 @@ internal static class GemvWideKernel
         ArrayView<float> y,
         ProductShape shape)
         where TStored : struct, IStored
-        where TWeights : struct, IWeights
+        where TWeights : struct, IPackedWeights
     {
         x = x.AsAligned(16);
         ArrayView<float> values = SharedMemory.Allocate<float>(16);
@@ -64,7 +64,7 @@ internal static class GemvWideKernel
     private static float Eight<TStored, TWeights>(
         ArrayView<Quad> x, int word, Quad loaded, int place, Scaling scale, ArrayView<float> map)
         where TStored : struct, IStored
-        where TWeights : struct, IWeights
+        where TWeights : struct, IPackedWeights
     {
         Quad first8 = x[word * (TStored.Quads >> 1)], second8 = default;
         if (TStored.Quads == 4) second8 = x[2 * word + 1];
@@ -81,5 +81,5 @@ internal static class GemvWideKernel
 
     private static float Weight<TStored, TWeights>(Quad codes, int place, Scaling scale, ArrayView<float> map)
         where TStored : struct, IStored
-        where TWeights : struct, IWeights => TStored.Rounded(TWeights.Value(codes, place, scale, map));
+        where TWeights : struct, IPackedWeights => TStored.Rounded(TWeights.Value(codes, place, scale, map));
 }

@@ -42,7 +42,7 @@ internal static class TensorGemmKernel
         ArrayView<int> work,
         ProductShape shape)
         where TUnit : struct, IMmaFloat
-        where TWeights : struct, IWeights
+        where TWeights : struct, IPackedWeights
     {
         ArrayView<float> values = SharedMemory.Allocate<float>(16);
         int thread = Group.IdxX, lane = thread & 31, warp = thread >> 5;
@@ -180,7 +180,7 @@ internal static class TensorGemmKernel
     private static void Decode<TUnit, TWeights>(
         ArrayView<int> tiles, int place, Quad codes, int first, Scaling scale, ArrayView<float> map)
         where TUnit : struct, IMmaFloat
-        where TWeights : struct, IWeights => TUnit.Put(
+        where TWeights : struct, IPackedWeights => TUnit.Put(
             tiles,
             place,
             Two<TUnit, TWeights>(codes, first, scale, map),
@@ -190,7 +190,7 @@ internal static class TensorGemmKernel
 
     private static int Two<TUnit, TWeights>(Quad codes, int place, Scaling scale, ArrayView<float> map)
         where TUnit : struct, IMmaFloat
-        where TWeights : struct, IWeights =>
+        where TWeights : struct, IPackedWeights =>
         TUnit.Round(TWeights.Value(codes, place, scale, map), TWeights.Value(codes, place + 1, scale, map));
 
     private static void DecodeSingly<TUnit, TWeights>(
@@ -204,7 +204,7 @@ internal static class TensorGemmKernel
         int row,
         ProductShape shape)
         where TUnit : struct, IMmaFloat
-        where TWeights : struct, IWeights
+        where TWeights : struct, IPackedWeights
     {
         int a = 0, b = 0, c = 0, d = 0;
         for (int i = 0; i < 8; i++)

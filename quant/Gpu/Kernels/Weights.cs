@@ -4,13 +4,21 @@ using ILGPU.Runtime;
 
 namespace Bnb.Quant.Gpu.Kernels;
 
-/// <summary>Quantized weights as the products see them: stored codes and scales in, unrounded float32 out. Positions count
+/// <summary>Weights as the products see them: stored codes and scales in, unrounded float32 out. Positions count
 /// from the first stored code, so they include the phase.</summary>
 internal interface IWeights
 {
     /// <summary>How many values of a map the codes index, 0 for none. The kernels put them into shared memory.</summary>
     static abstract int MapLength { get; }
 
+    /// <summary>The weight of a row at any position.</summary>
+    static abstract float At(
+        ArrayView<byte> codes, ArrayView<float> absmax, ArrayView<float> map, long position, int row, ProductShape shape);
+}
+
+/// <summary>Quantized weights, whose codes are so small that several come with one access.</summary>
+internal interface IPackedWeights : IWeights
+{
     /// <summary>The codes of 8 weights from a position that is a multiple of 8, in one access.</summary>
     static abstract Quad Load8(ArrayView<byte> codes, long position);
 
@@ -25,14 +33,20 @@ internal interface IWeights
 
     /// <summary>One of the loaded weights. The place is a constant at every call.</summary>
     static abstract float Value(Quad codes, int place, Scaling scale, ArrayView<float> map);
+}
 
-    /// <summary>The weight of a row at any position.</summary>
-    static abstract float At(
-        ArrayView<byte> codes, ArrayView<float> absmax, ArrayView<float> map, long position, int row, ProductShape shape);
+/// <summary>Weights that are float32 already, for decoded ones. No scales, no map, no phase.</summary>
+internal readonly struct WeightsF32 : IWeights
+{
+    public static int MapLength => 0;
+
+    public static float At(
+        ArrayView<byte> codes, ArrayView<float> absmax, ArrayView<float> map, long position, int row, ProductShape shape) =>
+        codes.Cast<float>()[position];
 }
 
 /// <summary>nf4 and fp4: map[code] * absmax of the block, the first of two codes in the high nibble.</summary>
-internal readonly struct Weights4 : IWeights
+internal readonly struct Weights4 : IPackedWeights
 {
     public static int MapLength => 16;
 
@@ -62,7 +76,7 @@ internal readonly struct Weights4 : IWeights
 
 /// <summary>LLM.int8(): (code * absmax of the row) * 1/127, two products in that order as in
 /// <see cref="DequantizeRows8"/>. No map, no phase.</summary>
-internal readonly struct Weights8 : IWeights
+internal readonly struct Weights8 : IPackedWeights
 {
     public static int MapLength => 0;
 

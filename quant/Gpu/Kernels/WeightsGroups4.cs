@@ -5,7 +5,7 @@ namespace Bnb.Quant.Gpu.Kernels;
 
 /// <summary>INT4 in groups: R((code - offset) * scale), R = rounding to the scales' type; the first of 8 codes in the lowest
 /// nibble of a word. Scales come as pairs of scale and offset, the offset being 8 + the zero point. No map, no phase.</summary>
-internal readonly struct WeightsGroups4<TScale> : IWeights
+internal readonly struct WeightsGroups4<TScale> : IPackedWeights
     where TScale : struct, IStored
 {
     public static int MapLength => 0;

@@ -56,7 +56,11 @@ internal static class ProductLaunch
     public static void Start(
         Workbench bench, ProductShape shape, ElementType type, WeightFormat format, ProductOperands operands, GpuProduct product)
     {
-        if (shape.M == 1 && shape.K % 8 == 0 && shape.Phase % 8 == 0 && product == GpuProduct.Auto)
+        if (format.IsDense)
+        {
+            StartTiles(bench, shape, type, format, operands);
+        }
+        else if (shape.M == 1 && shape.K % 8 == 0 && shape.Phase % 8 == 0 && product == GpuProduct.Auto)
         {
             StartRow(bench, shape, type, format, operands);
         }

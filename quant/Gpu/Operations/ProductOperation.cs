@@ -8,7 +8,7 @@ using ILGPU.Runtime;
 
 namespace Bnb.Quant.Gpu.Operations;
 
-/// <summary>A product with quantized weights. The operands are whole on the device.</summary>
+/// <summary>A product with quantized or dense weights. The operands are whole on the device.</summary>
 internal readonly ref struct ProductOperation : IOperation
 {
     private readonly int _m, _n, _k;

@@ -12,6 +12,12 @@ namespace Bnb.Quant.Gpu.Operations;
 /// <param name="GroupScales">Of INT4: the type of the scales; null for others.</param>
 internal readonly record struct WeightFormat(Code4? Code, int Blocksize, int Phase, ElementType? GroupScales = null)
 {
+    /// <summary>float32 as they are, with no scales; the tiled kernel alone takes them.</summary>
+    public static WeightFormat Dense => new() { IsDense = true };
+
+    /// <summary>Whether there is nothing to decode.</summary>
+    public bool IsDense { get; private init; }
+
     /// <summary>One byte per code, one absmax per row.</summary>
     public static WeightFormat Int8Rows => default;
 
@@ -22,7 +28,7 @@ internal readonly record struct WeightFormat(Code4? Code, int Blocksize, int Pha
     private bool IsPacked => Code is not null || GroupScales is not null;
 
     /// <summary>The struct that stands for the weights in kernels.</summary>
-    public Type Kernel => Code is not null ? typeof(Weights4)
+    public Type Kernel => IsDense ? typeof(WeightsF32) : Code is not null ? typeof(Weights4)
         : GroupScales is { } type ? typeof(WeightsGroups4<>).MakeGenericType(KernelTypes.Of(type)) : typeof(Weights8);
 
     /// <exception cref="ArgumentOutOfRangeException">The block size is none, or the phase is outside of it.</exception>
@@ -35,11 +41,13 @@ internal readonly record struct WeightFormat(Code4? Code, int Blocksize, int Pha
     }
 
     /// <summary>Bytes of so many codes.</summary>
-    public long CodeBytes(long values) => IsPacked ? (Phase + values + 1) / 2 : values;
+    public long CodeBytes(long values) => IsPacked ? (Phase + values + 1) / 2 : IsDense ? values * sizeof(float) : values;
 
     /// <summary>How many float32 scale n rows of k weights.</summary>
     public long Scales(int n, int k)
     {
+        // A buffer of nothing is not one on every device.
+        if (IsDense) return 1;
         if (!IsPacked) return n;
         long blocks = BlockGrid.BlockCount(Phase + (long)n * k, Blocksize);
         return GroupScales is null ? blocks : 2 * blocks;

@@ -74,6 +74,7 @@ public sealed class GoldenSourceTests
 
     [Theory]
     [InlineData("fp8_block/deepseek_v3", "fp8")]
+    [InlineData("fp8_block/llama", "fp8")]
     [InlineData("mxfp4/gpt_oss", "mxfp4")]
     public void Read_WholeModel_LeavesThePlainTensors(string folder, string type)
     {

@@ -57,8 +57,8 @@ internal sealed record Steps8Recipe : QuantizeRecipe
     public override Quantization For(DType sourceType, long rows, long columns, bool transpose) =>
         new Steps8Quantization(sourceType, rows, columns, transpose);
 
-    public override byte[] WriteConfig(ModelConfig source, string computeDType, IReadOnlyList<string> skipModules) =>
-        source.InsertQuantizationConfig(BnbQuantizationConfig.ForInt8(skipModules));
+    public override byte[] WriteConfig(ModelConfig source, ConfigContent content) =>
+        source.InsertQuantizationConfig(BnbQuantizationConfig.ForInt8(content.SkipModules));
 }
 
 internal sealed record Steps8Quantization(DType SourceType, long Rows, long Columns, bool Transpose)

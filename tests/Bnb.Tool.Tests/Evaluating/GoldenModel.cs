@@ -52,7 +52,7 @@ internal sealed class GoldenModel(string name)
     /// <summary>Runs the forward pass.</summary>
     /// <param name="see">Gets each complete hidden state by its number.</param>
     /// <returns>Logits of all positions.</returns>
-    public TokenMatrix Run(ForwardOptions options, Action<int, TokenMatrix>? see = null, Importance? importance = null)
+    public TokenMatrix Run(ForwardOptions options, Action<int, TokenMatrix>? see = null, ImportanceRecorder? importance = null)
     {
         QuantizedCheckpoint checkpoint = QuantizedCheckpoint.Read(Checkpoint.Open(Folder, requireConfig: true));
         DecoderForm model = DecoderFamilies.Describe(checkpoint.Source.Config!, checkpoint.Source.ConfigPath!, IdShape.Tokens);

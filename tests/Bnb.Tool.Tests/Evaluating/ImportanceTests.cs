@@ -14,7 +14,7 @@ public class ImportanceTests
     [Fact]
     public void Add_SeveralBatches_SumsSquaresOfEachChannel()
     {
-        var importance = new Importance();
+        var importance = new ImportanceRecorder();
         var weight = new WeightUse("a.weight", 5, 3);
 
         importance.Add(weight, new TokenMatrix([1, 2, 3, 4, 5, 6], 0, 2, 3));
@@ -29,7 +29,7 @@ public class ImportanceTests
     public void Run_ModelWithExperts_CountsTheTokensOfEach()
     {
         var golden = new GoldenModel("mixtral");
-        var importance = new Importance();
+        var importance = new ImportanceRecorder();
 
         golden.Run(GoldenModel.Options(), importance: importance);
 

@@ -95,9 +95,10 @@ public sealed class OverrideTests : IDisposable
     }
 
     [Theory]
-    [InlineData("int4", "*.up_proj=int4/32")]
     [InlineData("int8", "*.up_proj=/32")]
-    public void Quantize_SizesOfTypesWithoutMixedOnes_AreRefused(string type, string rule)
+    [InlineData("fp8", "*.up_proj=/32")]
+    [InlineData("int4", "*.up_proj=int4/48")]
+    public void Quantize_SizesThatATypeDoesNotHave_AreRefused(string type, string rule)
     {
         string source = VerifyModel.Source(_folder["source"]);
 

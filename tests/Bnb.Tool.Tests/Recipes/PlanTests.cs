@@ -32,13 +32,14 @@ public sealed partial class PlanTests(PlanTests.Model model) : IClassFixture<Pla
             "--target-size" => $"{reached.GetProperty("bytes").GetInt64() * 102 / 100}B",
             _ => (reached.GetProperty("expected_error").GetDouble() * 1.0001).ToString("R", CultureInfo.InvariantCulture),
         };
-        (JsonElement plan, string recipe) = Plan(model.Source, [goal, value]);
+        PlannedForms planned = Plan(model.Source, [goal, value]);
+        JsonElement plan = planned.Plan;
 
         Assert.Equal(
             Sensitive.Order(),
             Overrides(plan).Where(rule => rule.EndsWith("=keep", StringComparison.Ordinal)).Select(rule => rule[..^5]).Order());
         Assert.True(plan.GetProperty("expected_error").GetDouble() < plan.GetProperty("uniform_error").GetDouble() * 0.8, plan.ToString());
-        AssertIsWhatQuantizeMakes(plan, recipe, model.Source);
+        planned.AssertIsWhatQuantizeMakes(model.Source, _folder["out"]);
     }
 
     [Fact]
@@ -98,9 +99,9 @@ public sealed partial class PlanTests(PlanTests.Model model) : IClassFixture<Pla
     [InlineData("--override", "*.layers.2.*=keep")]
     public void Plan_OtherRecipes_GiveTheSizeSaid(params string[] options)
     {
-        (JsonElement plan, string recipe) = Plan(model.Source, ["--target-bits", "10.5", .. options]);
+        PlannedForms planned = Plan(model.Source, ["--target-bits", "10.5", .. options]);
 
-        AssertIsWhatQuantizeMakes(plan, recipe, model.Source);
+        planned.AssertIsWhatQuantizeMakes(model.Source, _folder["out"]);
     }
 
     [Theory]
@@ -145,21 +146,7 @@ public sealed partial class PlanTests(PlanTests.Model model) : IClassFixture<Pla
         Assert.Contains(picture.Descendants(), element => element.Name.LocalName is "polyline" or "path" or "circle");
     }
 
-    private (JsonElement Plan, string Recipe) Plan(string source, IReadOnlyList<string> options)
-    {
-        JsonElement plan = JsonResult.Of(ToolRun.Succeed(["plan", source, "--output", _folder["recipe.json"], "--json", .. options]));
-        Assert.Equal("recipe", plan.GetProperty("type").GetString());
-        return (plan, _folder["recipe.json"]);
-    }
-
-    private void AssertIsWhatQuantizeMakes(JsonElement plan, string recipe, string source)
-    {
-        JsonElement made = JsonResult.Of(ToolRun.Succeed("quantize", source, "--output", _folder["out"], "--config", recipe, "--json"));
-
-        Assert.Equal(plan.GetProperty("bytes").GetInt64(), OutputFolder.WeightFileBytes(_folder["out"]));
-        Assert.Equal(plan.GetProperty("bits_per_parameter").GetDouble(), made.GetProperty("bits_per_parameter").GetDouble(), 1e-4);
-        Verify.Verification.Passing(_folder["out"], source);
-    }
+    private PlannedForms Plan(string source, IReadOnlyList<string> options) => PlannedForms.Of(source, _folder["recipe.json"], options);
 
     private static List<string> Overrides(JsonElement plan) => [.. plan.GetProperty("overrides").EnumerateArray().Select(rule => rule.GetString()!)];
 

@@ -69,6 +69,7 @@ public sealed class DequantizeSourceTests : IDisposable
 
     [Theory]
     [InlineData("fp8_block/deepseek_v3")]
+    [InlineData("fp8_block/llama")]
     [InlineData("mxfp4/gpt_oss")]
     public void Dequantize_WholeModel_IsTheLibrarysStateDict(string from)
     {

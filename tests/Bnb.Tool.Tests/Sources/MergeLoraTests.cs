@@ -34,9 +34,7 @@ public sealed class MergeLoraTests : IDisposable
     }
 
     [Theory]
-    [InlineData("plain")]
-    [InlineData("patterns")]
-    [InlineData("dora")]
+    [MemberData(nameof(Cases))]
     public void Merge_OfAFloat32Base_IsPeftsToTheLastBits(string name)
     {
         // The same base in float32, as PEFT loads it for the vectors.
@@ -44,12 +42,14 @@ public sealed class MergeLoraTests : IDisposable
         string folder = CheckpointBuilder.SingleFile(
             _folder["base"],
             tensors.Select(tensor => new TestTensor(
-                tensor.Key, "F32", [.. tensor.Value.Info.Shape.Dimensions], [.. Widen(tensor.Value.Bytes).SelectMany(BitConverter.GetBytes)])));
+                tensor.Key, "F32", [.. tensor.Value.Info.Shape.Dimensions], [.. Widen(tensor.Value.Bytes).SelectMany(BitConverter.GetBytes)])),
+            File.ReadAllText(Path.Combine(Base(name), "config.json")));
 
         ToolRun.Succeed("quantize", folder, "--merge-lora", Golden.File("lora", name), "--output", _folder["out"], "-t", "none");
 
         GoldenTensors peft = GoldenTensors.Load("lora", name, "merged_f32.safetensors");
         var merged = OutputFolder.Tensors(_folder["out"]);
+        Assert.NotEmpty(peft.Names);
         foreach (string tensor in peft.Names)
         {
             float[] expected = peft.Floats(tensor);

@@ -47,6 +47,8 @@ public sealed class QuantizeSourceTests : IDisposable
     [Theory]
     [InlineData("fp8_block/deepseek_v3", "nf4")]
     [InlineData("fp8_block/deepseek_v3", "int8")]
+    [InlineData("fp8_block/llama", "nf4")]
+    [InlineData("fp8_block/llama", "fp8")]
     [InlineData("mxfp4/gpt_oss", "nf4")]
     [InlineData("gptq_awq/awq", "nf4")]
     public void Verify_AgainstSuchASource_Passes(string from, string type)

@@ -50,12 +50,14 @@ internal static class EvaluateCommand
             HelpName = "FILE",
             Arity = ArgumentArity.OneOrMore,
         };
+        var device = new DeviceOptions("figures differ in float32's last digits");
         Option<bool> updateCard = CommonOptions.UpdateCard();
         Option<int> threads = CommonOptions.Threads();
         var command = new Command("evaluate", "Measure what quantization cost: both models on the same text, layer by layer")
         {
-            quantized, source, text, ids, tokens, context, computeDType, maxKl, maxRatio, importance, report, updateCard, threads,
+            quantized, source, text, ids, tokens, context, computeDType, maxKl, maxRatio, importance, report, updateCard, device.Choice, device.MaxMemory, threads,
         };
+        command.Validators.Add(device.Validate);
         command.Validators.Add(result => ForbidBoth(result, ids, text));
         command.Validators.Add(result => ForbidBoth(result, ids, context));
         host.Attach(command, (parsed, run) =>
@@ -70,6 +72,8 @@ internal static class EvaluateCommand
                     Context = parsed.ValueOr(context, defaults.Context),
                     ComputeType = parsed.ValueOr(computeDType, defaults.ComputeType),
                     CollectImportance = parsed.GetValue(importance) is not null,
+                    Device = parsed.ValueOr(device.Choice, defaults.Device),
+                    MaxDeviceMemoryBytes = device.MemoryLimit(parsed),
                     Threads = parsed.ValueOr(threads, defaults.Threads),
                 },
                 new EvaluationLimits(parsed.GetValue(maxKl), parsed.GetValue(maxRatio)),
@@ -104,7 +108,7 @@ internal static class EvaluateCommand
 
         EvaluationPlan plan = EvaluationPlan.Make(request);
         foreach (string note in plan.Notes) context.Events.Message(MessageLevel.Warning, note);
-        using var run = new EvaluationRun(plan);
+        using var run = new EvaluationRun(plan, context.Events);
         if (context.Verbosity != Verbosity.Quiet)
             context.Terminal.Error.WriteLine($"{plan.Tokens.Ids.Length} tokens in {plan.Tokens.Lengths.Count} contexts; needs about {ByteSize.Format(run.MemoryBytes)} of memory");
         var progress = new PipelineProgress(run.WorkBytes);
@@ -114,7 +118,7 @@ internal static class EvaluateCommand
         if (importancePath is not null)
             ReportFile.Write(importancePath, ImportanceFile.Of(importancePath, result, request.IdsPath ?? request.TextPath ?? "sample text"));
         files.Write(report);
-        if (report.Passed) card?.Write(EvaluationCard.Name, EvaluationCard.Of(report, Path.GetFileName(request.IdsPath ?? request.TextPath) ?? "the sample text"));
+        if (report.Passed) card?.Write(EvaluationCard.Name, EvaluationCard.Of(report, Path.GetFileName(request.IdsPath ?? request.TextPath)));
         else if (updateCard) context.Events.Warning("the model card stays as it was: there is nothing good to say");
         List<string> written = [.. reportPaths, .. importancePath is null ? [] : new[] { importancePath }];
         if (written.Count > 0) context.Outcome = "written: " + string.Join(", ", written);

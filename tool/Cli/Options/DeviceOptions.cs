@@ -7,13 +7,14 @@ using Bnb.Quant.Gpu;
 namespace Bnb.Cli.Options;
 
 /// <summary>The options of commands that can run on a GPU.</summary>
-internal sealed class DeviceOptions
+/// <param name="equality">What a device changes.</param>
+internal sealed class DeviceOptions(string equality = "the bytes are the same")
 {
     private static readonly string[] Kinds = ["auto", "cpu", "cuda", "opencl"];
 
     public Option<DeviceChoice> Choice { get; } = new("--device")
     {
-        Description = "What runs the kernels: cpu, cuda or opencl (all of the kind), cuda:0 (one of them), or auto, which measures; the bytes are the same (default: cpu)",
+        Description = "What runs the kernels: cpu, cuda or opencl (all of the kind), cuda:0 (one of them), or auto, which measures; " + equality + " (default: cpu)",
         HelpName = "DEVICE",
         CustomParser = Parse,
     };

@@ -23,7 +23,8 @@ internal static class EvaluationScreen
         }
 
         console.Write(TableFit.Of(console, table, "share of growth", "cosine"));
-        (string, string)[] facts = [.. EvaluationText.Facts(result), ("time", $"{TableConsole.Number(result.Seconds, 2)} s")];
+        (string, string)[] device = result.DeviceNote is { } note ? [("device", note)] : [];
+        (string, string)[] facts = [.. EvaluationText.Facts(result), .. device, ("time", $"{TableConsole.Number(result.Seconds, 2)} s")];
         TableConsole.WriteFacts(console, facts);
         console.Write(new Text(EvaluationText.Verdict(report) + "\n"));
     });

@@ -54,8 +54,8 @@ internal sealed record Blockwise4Recipe(Code4 Code, int Blocksize, bool DoubleQu
     public override Quantization For(DType sourceType, long rows, long columns, bool transpose) =>
         new Blockwise4Quantization(sourceType, rows, columns, transpose, this);
 
-    public override byte[] WriteConfig(ModelConfig source, string computeDType, IReadOnlyList<string> skipModules) =>
-        source.InsertQuantizationConfig(new BnbQuantizationConfig(Code.Name, DoubleQuant, computeDType, TorchName(QuantStorage), skipModules));
+    public override byte[] WriteConfig(ModelConfig source, ConfigContent content) =>
+        source.InsertQuantizationConfig(new BnbQuantizationConfig(Code.Name, DoubleQuant, content.ComputeDType, TorchName(QuantStorage), content.SkipModules));
 
     public static string TorchName(DType storage) => storage switch
     {

@@ -25,8 +25,8 @@ internal sealed record Fp8Recipe : QuantizeRecipe
         ? throw new ArgumentException("compressed-tensors has no Conv1D", nameof(transpose))
         : new Fp8Quantization(sourceType, rows, columns);
 
-    public override byte[] WriteConfig(ModelConfig source, string computeDType, IReadOnlyList<string> skipModules) =>
-        source.InsertQuantizationConfig(new Fp8DynamicConfig(skipModules));
+    public override byte[] WriteConfig(ModelConfig source, ConfigContent content) =>
+        source.InsertQuantizationConfig(new Fp8DynamicConfig(content.SkipModules));
 }
 
 /// <summary>A weight on its way to FP8.</summary>

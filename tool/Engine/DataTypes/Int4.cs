@@ -25,6 +25,12 @@ internal sealed record Int4Recipe(int GroupSize, bool Symmetric) : QuantizeRecip
     /// <summary>What searched scales are stored as; null for the weights' own dtype.</summary>
     public ElementType? ScaleType { get; init; }
 
+    /// <summary>Group sizes that loaders' kernels take.</summary>
+    public static IReadOnlyList<int> GroupSizes { get; } = [32, 64, 128];
+
+    /// <summary>The same but for the size of the groups.</summary>
+    public Int4Recipe WithGroupSize(int groupSize) => new(groupSize, Symmetric) { Scale = Scale, ScaleType = ScaleType };
+
     public override void WriteOptions(Utf8JsonWriter json)
     {
         json.WriteNumber("group_size", GroupSize);
@@ -49,8 +55,8 @@ internal sealed record Int4Recipe(int GroupSize, bool Symmetric) : QuantizeRecip
         ? throw new ArgumentException("compressed-tensors has no Conv1D", nameof(transpose))
         : new Int4Quantization(sourceType, rows, columns, this);
 
-    public override byte[] WriteConfig(ModelConfig source, string computeDType, IReadOnlyList<string> skipModules) =>
-        source.InsertQuantizationConfig(new CompressedTensorsConfig(GroupSize, Symmetric, skipModules));
+    public override byte[] WriteConfig(ModelConfig source, ConfigContent content) =>
+        source.InsertQuantizationConfig(new CompressedTensorsConfig(GroupSize, Symmetric, content.SkipModules) { Others = content.Groups });
 }
 
 /// <summary>A weight on its way to INT4.</summary>

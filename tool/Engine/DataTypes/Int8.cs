@@ -33,8 +33,8 @@ internal sealed record Int8Recipe(double Threshold) : QuantizeRecipe
     public override Quantization For(DType sourceType, long rows, long columns, bool transpose) =>
         new Int8Quantization(sourceType, rows, columns, transpose);
 
-    public override byte[] WriteConfig(ModelConfig source, string computeDType, IReadOnlyList<string> skipModules) =>
-        source.InsertQuantizationConfig(BnbQuantizationConfig.ForInt8(skipModules, Threshold));
+    public override byte[] WriteConfig(ModelConfig source, ConfigContent content) =>
+        source.InsertQuantizationConfig(BnbQuantizationConfig.ForInt8(content.SkipModules, Threshold));
 
     /// <summary>SCB and weight_format hang on the module, not on its weight.</summary>
     public static string Module(string weightName) => ModuleName.PathOfWeight(weightName)

@@ -21,5 +21,5 @@ internal sealed record NoneRecipe : QuantizeRecipe
     public override Quantization For(DType sourceType, long rows, long columns, bool transpose) =>
         throw new InvalidOperationException("nothing is quantized");
 
-    public override byte[] WriteConfig(ModelConfig source, string computeDType, IReadOnlyList<string> skipModules) => source.Utf8.ToArray();
+    public override byte[] WriteConfig(ModelConfig source, ConfigContent content) => source.Utf8.ToArray();
 }

@@ -70,6 +70,10 @@ internal abstract class ComputeEngine(KernelPath path) : IDisposable
         int m, int n, int k, ElementType type, ReadOnlySpan<byte> x, int groupSize, ElementType scaleType, ReadOnlySpan<byte> packed,
         ReadOnlySpan<byte> scales, ReadOnlySpan<sbyte> zeroPoints, Span<float> y);
 
+    /// <summary>y = x w^T in float32 as <see cref="Sgemm"/> computes it, within <see cref="GemmBounds.ForFp32"/>.</summary>
+    /// <param name="threads">On the CPU.</param>
+    public abstract void Multiply(int m, int n, int k, ReadOnlySpan<float> x, ReadOnlySpan<float> w, Span<float> y, int threads);
+
     /// <summary>y = x w^T as <see cref="Int8Gemm"/> computes it, for one caller's thread; within
     /// <see cref="Int8GemmBounds"/>.</summary>
     public abstract void MultiplyInt8(

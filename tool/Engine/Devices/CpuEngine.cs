@@ -41,6 +41,9 @@ internal sealed class CpuEngine(KernelPath path) : ComputeEngine(path)
         int columns, ReadOnlySpan<sbyte> codes, ReadOnlySpan<float> absmax, ElementType type, Span<byte> destination) =>
         DequantizeRows8.Run(columns, codes, absmax, type, destination, Path);
 
+    public override void Multiply(int m, int n, int k, ReadOnlySpan<float> x, ReadOnlySpan<float> w, Span<float> y, int threads) =>
+        Sgemm.Run(m, n, k, x, w, y, threads, Path);
+
     public override Func<int, double, double> Multiply4(
         int m, int n, int k, ElementType type, ReadOnlySpan<byte> x, Code4 code, int blocksize, int phase,
         ReadOnlySpan<byte> packed, ReadOnlySpan<float> absmax, Span<float> y)

@@ -66,6 +66,12 @@ internal sealed class GpuEngine(IReadOnlyList<GpuSession> sessions, KernelPath p
         lease.Session.DequantizeInt8Rows(columns, codes, absmax, type, destination);
     }
 
+    public override void Multiply(int m, int n, int k, ReadOnlySpan<float> x, ReadOnlySpan<float> w, Span<float> y, int threads)
+    {
+        using Lease lease = new(this);
+        lease.Session.Gemm(m, n, k, x, w, y);
+    }
+
     public override Func<int, double, double> Multiply4(
         int m, int n, int k, ElementType type, ReadOnlySpan<byte> x, Code4 code, int blocksize, int phase,
         ReadOnlySpan<byte> packed, ReadOnlySpan<float> absmax, Span<float> y)

@@ -1,3 +1,4 @@
+using Bnb.Engine.Devices;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Numerics;
 
@@ -35,6 +36,12 @@ internal sealed record EvaluationRequest
 
     /// <summary>Threads at most.</summary>
     public int Threads { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>What multiplies with weights.</summary>
+    public DeviceChoice Device { get; init; } = DeviceChoice.Cpu;
+
+    /// <summary>Null: what <see cref="DeviceSelector"/> takes.</summary>
+    public long? MaxDeviceMemoryBytes { get; init; }
 
     /// <summary>The kernel path; null for the machine's choice.</summary>
     public KernelPath? KernelPath { get; init; }

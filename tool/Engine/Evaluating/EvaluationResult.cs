@@ -11,6 +11,12 @@ namespace Bnb.Engine.Evaluating;
 /// <param name="Contexts">Contexts they are in.</param>
 internal sealed record EvaluationResult(string Quantized, string Source, string ModelType, int Tokens, int Contexts)
 {
+    /// <summary>What multiplied: a path of the CPU, or devices.</summary>
+    public required string KernelPath { get; init; }
+
+    /// <summary>What was chosen and why; null when the user did not choose.</summary>
+    public string? DeviceNote { get; init; }
+
     /// <summary>exp of the mean negative log-likelihood of tokens 2 to n of every context, of the reference.</summary>
     public required double ReferencePerplexity { get; init; }
 

@@ -26,20 +26,28 @@ internal sealed class EvaluationRun : IDisposable
 
     private readonly EvaluationPlan _plan;
     private readonly CpuEngine _engine;
+    private readonly ComputeEngine _products;
     private readonly ForwardOptions _options;
     private readonly WeightStore _referenceStore;
     private readonly WeightStore _quantizedStore;
     private readonly ForwardPass _reference;
     private readonly ForwardPass _quantized;
-    private readonly Importance? _importance;
+    private readonly ImportanceRecorder? _importance;
 
-    /// <exception cref="UserErrorException">A weight is missing or has another shape than the config says.</exception>
-    public EvaluationRun(EvaluationPlan plan)
+    /// <param name="plan">What to run.</param>
+    /// <param name="events">Told what the device leaves to the CPU; null for nobody.</param>
+    /// <exception cref="UserErrorException">A weight is missing or has another shape than the config says. DEVICE: the device is not there.</exception>
+    public EvaluationRun(EvaluationPlan plan, IRunEvents? events = null)
     {
         _plan = plan;
-        _options = new ForwardOptions(plan.Request.Threads, plan.Request.KernelPath ?? KernelPaths.Selected, plan.Request.ComputeType);
-        _engine = new CpuEngine(_options.Path);
-        _importance = plan.Request.CollectImportance ? new Importance() : null;
+        KernelPath path = plan.Request.KernelPath ?? KernelPaths.Selected;
+        // Decoding stays on the CPU, which reads the next layer while the device multiplies this one.
+        _engine = new CpuEngine(path);
+        long work = new[] { plan.Reference, plan.Quantized }.Sum(model => model.Checkpoint.Source.Tensors.Sum(tensor => tensor.ByteCount));
+        _products = DeviceSelector.Open(
+            new DeviceNeed(plan.Request.Device, plan.Request.MaxDeviceMemoryBytes, work, plan.Request.Threads), path, events ?? NoEvents.Instance);
+        _options = new ForwardOptions(plan.Request.Threads, path, plan.Request.ComputeType) { Products = _products };
+        _importance = plan.Request.CollectImportance ? new ImportanceRecorder() : null;
         var pool = new WeightPool();
         var workspace = new Workspace();
         _referenceStore = Store(plan.Reference);
@@ -49,7 +57,7 @@ internal sealed class EvaluationRun : IDisposable
 
         WeightStore Store(EvaluatedModel model) => new(model.Checkpoint, model.Form.BasePrefix, _options.ComputeType, _engine);
 
-        ForwardPass Pass(DecoderForm form, WeightStore store, Importance? importance) =>
+        ForwardPass Pass(DecoderForm form, WeightStore store, ImportanceRecorder? importance) =>
             new(form, store, plan.Tokens.Ids, plan.Tokens.Lengths, _options, pool, workspace, importance);
     }
 
@@ -115,6 +123,7 @@ internal sealed class EvaluationRun : IDisposable
         _referenceStore.Dispose();
         _quantizedStore.Dispose();
         _engine.Dispose();
+        _products.Dispose();
     }
 
     private IEnumerable<(ForwardPass Pass, Stage Stage)> Order()
@@ -166,6 +175,8 @@ internal sealed class EvaluationRun : IDisposable
         return new EvaluationResult(
             _plan.Request.QuantizedPath, _plan.Request.SourcePath, _plan.Reference.ModelType, _plan.Tokens.Ids.Length, _plan.Tokens.Lengths.Count)
         {
+            KernelPath = _products.Name,
+            DeviceNote = _products.Note,
             ReferencePerplexity = Math.Exp(-logits.ReferenceLogs.Average()),
             QuantizedPerplexity = Math.Exp(-logits.QuantizedLogs.Average()),
             Divergence = Distribution.Of(logits.Divergence),

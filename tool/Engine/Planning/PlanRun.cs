@@ -6,6 +6,7 @@ using Bnb.Engine.Errors;
 using Bnb.Engine.Events;
 using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
+using Bnb.Engine.Policy.IgnoreLists;
 using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Quantizing;
 using Bnb.Engine.Recipes;
@@ -33,6 +34,7 @@ internal static class PlanRun
         if (PipelineFolder.IsAt(request.Quantize.SourcePath)) throw OneComponent(request.Quantize.SourcePath);
         Checkpoint source = RequestSource.Open(request.Quantize);
         QuantizePlan plan = QuantizePlan.Make(request.Quantize, source);
+        Importance.RefuseStranger(request.Quantize.ImportancePath, plan.Tensors);
         List<TensorChoice> choices = Measure(plan, request.Quantize, events, cancellation);
         if (choices.Count == 0) throw NothingToChoose(plan.Recipe.Type);
         double parameters = Math.Max(1, choices.Sum(choice => choice.Tensors.Sum(tensor => (double)tensor.Quantization!.ValueCount)));
@@ -53,7 +55,13 @@ internal static class PlanRun
             QuantizeSummary result = Rehearse(overrides);
             double error = Math.Sqrt(ErrorOf(result.Plan, choices, allocation) / parameters);
             var summary = new PlanSummary(result, overrides, error, curve, new PlanPoint(uniform.OutputFileBytes, UniformError(choices, parameters)));
-            if (Over(request, summary) is not { } over) return summary;
+            if (Over(request, summary) is not { } over)
+            {
+                // Steps are of whole layers, so some of the bytes stay unused: one form for all may still be better.
+                PlanSummary plain = summary with { Quantized = uniform, Overrides = [], ExpectedError = summary.Uniform.Error };
+                return plain.ExpectedError <= error && Over(request, plain) is null && request.MaxError is null ? plain : summary;
+            }
+
             bool smallest = overrides.Count == 0 || allocation.Bytes == choices.Sum(choice => choice.Forms[0].Bytes);
             if (smallest || rehearsal == MostRehearsals) throw OutOfReach($"{ByteSize.Exact(summary.Bytes)} bytes, {summary.BitsPerParameter:F4} bits per parameter", events);
             goal -= over;
@@ -109,39 +117,49 @@ internal static class PlanRun
             },
             cancellation);
         return [.. Enumerable.Range(0, tensors.Count)
-            .GroupBy(index => UnitOf(tensors[index].Name))
+            .GroupBy(index => UnitOf(tensors[index].Name, plan.Policy.Readers.Groups))
             .Select(unit => TensorChoice.Of([.. unit.Select(index => tensors[index])], Sum([.. unit.Select(index => found[index])])))];
     }
 
-    /// <summary>Tensors of one unit are fused by vLLM: when one is kept the others have to be.</summary>
-    private static string UnitOf(string name) =>
-        ModuleName.PathOfWeight(name) is { } path && FusedGroups.Usual.Holding(path).FirstOrDefault() is { Group: { } group, Part: { } part }
-            ? group.FusedName(path, part)
-            : name;
+    /// <summary>Tensors of one unit are loaded as one layer by vLLM: all experts of a block, too. They get one form.</summary>
+    private static string UnitOf(string name, FusedGroups groups) =>
+        ModuleName.PathOfWeight(name) is { } path ? VllmLayer.Of(path, groups).FirstOrDefault()?.Name ?? name : name;
 
     /// <summary>vLLM and SGLang take all experts of a block for packed alike.</summary>
     private static bool IsFixed(string name, IReadOnlyList<LoadTarget> targets) =>
         name.Contains(".experts.", StringComparison.Ordinal) && (targets.Contains(LoadTarget.Vllm) || targets.Contains(LoadTarget.Sglang));
 
     /// <summary>The forms that all have, for all of them together.</summary>
-    private static IEnumerable<FormChoice> Sum(FormChoice[][] members) => members[0]
-        .Where(form => members.All(member => member.Any(other => other.Form == form.Form)))
-        .Select(form => new FormChoice(
-            form.Form,
-            members.Sum(member => member.First(other => other.Form == form.Form).Bytes),
-            members.Sum(member => member.First(other => other.Form == form.Form).Error)));
+    private static List<FormChoice> Sum(FormChoice[][] members) =>
+    [
+        .. members[0]
+            .Where(form => members.All(member => member.Any(other => other.Form == form.Form)))
+            .Select(form => new FormChoice(
+                form.Form,
+                members.Sum(member => member.First(other => other.Form == form.Form).Bytes),
+                members.Sum(member => member.First(other => other.Form == form.Form).Error))),
+    ];
 
-    /// <summary>The recipe's own form, and smaller blocks where loaders read them per tensor.</summary>
+    /// <summary>The recipe's own form, and other sizes of blocks and groups where loaders read them per tensor.</summary>
     private static IEnumerable<(string? Form, Quantization Quantization)> Forms(TensorPlan tensor)
     {
         Quantization own = tensor.Quantization!;
         yield return (null, own);
-        if (own is not Blockwise4Quantization { Blocksize: > SmallestBlocksize } blockwise) yield break;
-        Blockwise4Recipe recipe = blockwise.Recipe;
-        yield return (
-            string.Create(CultureInfo.InvariantCulture, $"{recipe.Type}/{SmallestBlocksize}"),
-            new Blockwise4Quantization(own.SourceType, own.Rows, own.Columns, own.Transpose, recipe.WithBlocksize(SmallestBlocksize)) { Scale = own.Scale, Importance = own.Importance });
+        foreach (QuantizeRecipe other in Others(own, tensor.Name))
+        {
+            yield return (
+                string.Create(CultureInfo.InvariantCulture, $"{other.Type}/{other.Blocksize}"),
+                other.For(own.SourceType, own.Rows, own.Columns, own.Transpose) with { Scale = own.Scale, Importance = own.Importance });
+        }
     }
+
+    private static IEnumerable<QuantizeRecipe> Others(Quantization own, string name) => own switch
+    {
+        Blockwise4Quantization { Blocksize: > SmallestBlocksize } blockwise => [blockwise.Recipe.WithBlocksize(SmallestBlocksize)],
+        Int4Quantization groups when !VllmLayer.Of(ModuleName.WithoutWeight(name), FusedGroups.Usual).Any(layer => layer.IsExperts) =>
+            Int4Recipe.GroupSizes.Where(size => size != groups.Recipe.GroupSize && own.Columns % size == 0).Select(groups.Recipe.WithGroupSize),
+        _ => [],
+    };
 
     private static long BytesOf(TensorPlan tensor, Quantization form) => form.Outputs(tensor.Name).Sum(output => output.Bytes);
 
@@ -163,7 +181,7 @@ internal static class PlanRun
     }
 
     private static double UniformError(List<TensorChoice> choices, double parameters) => Math.Sqrt(
-        choices.Sum(choice => choice.Forms.FirstOrDefault(form => form.Form is null, choice.Forms[0]).Error) / parameters);
+        choices.Sum(choice => choice.Own.Error) / parameters);
 
     private static List<PlanPoint> Curve(List<TensorChoice> choices, long rest, double parameters)
     {

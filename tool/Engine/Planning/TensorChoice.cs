@@ -8,14 +8,16 @@ namespace Bnb.Engine.Planning;
 /// <param name="Error">Its share of the mean squared relative error, in parameters: relative MSE times parameters.</param>
 internal sealed record FormChoice(string? Form, long Bytes, double Error);
 
-/// <summary>Tensors that get one form, since some loader fuses them, and their forms from small to large; each costs more bytes and
-/// errs less.</summary>
-internal sealed record TensorChoice(IReadOnlyList<TensorPlan> Tensors, IReadOnlyList<FormChoice> Forms)
+/// <summary>Tensors that get one form, since some loader fuses them.</summary>
+/// <param name="Tensors">One or more.</param>
+/// <param name="Forms">From small to large; each costs more bytes and errs less.</param>
+/// <param name="Own">The recipe's own form, which may be none of those.</param>
+internal sealed record TensorChoice(IReadOnlyList<TensorPlan> Tensors, IReadOnlyList<FormChoice> Forms, FormChoice Own)
 {
     /// <summary>
     /// The lower convex hull of the forms: those that are the best for some price of a byte. The others are passed over.
     /// </summary>
-    public static TensorChoice Of(IReadOnlyList<TensorPlan> tensors, IEnumerable<FormChoice> forms)
+    public static TensorChoice Of(IReadOnlyList<TensorPlan> tensors, IReadOnlyCollection<FormChoice> forms)
     {
         var hull = new List<FormChoice>();
         foreach (FormChoice form in forms.OrderBy(form => form.Bytes).ThenBy(form => form.Error))
@@ -25,7 +27,7 @@ internal sealed record TensorChoice(IReadOnlyList<TensorPlan> Tensors, IReadOnly
             hull.Add(form);
         }
 
-        return new TensorChoice(tensors, hull);
+        return new TensorChoice(tensors, hull, forms.First(form => form.Form is null));
     }
 
     /// <summary>Error saved per byte spent.</summary>

@@ -14,6 +14,8 @@ namespace Bnb.Engine.Plans;
 /// </summary>
 internal sealed class Importance
 {
+    private const string RecordAgain = "give the importance that was recorded from this model, as evaluate --save-importance does";
+
     private readonly string _path;
     private readonly ImportanceMatrix? _matrix;
     private readonly Dictionary<string, CheckpointTensor> _vectors = new(StringComparer.Ordinal);
@@ -30,9 +32,34 @@ internal sealed class Importance
         foreach (CheckpointTensor tensor in Checkpoint.Open(path, requireConfig: false).Tensors) _vectors[tensor.Name] = tensor;
     }
 
+    private bool Names(string tensorName) => _matrix is null
+        ? _vectors.ContainsKey(tensorName) || _vectors.ContainsKey(ModuleName.WithoutWeight(tensorName))
+        : LlamaNames.Map(tensorName) is { } name && _matrix.Find(name.Name) is not null;
+
+    private string? FirstName => (_matrix?.Names ?? _vectors.Keys).FirstOrDefault();
+
     /// <summary>Opens a file: safetensors by its ending, else an imatrix.</summary>
     /// <exception cref="CheckpointFormatException">It cannot be read.</exception>
     public static Importance Open(string path) => new(path);
+
+    /// <summary>Refuses a file that names no tensor of a model, quantized or not: it is another model's.</summary>
+    /// <param name="path">The file, or null for none.</param>
+    /// <param name="tensors">All of the model's.</param>
+    /// <exception cref="UserErrorException">IMPORTANCE: it is.</exception>
+    public static void RefuseStranger(string? path, IEnumerable<TensorPlan> tensors)
+    {
+        if (path is null) return;
+        Importance file = Open(path);
+        List<TensorPlan> all = [.. tensors];
+        TensorPlan? first = all.Find(tensor => tensor.Quantization is not null);
+        if (first is null || all.Exists(tensor => file.Names(tensor.Name))) return;
+        throw new UserErrorException(ExitCode.InputUnsupported, "IMPORTANCE", "the importance file names no tensor of this model")
+        {
+            File = path,
+            Facts = [("found", file.FirstName is { } name ? $"{DisplayText.Escape(name)} and so on" : "none"), ("expected", DisplayText.Escape(first.Name))],
+            Action = RecordAgain,
+        };
+    }
 
     /// <summary>The weights of a tensor's input features; null when the file does not know the tensor.</summary>
     /// <exception cref="CheckpointFormatException">The imatrix has another number of channels for it.</exception>
@@ -64,6 +91,6 @@ internal sealed class Importance
             File = _path,
             Tensor = vector.Name,
             Facts = [("found", found), ("expected", expected)],
-            Action = "give the importance that was recorded from this model",
+            Action = RecordAgain,
         };
 }

@@ -41,7 +41,5 @@ internal abstract record QuantizeRecipe
     public abstract Quantization For(DType sourceType, long rows, long columns, bool transpose);
 
     /// <summary>The source's config.json with the <c>quantization_config</c> of this recipe.</summary>
-    /// <param name="computeDType">As torch names it.</param>
-    /// <param name="skipModules">Modules left alone.</param>
-    public abstract byte[] WriteConfig(ModelConfig source, string computeDType, IReadOnlyList<string> skipModules);
+    public abstract byte[] WriteConfig(ModelConfig source, ConfigContent content);
 }

@@ -79,7 +79,7 @@ internal static class LinearRules
 
     /// <summary>The input width is no multiple of the block size. LLM.int8() scales whole rows and has no blocks.</summary>
     public static bool IsUnaligned(PolicyTensor tensor, bool transpose, PolicyOptions options) =>
-        options.Target != PolicyTarget.Bnb8 && Inputs(tensor, transpose) % options.Blocksize != 0;
+        options.Target != PolicyTarget.Bnb8 && Inputs(tensor, transpose) % BlocksizeOf(tensor, options) != 0;
 
     private static long Inputs(PolicyTensor tensor, bool transpose) => transpose ? tensor.Shape[0] : tensor.Shape[1];
 
@@ -89,7 +89,9 @@ internal static class LinearRules
             : null;
 
     private static string NoMultiple(PolicyTensor tensor, bool transpose, PolicyOptions options) => string.Create(
-        CultureInfo.InvariantCulture, $"input width {Inputs(tensor, transpose)} is no multiple of {options.Blocksize}");
+        CultureInfo.InvariantCulture, $"input width {Inputs(tensor, transpose)} is no multiple of {BlocksizeOf(tensor, options)}");
+
+    private static int BlocksizeOf(PolicyTensor tensor, PolicyOptions options) => options.BlocksizeOf?.Invoke(tensor.Name) ?? options.Blocksize;
 
     private static Verdict? Exclusion(PolicyTensor tensor, ModuleName module, RuleContext context)
     {

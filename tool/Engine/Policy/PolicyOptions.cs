@@ -18,6 +18,9 @@ internal sealed record PolicyOptions(
     IReadOnlyList<PatternRule> Patterns,
     PolicyTarget Target = PolicyTarget.Bnb4)
 {
+    /// <summary>Values per absmax or group of a tensor that has another form, by its name; null when all have <see cref="Blocksize"/>.</summary>
+    public Func<string, int>? BlocksizeOf { get; init; }
+
     /// <summary>What becomes of experts that some library fuses.</summary>
     public ExpertChoice Experts { get; init; } = ExpertChoice.Pack;
 }

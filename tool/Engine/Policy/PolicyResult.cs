@@ -16,6 +16,9 @@ internal sealed record PolicyResult(
     IReadOnlyList<FusedExperts> FusedExperts,
     IReadOnlyList<string> Notes)
 {
+    /// <summary>The names by which readers know the modules.</summary>
+    public required ModuleNames Readers { get; init; }
+
     /// <summary>What the atlas knows about the model.</summary>
     public KnownModel Known { get; init; } = KnownModel.Unknown;
 }

@@ -48,6 +48,7 @@ internal static class QuantizationPolicy
             ],
             PolicyNotes.Write(modules, verdicts, facts, context.Known, options.Target, skipModules))
         {
+            Readers = names,
             Known = context.Known,
         };
     }

@@ -11,7 +11,7 @@ namespace Bnb.Engine.Quantizing;
 
 /// <summary>
 /// Which recipe each tensor has. What may be mixed is what every loader reads per tensor: the block size of nf4 and fp4, and
-/// leaving tensors as they are. Type and double quantization stand once in config.json: transformers 4.57 waits for the
+/// leaving tensors as they are; and per module the group size of int4 (<see cref="MixedGroups"/>). Type and double quantization stand once in config.json: transformers 4.57 waits for the
 /// companions that the config promises, and its skip list is the only way out.
 /// </summary>
 internal sealed class OverridePlan
@@ -19,6 +19,7 @@ internal sealed class OverridePlan
     private readonly QuantizeRecipe _recipe;
     private readonly List<(RecipeOverride Rule, NamePattern Pattern, QuantizeRecipe? Recipe)> _rules;
     private readonly bool[] _used;
+    private readonly Dictionary<string, int?> _last = new(StringComparer.Ordinal);
 
     /// <exception cref="UserErrorException">OVERRIDE: a form that cannot be mixed with the run's.</exception>
     public OverridePlan(QuantizeRecipe recipe, IReadOnlyList<RecipeOverride> overrides)
@@ -47,7 +48,14 @@ internal sealed class OverridePlan
         throw Error("an override matches no tensor of the checkpoint", _rules[unused].Rule, "correct the pattern; it must fit the whole tensor or module name");
     }
 
+    /// <summary>The last rule that fits; asked several times of every tensor, and a recipe that was planned has a rule for each.</summary>
     private int? Last(string name)
+    {
+        if (!_last.TryGetValue(name, out int? last)) _last[name] = last = Search(name);
+        return last;
+    }
+
+    private int? Search(string name)
     {
         string? module = ModuleName.PathOfWeight(name);
         int? last = null;
@@ -68,7 +76,7 @@ internal sealed class OverridePlan
             bool isKnown = DataTypeCatalog.All.SelectMany(family => family.Names).Contains(type);
             throw Error(
                 isKnown ? $"{type} cannot be mixed with {recipe.Type}: config.json names one type, and transformers builds every layer by it" : $"there is no data type {DisplayText.Escape(type)}",
-                rule, $"use {recipe.Type} with another block size, or keep");
+                rule, $"use {recipe.Type}{(recipe is Blockwise4Recipe or Int4Recipe ? " with another block size" : "")}, or keep");
         }
 
         if (rule.Blocksize is not { } blocksize || blocksize == recipe.Blocksize) return recipe;
@@ -76,7 +84,8 @@ internal sealed class OverridePlan
         {
             Blockwise4Recipe blockwise when BlockGrid.IsBlocksize(blocksize) => blockwise.WithBlocksize(blocksize),
             Blockwise4Recipe => throw Error($"there is no block size {blocksize}", rule, "use a power of two from 32 to 4096"),
-            Int4Recipe => throw Error("group sizes of int4 are not mixed: config.json would need a group of targets for each", rule, "use one --group-size, or keep"),
+            Int4Recipe groups when Int4Recipe.GroupSizes.Contains(blocksize) => groups.WithGroupSize(blocksize),
+            Int4Recipe => throw Error($"there is no group size {blocksize}", rule, "use 32, 64 or 128"),
             _ => throw Error($"{recipe.Type} has no block size", rule, "use keep"),
         };
     }

@@ -74,6 +74,8 @@ internal sealed record QuantizePlan(
             facts,
             new PolicyOptions(recipe.Blocksize, request.ExcludeUnaligned, request.QuantizeVision, patterns, recipe.Target)
             {
+                // A larger block that does not divide a row is refused by itself, where it may not be.
+                BlocksizeOf = request.Overrides.Count == 0 ? null : name => Math.Min(recipe.Blocksize, overrides.For(name).Blocksize),
                 Experts = LoadTargets.Experts(request),
             });
         GatherCheck.RefuseUngathered(source, policy);
@@ -95,6 +97,7 @@ internal sealed record QuantizePlan(
         if (request.MinCoverage is { } wanted) RefuseLowCoverage(tensors, wanted);
         IReadOnlyList<ShardPlan> shards = ShardLayout.Build(tensors, source.OutputBaseName, request.MaxShardBytes);
 
+        IReadOnlyList<TargetedGroup> groups = MixedGroups.Of(recipe, tensors, policy.Readers);
         string computeDType = request.ComputeDType ?? SourceDType(tensors);
         // Loaders would look for packed weights by a quantization_config, and nothing is packed.
         bool packsNothing = recipe.Quantizes && tensors.TrueForAll(static tensor => tensor.Quantization is null);
@@ -103,7 +106,7 @@ internal sealed record QuantizePlan(
         {
             ModelConfig plain = WithoutQuantization(own, source);
             if (request.CastTo is { } type) plain = ModelConfig.Parse(plain.WithDType(FloatTypes.Name(type)), source.ConfigPath!);
-            config = packsNothing ? plain.Utf8.ToArray() : recipe.WriteConfig(plain, computeDType, policy.SkipModules);
+            config = packsNothing ? plain.Utf8.ToArray() : recipe.WriteConfig(plain, new ConfigContent(computeDType, policy.SkipModules, groups));
         }
 
         return new QuantizePlan(source, recipe, policy, tensors, shards, config) { Request = request, ComputeDType = computeDType };

@@ -2,7 +2,6 @@ using Bnb.Engine.Errors;
 using Bnb.Engine.Evaluating.Families;
 using Bnb.Engine.Evaluating.Operators;
 using Bnb.Engine.Evaluating.Weights;
-using Bnb.Quant.Gemm;
 
 namespace Bnb.Engine.Evaluating.Forward;
 
@@ -27,7 +26,7 @@ internal sealed class ForwardPass
     /// no embedding for some position.</exception>
     public ForwardPass(
         DecoderForm model, WeightStore store, int[] ids, IReadOnlyList<int> lengths, ForwardOptions options, WeightPool pool,
-        Workspace workspace, Importance? importance = null)
+        Workspace workspace, ImportanceRecorder? importance = null)
     {
         // A checkpoint that neither ties nor stores a head can only mean the embedding.
         Model = store.Has(model.Head.Weight) ? model : model with { Head = model.Head with { Weight = model.Embedding } };
@@ -81,7 +80,7 @@ internal sealed class ForwardPass
     public void Logits(float[] rows, int first, TokenMatrix logits)
     {
         ForwardOptions options = _operations.Options;
-        Sgemm.Run(logits.Rows, logits.Width, Model.Hidden, _state.Hidden.All, rows, logits.All, options.Threads, options.Path);
+        options.Multiply(logits.Rows, logits.Width, Model.Hidden, _state.Hidden.All, rows, logits.All);
         float[]? bias = null;
         if (_store.Has(Model.Head.Bias))
         {

@@ -1,13 +1,12 @@
 using Bnb.Engine.Evaluating.Families;
 using Bnb.Engine.Evaluating.Operators;
 using Bnb.Engine.Evaluating.Weights;
-using Bnb.Quant.Gemm;
 using Bnb.Quant.Numerics;
 
 namespace Bnb.Engine.Evaluating.Forward;
 
 /// <summary>The operators of a layer over whole batches, each followed by the rounding of the compute dtype.</summary>
-internal sealed class Operations(ForwardOptions options, Workspace workspace, Importance? importance)
+internal sealed class Operations(ForwardOptions options, Workspace workspace, ImportanceRecorder? importance)
 {
     public ForwardOptions Options { get; } = options;
 
@@ -21,7 +20,7 @@ internal sealed class Operations(ForwardOptions options, Workspace workspace, Im
     {
         Cancellation.ThrowIfCancellationRequested();
         importance?.Add(form.Weight, x);
-        Sgemm.Run(x.Rows, form.Weight.Rows, form.Weight.Columns, x.All, weights[form.Weight], y.All, Options.Threads, Options.Path);
+        Options.Multiply(x.Rows, form.Weight.Rows, form.Weight.Columns, x.All, weights[form.Weight], y.All);
         float[]? bias = weights.Find(form.Bias);
         if (bias is null && Options.ComputeType == ElementType.F32) return;
         RowBlocks.ForEach(Options.Threads, y.Rows, row =>

@@ -1,5 +1,6 @@
 using System.Text;
 using Bnb.Engine.Evaluating;
+using Bnb.Engine.Reports.Verification;
 using Bnb.Engine.Text;
 
 namespace Bnb.Engine.Reports.Evaluation;
@@ -11,11 +12,11 @@ internal static class EvaluationCard
     public const string Name = "evaluate";
 
     /// <summary>Markdown.</summary>
-    /// <param name="text">What was read, in a word or two.</param>
-    public static string Of(EvaluationReport report, string text)
+    /// <param name="textFile">The name of the file that was read; null for the sample text.</param>
+    public static string Of(EvaluationReport report, string? textFile)
     {
         var card = new StringBuilder("## Evaluated beside the original\n\n| | |\n| --- | --- |\n");
         foreach ((string label, string value) in EvaluationText.Facts(report.Result)) card.Append($"| {label} | {value} |\n");
-        return card.Append($"| text | {text} |\n| measured with | {ToolVersion.Name}, `dotnet bnb evaluate` |\n").ToString();
+        return card.Append($"| text | {(textFile is null ? "the sample text" : MarkdownText.Code(textFile))} |\n| measured with | {ToolVersion.Name}, `dotnet bnb evaluate` |\n").ToString();
     }
 }

@@ -17,6 +17,7 @@ internal static class EvaluationJson
         json.WriteString("quantized_path", result.Quantized);
         json.WriteString("source_path", result.Source);
         json.WriteString("model_type", result.ModelType);
+        json.WriteString("kernel_path", result.KernelPath);
         json.WriteNumber("tokens", result.Tokens);
         json.WriteNumber("contexts", result.Contexts);
         WritePerplexity("reference", result.ReferencePerplexity);

@@ -7,7 +7,7 @@ namespace Bnb.Engine.Evaluating.Forward;
 /// How much each input channel of each linear weight is used: the sum of squared activations over all tokens that the weight
 /// saw. Sums are made in float64, token by token, so they do not depend on batches or threads.
 /// </summary>
-internal sealed class Importance
+internal sealed class ImportanceRecorder
 {
     private readonly Dictionary<string, Entry> _entries = new(StringComparer.Ordinal);
 
