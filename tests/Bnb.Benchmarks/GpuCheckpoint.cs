@@ -96,6 +96,8 @@ internal static class GpuCheckpoint
 
         public bool ErrorIsInteractive => false;
 
+        public bool Reflows => false;
+
         public bool Color => false;
 
         public bool Plain => false;
