@@ -9,7 +9,7 @@ namespace Bnb.Tool.Tests;
 internal sealed class FakeTerminal(int width = 160, int errorWidth = ITerminal.Unlimited) : ITerminal
 {
     private readonly StringWriter _out = new(CultureInfo.InvariantCulture);
-    private readonly StringWriter _error = new(CultureInfo.InvariantCulture);
+    private readonly SharedWriter _error = new();
 
     public TextWriter Out => _out;
 
@@ -32,4 +32,35 @@ internal sealed class FakeTerminal(int width = 160, int errorWidth = ITerminal.U
     public string OutText => _out.ToString();
 
     public string ErrorText => _error.ToString();
+
+    /// <summary>The display of progress writes from a thread of its own while a test reads.</summary>
+    private sealed class SharedWriter() : StringWriter(CultureInfo.InvariantCulture)
+    {
+        private readonly Lock _gate = new();
+
+        public override void Write(char value)
+        {
+            lock (_gate) base.Write(value);
+        }
+
+        public override void Write(string? value)
+        {
+            lock (_gate) base.Write(value);
+        }
+
+        public override void Write(char[] buffer, int index, int count)
+        {
+            lock (_gate) base.Write(buffer, index, count);
+        }
+
+        public override void Write(ReadOnlySpan<char> buffer)
+        {
+            lock (_gate) base.Write(buffer);
+        }
+
+        public override string ToString()
+        {
+            lock (_gate) return base.ToString();
+        }
+    }
 }
