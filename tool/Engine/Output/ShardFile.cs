@@ -24,9 +24,17 @@ internal sealed class ShardFile : IShardSink
     private readonly StagingFolder _staging;
     private readonly string _tempPath;
     private readonly SafeFileHandle _handle;
+    private readonly WrittenHash? _hash;
     private long _writtenSinceHint;
 
-    public ShardFile(ShardPlan plan, int index, StagingFolder staging)
+    /// <param name="plan">What it holds.</param>
+    /// <param name="index">Its place among the output's files.</param>
+    /// <param name="staging">Where it is written.</param>
+    /// <param name="leastHashedAhead">
+    /// Files of as many bytes are hashed while they are written, where the header is known before the tensors: it holds the lengths of
+    /// quant_states, which depend on values.
+    /// </param>
+    public ShardFile(ShardPlan plan, int index, StagingFolder staging, long leastHashedAhead = 32 << 20)
     {
         _plan = plan;
         _staging = staging;
@@ -34,19 +42,34 @@ internal sealed class ShardFile : IShardSink
         try
         {
             _handle = File.OpenHandle(
-                _tempPath, FileMode.CreateNew, FileAccess.Write, FileShare.Read, FileOptions.None, preallocationSize: plan.MaximumLength);
+                _tempPath, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read, FileOptions.None, preallocationSize: plan.MaximumLength);
         }
         catch (IOException full) when (full.HResult == HResultWithoutErrno)
         {
             // Only a failed preallocation arrives like this, so the disk has no room for the whole shard.
             throw new IOException(full.Message, ENOSPC);
         }
+
+        if (plan.MaximumLength < leastHashedAhead || plan.Outputs.Places().Any(static output => output.Part.Role == OutputRole.QuantState)) return;
+        try
+        {
+            RandomAccess.Write(_handle, ShardLayout.Header(plan, []), 0);
+        }
+        catch
+        {
+            _handle.Dispose();
+            throw;
+        }
+
+        _hash = new WrittenHash(_handle);
+        _hash.Written(0, plan.HeaderLength);
     }
 
     public void Write(long dataOffset, ReadOnlySpan<byte> bytes)
     {
         long offset = _plan.HeaderLength + dataOffset;
         RandomAccess.Write(_handle, bytes, offset);
+        _hash?.Written(offset, bytes.Length);
         // Starts the disk while there is still work to do; otherwise fsync at the end waits for all of it at once. Once in
         // a while, because the call walks the file's dirty pages: once per chunk was slower than not at all.
         if (Interlocked.Add(ref _writtenSinceHint, bytes.Length) < BytesBetweenHints) return;
@@ -58,12 +81,12 @@ internal sealed class ShardFile : IShardSink
     {
         long position = WriteStates(states);
 
-        byte[] header = ShardLayout.Header(_plan, [.. states.Select(state => state.Length)]);
-        RandomAccess.Write(_handle, header, 0);
+        if (_hash is null) RandomAccess.Write(_handle, ShardLayout.Header(_plan, [.. states.Select(state => state.Length)]), 0);
         long length = _plan.HeaderLength + position;
         RandomAccess.SetLength(_handle, length);
         // The hash is of what was written, whether it is on the disk yet or not: it is made while the disk works.
-        Task<FileRecord> hashing = Task.Run(() => FileRecord.Read(_tempPath, _plan.FileName));
+        Task<FileRecord> hashing = Task.Run(() =>
+            _hash is null ? FileRecord.Read(_tempPath, _plan.FileName) : new FileRecord(_plan.FileName, length, _hash.Finish(length)));
         try
         {
             // A failed fsync is final: the kernel may have dropped the pages, so it is never tried twice.
@@ -71,8 +94,8 @@ internal sealed class ShardFile : IShardSink
         }
         finally
         {
-            _handle.Dispose();
             Task.WaitAny(hashing);
+            Dispose();
         }
 
         CheckReadsBack(length);
@@ -81,7 +104,11 @@ internal sealed class ShardFile : IShardSink
         return new ShardResult(length, position, [.. states.Select(state => state.Length)], record);
     }
 
-    public void Dispose() => _handle.Dispose();
+    public void Dispose()
+    {
+        _hash?.Dispose();
+        _handle.Dispose();
+    }
 
     /// <summary>Writes the blobs, which follow each other, many at a time.</summary>
     /// <returns>Where they end in the data section.</returns>
