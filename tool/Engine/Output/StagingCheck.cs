@@ -10,10 +10,11 @@ internal static class StagingCheck
     /// <param name="state">Of the source, <see cref="SourceRecord.StateOf"/>.</param>
     public static void Run(string folder, PlanRecord plan, string state, bool restart)
     {
+        // Listed before journals are looked for: another worker that begins between the two adds its journal first of all.
+        bool fresh = Entries(folder).All(static name => StagingNames.IsTemp(name) || name == Posix.LockFileName);
         JournalFolder journals = JournalFolder.Read(folder);
         if (journals.Names.Count == 0)
         {
-            bool fresh = Entries(folder).All(name => StagingNames.IsTemp(name) || name == Posix.LockFileName);
             if (!fresh) throw StagingErrors.Foreign(folder);
             return;
         }

@@ -51,9 +51,9 @@ internal sealed class StagingFolder : IDisposable
         string path = StagingNames.FolderFor(place), parent = System.IO.Path.GetDirectoryName(path)!;
         bool madeParent = !Directory.Exists(parent);
         Directory.CreateDirectory(parent);
-        bool existed = System.IO.Path.Exists(path);
-        // A file in its place, or a link to a folder that is somewhere else.
-        if (existed && (!Directory.Exists(path) || new DirectoryInfo(path).LinkTarget is not null)) throw StagingErrors.Foreign(path);
+        // A file in its place, or a link to a folder that is somewhere else. Another worker may commit at any moment, and it is gone.
+        if (File.Exists(path) || new DirectoryInfo(path).LinkTarget is not null) throw StagingErrors.Foreign(path);
+        bool existed = Directory.Exists(path);
         SafeFileHandle? folderLock = null;
         StagingFolder? staging = null;
         try
