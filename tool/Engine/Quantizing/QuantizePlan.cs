@@ -113,8 +113,14 @@ internal sealed record QuantizePlan(
     }
 
     /// <summary>Whether weights are turned although neither the class nor the family says that they are Conv1D: biases did.</summary>
-    private bool FoundConv1D => Tensors.Any(tensor => tensor.Quantization is { Transpose: true }
-        && !Conv1DLayout.WasUsed(tensor.Name, ModelFactsReader.Read(Source.Config), Policy.Known, isOriginal: false));
+    private bool FoundConv1D
+    {
+        get
+        {
+            ModelFacts facts = ModelFactsReader.Read(Source.Config);
+            return Tensors.Any(tensor => tensor.Quantization is { Transpose: true } && !Conv1DLayout.WasUsed(tensor.Name, facts, Policy.Known, isOriginal: false));
+        }
+    }
 
     public override void WriteOptions(Utf8JsonWriter json)
     {
