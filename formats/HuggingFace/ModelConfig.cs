@@ -79,7 +79,18 @@ public sealed class ModelConfig
     /// The <c>quantization_config</c>, or the older <c>compression_config</c>, of the model or else of the first part that has
     /// one; null when there is none or it is null.
     /// </summary>
-    public JsonElement? Settings => SettingsIn(Root) ?? Parts(Root, DeepestPart).Select(SettingsIn).FirstOrDefault(static found => found is not null);
+    public JsonElement? Settings
+    {
+        get
+        {
+            if (SettingsIn(Root) is { } own) return own;
+            // A loop: queries over the runtime's own structs are compiled anew in every process.
+            foreach (JsonElement part in Parts(Root, DeepestPart))
+                if (SettingsIn(part) is { } found) return found;
+
+            return null;
+        }
+    }
 
     private JsonElement? TextConfig =>
         Root.TryGetProperty("text_config", out JsonElement inner) && inner.ValueKind == JsonValueKind.Object ? inner : null;
@@ -168,11 +179,11 @@ public sealed class ModelConfig
     private (int Start, int Length, string Member)? InnerSettings()
     {
         Utf8JsonReader reader = new(_readable, new JsonReaderOptions { MaxDepth = FormatLimits.ConfigDepth });
-        Stack<int> objects = new();
+        List<int> objects = [];
         (int Depth, string Member)? found = null;
         while (reader.Read())
         {
-            if (reader.TokenType == JsonTokenType.StartObject) objects.Push((int)reader.TokenStartIndex);
+            if (reader.TokenType == JsonTokenType.StartObject) objects.Add((int)reader.TokenStartIndex);
             if (reader.TokenType == JsonTokenType.PropertyName && found is null && objects.Count > 1)
             {
                 foreach (string member in SettingsMembers)
@@ -180,7 +191,8 @@ public sealed class ModelConfig
             }
 
             if (reader.TokenType != JsonTokenType.EndObject) continue;
-            int start = objects.Pop();
+            int start = objects[^1];
+            objects.RemoveAt(objects.Count - 1);
             if (found is var (depth, name) && objects.Count == depth - 1) return (start, (int)reader.BytesConsumed - start, name);
         }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 
 namespace Bnb.Formats.Primitives;
 
@@ -57,8 +58,15 @@ public sealed class TensorShape : IEquatable<TensorShape>
     /// <summary>The dimensions in brackets, for example <c>[4096, 11008]</c>; at most 16 of them are shown.</summary>
     public override string ToString()
     {
-        IEnumerable<string> shown = _dimensions.Take(16).Select(d => d.ToString(CultureInfo.InvariantCulture));
-        return "[" + string.Join(", ", shown) + (Rank > 16 ? ", ...]" : "]");
+        const int MostShown = 16;
+        var text = new StringBuilder("[");
+        for (int i = 0; i < Math.Min(Rank, MostShown); i++)
+        {
+            if (i > 0) text.Append(", ");
+            text.Append(CultureInfo.InvariantCulture, $"{_dimensions[i]}");
+        }
+
+        return text.Append(Rank > MostShown ? ", ...]" : "]").ToString();
     }
 
     /// <summary>Whether these are its dimensions.</summary>

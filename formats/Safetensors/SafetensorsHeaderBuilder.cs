@@ -95,12 +95,12 @@ public sealed class SafetensorsHeaderBuilder
     {
         _text.Write("\"__metadata__\":{"u8);
         bool isFirst = true;
-        foreach ((string key, string value) in metadata.OrderBy(pair => pair.Key, StringComparer.Ordinal))
+        foreach (string key in metadata.Keys.Order(StringComparer.Ordinal))
         {
             if (!isFirst) _text.Write(","u8);
             AddText(key);
             _text.Write(":"u8);
-            AddText(value);
+            AddText(metadata[key]);
             isFirst = false;
         }
 

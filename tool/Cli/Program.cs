@@ -13,6 +13,7 @@ internal static class Program
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static int Run(string[] args)
     {
+        if (args is ["quantize" or "demo", ..]) Ahead.Begin();
         using var signals = new SignalCancellation(listen: true);
         return (int)Application.Run(args, new SystemTerminal(), signals);
     }

@@ -9,7 +9,8 @@ public static class KernelPaths
     /// <summary>The environment variable that forces a path by name: reference, v128, v256 or v512.</summary>
     public const string Variable = "BNB_KERNEL_PATH";
 
-    private static readonly Lazy<KernelPath> Choice = new(() => Choose(Environment.GetEnvironmentVariable(Variable)));
+    // The path and one more; 0 until it was chosen. Of two threads that choose at once both find the same.
+    private static int _chosen;
 
     /// <summary>
     /// What can run here, best first. The order is by measurement (nf4 and fp4, all element types, block 64): each step to
@@ -19,7 +20,15 @@ public static class KernelPaths
 
     /// <summary>The path forced by <see cref="Variable"/>, else the first of <see cref="Available"/>. Read once.</summary>
     /// <exception cref="InvalidOperationException">The variable names no path, or one this machine does not have.</exception>
-    public static KernelPath Selected => Choice.Value;
+    public static KernelPath Selected
+    {
+        get
+        {
+            int chosen = Volatile.Read(ref _chosen);
+            if (chosen == 0) Volatile.Write(ref _chosen, chosen = (int)Choose(Environment.GetEnvironmentVariable(Variable)) + 1);
+            return (KernelPath)(chosen - 1);
+        }
+    }
 
     /// <summary>The path with a name (any case).</summary>
     /// <exception cref="InvalidOperationException">No path has it. The text lists the names.</exception>
@@ -73,7 +82,15 @@ public static class KernelPaths
 
     private static KernelPath[] FindAvailable()
     {
-        KernelPath[] preference = [KernelPath.V512, KernelPath.V256, KernelPath.V128, KernelPath.Reference];
-        return [.. preference.Where(IsSupported)];
+        ReadOnlySpan<KernelPath> preference = [KernelPath.V512, KernelPath.V256, KernelPath.V128, KernelPath.Reference];
+        var available = new KernelPath[preference.Length];
+        int count = 0;
+        foreach (KernelPath path in preference)
+        {
+            if (IsSupported(path)) available[count++] = path;
+        }
+
+        Array.Resize(ref available, count);
+        return available;
     }
 }

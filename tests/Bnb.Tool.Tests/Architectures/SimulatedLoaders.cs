@@ -52,7 +52,7 @@ internal sealed class SimulatedLoaders(AtlasCheckpoint checkpoint, PolicyResult 
             yield break;
         }
 
-        IReadOnlyList<string> list = [.. result.SkipModules, .. checkpoint.Model.KeptInFloat32.GetValueOrDefault(loader) ?? []];
+        IReadOnlyList<string> list = [.. result.SkipModules, .. checkpoint.Model.KeptInFloat32[checkpoint.Model.IndexOf(loader)]];
         if (loader == Loader.Transformers5)
         {
             yield return ("transformers 5.0", module => !NaiveMatchers.All["v5"](list, module));
@@ -95,7 +95,7 @@ internal sealed class SimulatedLoaders(AtlasCheckpoint checkpoint, PolicyResult 
     private IEnumerable<string> Unsaved(int loader, Func<string, bool> converts)
     {
         List<string> memory = [.. Enumerable.Range(0, checkpoint.Tensors.Count).Select(i => checkpoint.MemoryModule(i, loader))];
-        foreach ((string pattern, string? sourcePattern) in checkpoint.Model.TiedModules)
+        foreach (var (pattern, sourcePattern) in checkpoint.Model.TiedModules)
         {
             if (checkpoint.Model.Loaders[loader] == Loader.Diffusers) continue;
             foreach (string number in (string[])["0", "10"])

@@ -32,7 +32,7 @@ public sealed class SplitAtlasTests : IDisposable
         foreach (ModelClass model in AtlasCheckpoint.Classes(AtlasSection.Transformers))
         {
             var checkpoint = new AtlasCheckpoint(model);
-            int loader = model.Loaders.ToList().IndexOf(Loader.Transformers5);
+            int loader = model.IndexOf(Loader.Transformers5);
             bool isFused(SavedTensor facts) => facts.Kinds[loader] == LayerKind.Expert && facts.Pattern.Contains(Fused, StringComparison.Ordinal);
             if (loader < 0 || NotDivided.Contains(model.ModelType) || !checkpoint.Tensors.Exists(item => isFused(item.Facts))) continue;
 

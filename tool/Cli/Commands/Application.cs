@@ -11,6 +11,26 @@ namespace Bnb.Cli.Commands;
 /// <summary>The whole tool as a function from arguments and terminal to an exit code; tests call it as <c>Main</c> does.</summary>
 internal static class Application
 {
+    private const string Purpose = "Quantizes model checkpoints for bitsandbytes and compressed-tensors, and proves the result: offline, without Python";
+
+    private static readonly NamedCommand[] All =
+    [
+        new("quantize", QuantizeCommand.Create),
+        new("plan", PlanCommand.Create),
+        new("init", InitCommand.Create),
+        new("finish", FinishCommand.Create),
+        new("verify", VerifyCommand.Create),
+        new("dequantize", DequantizeCommand.Create),
+        new("inspect", InspectCommand.Create),
+        new("explain", ExplainCommand.Create),
+        new("lint", LintCommand.Create),
+        new("diff", DiffCommand.Create),
+        new("evaluate", EvaluateCommand.Create),
+        new("devices", DevicesCommand.Create),
+        new("codes", CodesCommand.Create),
+        new("demo", DemoCommand.Create),
+    ];
+
     public static ExitCode Run(IReadOnlyList<string> args, ITerminal terminal, SignalCancellation signals)
     {
         try
@@ -25,7 +45,7 @@ internal static class Application
             // "help" and "help quantize" are what people try first.
             if (args is ["help", ..]) args = [.. args.SkipWhile(word => word == "help"), "--help"];
             var host = new CommandHost(terminal, signals);
-            RootCommand root = CreateRoot(host, terminal);
+            RootCommand root = args is [{ } name, ..] && All.FirstOrDefault(known => known.Name == name) is { } only ? CreateRoot(host, terminal, only) : CreateRoot(host, terminal);
             IReadOnlyList<string> typed = args;
             try
             {
@@ -74,29 +94,22 @@ internal static class Application
     /// <summary>All commands with their options; help, completion and the manual page are made from it.</summary>
     internal static RootCommand CreateRoot(CommandHost host, ITerminal terminal)
     {
-        RootCommand root = Commands(host);
+        RootCommand root = new(Purpose);
+        foreach (NamedCommand command in All) root.Add(command.Create(host));
         root.Add(CompletionCommand.Create(terminal, () => root));
         root.Add(CompletionCommand.CreateManual(terminal, () => root));
         Examples.AddTo(root, terminal);
         return root;
     }
 
-    private static RootCommand Commands(CommandHost host) =>
-        new("Quantizes model checkpoints for bitsandbytes and compressed-tensors, and proves the result: offline, without Python")
-        {
-            QuantizeCommand.Create(host),
-            PlanCommand.Create(host),
-            InitCommand.Create(host),
-            FinishCommand.Create(host),
-            VerifyCommand.Create(host),
-            DequantizeCommand.Create(host),
-            InspectCommand.Create(host),
-            ExplainCommand.Create(host),
-            LintCommand.Create(host),
-            DiffCommand.Create(host),
-            EvaluateCommand.Create(host),
-            DevicesCommand.Create(host),
-            CodesCommand.Create(host),
-            DemoCommand.Create(host),
-        };
+    /// <summary>The same with one command: the others' options are built for nobody when a run names its command.</summary>
+    private static RootCommand CreateRoot(CommandHost host, ITerminal terminal, NamedCommand only)
+    {
+        RootCommand root = new(Purpose) { only.Create(host) };
+        Examples.AddTo(root, terminal);
+        return root;
+    }
+
+    /// <summary>A command before it is built.</summary>
+    private sealed record NamedCommand(string Name, Func<CommandHost, Command> Create);
 }

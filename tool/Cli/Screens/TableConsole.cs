@@ -32,6 +32,24 @@ internal static class TableConsole
         terminal.Out.Write(string.Join('\n', lines));
     }
 
+    /// <summary>Draws a small table for nobody, so that the library is loaded when the first real one is drawn.</summary>
+    public static void Prepare()
+    {
+        using var text = new StringWriter(CultureInfo.InvariantCulture);
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = AnsiSupport.No,
+            ColorSystem = ColorSystemSupport.NoColors,
+            Interactive = InteractionSupport.No,
+            Out = new AnsiConsoleOutput(text),
+        });
+        console.Profile.Width = ITerminal.Unlimited;
+        Table table = NewTable(("tensor", false), ("bytes", true));
+        table.AddRow(new Text("weight"), new Text(Number(1)));
+        console.Write(TableFit.Of(console, table, "bytes"));
+        WriteFacts(console, ("tensors", Number(1)));
+    }
+
     public static Table NewTable(params (string Title, bool Right)[] columns)
     {
         var table = new Table { Border = TableBorder.Simple };

@@ -74,8 +74,12 @@ internal sealed class Atlas
         _places[(int)section].TryGetValue(name, out Place? place) ? _file.Lines(place.Block)[place.Line] : null;
 
     private static Dictionary<string, T>[] PerSection<T>()
-        where T : class =>
-        [.. Enum.GetValues<AtlasSection>().Select(static _ => new Dictionary<string, T>(StringComparer.Ordinal))];
+        where T : class
+    {
+        var all = new Dictionary<string, T>[(int)AtlasSection.Vllm + 1];
+        for (int i = 0; i < all.Length; i++) all[i] = new Dictionary<string, T>(StringComparer.Ordinal);
+        return all;
+    }
 
     /// <summary>Where a class is described.</summary>
     private sealed record Place(int Block, int Line);

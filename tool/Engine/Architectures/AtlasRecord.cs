@@ -10,13 +10,15 @@ internal static class AtlasRecord
     {
         using JsonDocument document = JsonDocument.Parse(line);
         JsonElement root = document.RootElement;
-        IReadOnlyList<Loader> loaders = section == AtlasSection.Diffusers ? [Loader.Diffusers] : Versions(root);
+        Loader[] loaders = section == AtlasSection.Diffusers ? [Loader.Diffusers] : Versions(root);
         var conv1D = Strings(root, "conv1d").ToHashSet(StringComparer.Ordinal);
-        IReadOnlyList<IReadOnlyDictionary<string, string>> renamed = [.. loaders.Select(loader => Texts(root, "renamed", loader))];
+        var renamed = new Dictionary<string, string>[loaders.Length];
+        for (int i = 0; i < renamed.Length; i++) renamed[i] = Texts(root, "renamed", loaders[i]);
         Dictionary<string, SavedTensor> tensors = new(StringComparer.Ordinal);
         foreach (JsonProperty group in root.GetProperty("tensors").EnumerateObject())
         {
-            LayerKind[] kinds = Array.ConvertAll(group.Name.ToCharArray(), Kind);
+            var kinds = new LayerKind[group.Name.Length];
+            for (int i = 0; i < kinds.Length; i++) kinds[i] = Kind(group.Name[i]);
             foreach (string name in Strings(group.Value))
                 tensors[name] = new SavedTensor(name, kinds, [.. renamed.Select(names => names.GetValueOrDefault(name))], conv1D.Contains(name));
         }
@@ -29,10 +31,9 @@ internal static class AtlasRecord
         {
             Generates = root.TryGetProperty("generates", out JsonElement generates) && generates.GetBoolean(),
             LanguageModules = Strings(root, "language"),
-            TiedModules = [.. Ties(root)],
+            TiedModules = Ties(root),
             RebuiltModules = [.. Strings(root, "converted5").Select(static name => name[..^".weight".Length])],
-            KeptInFloat32 = loaders.ToDictionary(
-                static loader => loader, loader => (IReadOnlyList<string>)Strings(root, "keep_fp32" + Suffix(loader))),
+            KeptInFloat32 = Kept(root, loaders),
         };
     }
 
@@ -51,8 +52,20 @@ internal static class AtlasRecord
             root.TryGetProperty("why", out JsonElement why) ? why.GetString() : null);
     }
 
-    private static IReadOnlyList<Loader> Versions(JsonElement root) =>
-        [.. root.GetProperty("versions").GetString()!.Select(static digit => digit == '4' ? Loader.Transformers4 : Loader.Transformers5)];
+    private static Loader[] Versions(JsonElement root)
+    {
+        string digits = root.GetProperty("versions").GetString()!;
+        var versions = new Loader[digits.Length];
+        for (int i = 0; i < versions.Length; i++) versions[i] = digits[i] == '4' ? Loader.Transformers4 : Loader.Transformers5;
+        return versions;
+    }
+
+    private static List<string>[] Kept(JsonElement root, Loader[] loaders)
+    {
+        var kept = new List<string>[loaders.Length];
+        for (int i = 0; i < kept.Length; i++) kept[i] = Strings(root, "keep_fp32" + Suffix(loaders[i]));
+        return kept;
+    }
 
     private static string Suffix(Loader loader) => loader switch
     {
@@ -98,11 +111,13 @@ internal static class AtlasRecord
         return all;
     }
 
-    private static IEnumerable<(string Module, string? Source)> Ties(JsonElement root)
+    private static List<TiedModule> Ties(JsonElement root)
     {
-        if (!root.TryGetProperty("tied", out JsonElement pairs)) yield break;
+        var all = new List<TiedModule>();
+        if (!root.TryGetProperty("tied", out JsonElement pairs)) return all;
         foreach (JsonElement pair in pairs.EnumerateArray())
-            yield return (pair[0].GetString()!, pair.GetArrayLength() > 1 ? pair[1].GetString() : null);
+            all.Add(new TiedModule(pair[0].GetString()!, pair.GetArrayLength() > 1 ? pair[1].GetString() : null));
+        return all;
     }
 
     private static List<string> Strings(JsonElement root, string member) =>

@@ -86,7 +86,7 @@ internal sealed class ExpertStacks
     {
         if (_fused.TryGetValue(model, out Dictionary<string, List<SavedTensor>>? fused)) return fused;
         _fused[model] = fused = new(StringComparer.Ordinal);
-        int newest = model.Loaders.ToList().IndexOf(Loader.Transformers5);
+        int newest = model.IndexOf(Loader.Transformers5);
         foreach ((string pattern, SavedTensor facts) in model.Tensors)
         {
             int at = pattern.LastIndexOf(Numbered, StringComparison.Ordinal);
@@ -111,7 +111,7 @@ internal sealed class ExpertStacks
     {
         if (_saved.TryGetValue(model, out Dictionary<string, string?>? saved)) return saved;
         _saved[model] = saved = new(StringComparer.Ordinal);
-        int newest = model.Loaders.ToList().IndexOf(Loader.Transformers5);
+        int newest = model.IndexOf(Loader.Transformers5);
         foreach ((string pattern, SavedTensor facts) in model.Tensors)
         {
             if (newest < 0 || facts.MemoryNames[newest] is not { } memory) continue;

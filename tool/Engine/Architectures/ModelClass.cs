@@ -33,17 +33,26 @@ internal sealed class ModelClass
     /// <summary>
     /// Modules in memory whose weight is another module's and so need not be in a file, each with the other module where known.
     /// </summary>
-    public IReadOnlyList<(string Module, string? Source)> TiedModules { get; init; } = [];
+    public IReadOnlyList<TiedModule> TiedModules { get; init; } = [];
 
     /// <summary>Linear layers in memory that transformers 5 makes of tensors it splits or merges.</summary>
     public IReadOnlyList<string> RebuiltModules { get; init; } = [];
 
-    /// <summary>Names that loaders add to every skip list, by loader.</summary>
-    public IReadOnlyDictionary<Loader, IReadOnlyList<string>> KeptInFloat32 { get; init; } =
-        new Dictionary<Loader, IReadOnlyList<string>>();
+    /// <summary>Names that loaders add to every skip list: a list for each of <see cref="Loaders"/>, in their order; none at all when it is empty.</summary>
+    public IReadOnlyList<IReadOnlyList<string>> KeptInFloat32 { get; init; } = [];
 
     /// <summary>All patterns of saved tensors.</summary>
     public IEnumerable<KeyValuePair<string, SavedTensor>> Tensors => _tensors;
+
+    /// <summary>Where the loader stands in <see cref="Loaders"/>; -1 when it does not have the class.</summary>
+    // A loop, as in SavedTensor: queries over enums are compiled anew in every process.
+    public int IndexOf(Loader loader)
+    {
+        for (int i = 0; i < Loaders.Count; i++)
+            if (Loaders[i] == loader) return i;
+
+        return -1;
+    }
 
     /// <summary>Facts about a tensor, by the pattern of its saved name; null when the class has none of that name.</summary>
     public SavedTensor? Find(string pattern) => _tensors.GetValueOrDefault(pattern);

@@ -11,19 +11,35 @@ internal sealed record SavedTensor(
     // Asked for every tensor of the pattern, and there may be a hundred thousand.
     /// <summary>Every library version that has the tensor converts it.</summary>
     public bool IsLinearEverywhere { get; } =
-        Kinds.Contains(LayerKind.Linear) && Kinds.All(static kind => kind is LayerKind.Linear or LayerKind.Absent);
+        Contains(Kinds, LayerKind.Linear) && AreAll(Kinds, LayerKind.Linear, LayerKind.Absent);
 
     /// <summary>An expert's weight that some version fuses and every other one converts.</summary>
-    public bool IsExpert { get; } = Kinds.Contains(LayerKind.Expert)
-        && Kinds.All(static kind => kind is LayerKind.Expert or LayerKind.Linear or LayerKind.Absent);
+    public bool IsExpert { get; } =
+        Contains(Kinds, LayerKind.Expert) && AreAll(Kinds, LayerKind.Expert, LayerKind.Linear, LayerKind.Absent);
 
     /// <summary>No version takes it for a linear layer or makes one of it.</summary>
-    public bool IsNeverLinear { get; } = Kinds.All(static kind => kind is LayerKind.NotLinear or LayerKind.Absent);
+    public bool IsNeverLinear { get; } = AreAll(Kinds, LayerKind.NotLinear, LayerKind.Absent);
 
     /// <summary>Whether some version has this kind.</summary>
-    public bool Has(LayerKind kind) => Kinds.Contains(kind);
+    public bool Has(LayerKind kind) => Contains(Kinds, kind);
 
     /// <summary>The patterns of the names in memory, one for each loader that has the tensor.</summary>
     public IEnumerable<string> MemoryPatterns => MemoryNames
         .Select(name => name ?? Pattern).Where((_, i) => Kinds[i] != LayerKind.Absent).Distinct(StringComparer.Ordinal);
+
+    private static bool Contains(IReadOnlyList<LayerKind> kinds, LayerKind kind)
+    {
+        for (int i = 0; i < kinds.Count; i++)
+            if (kinds[i] == kind) return true;
+
+        return false;
+    }
+
+    private static bool AreAll(IReadOnlyList<LayerKind> kinds, LayerKind a, LayerKind b, LayerKind? c = null)
+    {
+        for (int i = 0; i < kinds.Count; i++)
+            if (kinds[i] != a && kinds[i] != b && kinds[i] != c) return false;
+
+        return true;
+    }
 }

@@ -94,7 +94,7 @@ internal static class LintRun
     }
 
     private static bool Has(LintedCheckpoint checkpoint, Loader loader) =>
-        checkpoint.Known.Whole is not { } whole || whole.Loaders.Contains(loader);
+        checkpoint.Known.Whole is not { } whole || whole.IndexOf(loader) >= 0;
 
     private static IReadOnlyList<LintFinding> Judge(LintedCheckpoint checkpoint, LoadTarget consumer)
     {

@@ -6,7 +6,6 @@ using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
 using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
-using Bnb.Formats.Tensors;
 
 namespace Bnb.Engine.Output;
 
@@ -74,7 +73,7 @@ internal static class OutputRun
                 () => staging.ScratchPath(Interlocked.Increment(ref scratchFiles)), events, cancellation);
             HashSources(plan, staging, mode, cancellation);
             cancellation.ThrowIfCancellationRequested();
-            foreach ((_, CheckpointFile file) in plan.SourceFiles) InputCheck.ThrowIfChanged(file);
+            foreach (NamedFile source in plan.SourceFiles) InputCheck.ThrowIfChanged(source.File);
             inputs.ThrowIfChanged();
             if (CommitIfComplete(staging, share.Select(index => plan.Shards[index].FileName).ToHashSet(StringComparer.Ordinal), options.Budget.Workers, cancellation)) state = OutputState.Committed;
             Dictionary<int, ShardResult> results = new(reused);
@@ -138,7 +137,7 @@ internal static class OutputRun
     private static void HashSources(OutputPlan plan, StagingFolder staging, WriteMode mode, CancellationToken cancellation)
     {
         if (!plan.HashesSource) return;
-        List<(string Name, CheckpointFile File)> files = [.. plan.SourceFiles];
+        List<NamedFile> files = [.. plan.SourceFiles];
         foreach (int index in (mode.Share ?? WorkerShare.Whole).Of([.. files.Select(source => source.File.Identity.Length)]))
         {
             if (!staging.Earlier.Sources.ContainsKey(files[index].Name))

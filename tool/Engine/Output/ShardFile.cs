@@ -50,7 +50,7 @@ internal sealed class ShardFile : IShardSink
             throw new IOException(full.Message, ENOSPC);
         }
 
-        if (plan.MaximumLength < leastHashedAhead || plan.Outputs.Places().Any(static output => output.Part.Role == OutputRole.QuantState)) return;
+        if (plan.MaximumLength < leastHashedAhead || plan.Outputs.HasStates) return;
         try
         {
             RandomAccess.Write(_handle, ShardLayout.Header(plan, []), 0);

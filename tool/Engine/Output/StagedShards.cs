@@ -45,7 +45,7 @@ internal static class StagedShards
         return new ShardResult(
             new FileInfo(path).Length,
             header.Tensors.Sum(tensor => tensor.ByteCount),
-            [.. shard.Outputs.Places().Where(output => output.Part.Role == OutputRole.QuantState).Select(output => (int)tensors[output.Part.NameBeside(output.Plan.Name)].ByteCount)],
+            shard.Outputs.States(state => (int)tensors[state.Part.NameBeside(state.Plan.Name)].ByteCount),
             record);
     }
 }

@@ -54,7 +54,9 @@ internal static class StagingCheck
     /// <summary>What a run keeps about itself, the journals last.</summary>
     public static void DeleteOwn(string folder)
     {
-        foreach (string name in Entries(folder).Where(StagingNames.IsOwn).OrderBy(StagingNames.IsJournal)) File.Delete(Path.Combine(folder, name));
+        List<string> own = [.. Entries(folder).Where(StagingNames.IsOwn)];
+        foreach (string name in own.Where(static name => !StagingNames.IsJournal(name))) File.Delete(Path.Combine(folder, name));
+        foreach (string name in own.Where(StagingNames.IsJournal)) File.Delete(Path.Combine(folder, name));
     }
 
     /// <summary>Everything a run of the plan can have made, and the folder when nothing else is left.</summary>

@@ -1,6 +1,5 @@
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Sharded;
-using Bnb.Formats.Tensors;
 
 namespace Bnb.Engine.Plans;
 
@@ -17,7 +16,7 @@ internal sealed record OutputPart(string Prefix, Checkpoint Source, IReadOnlyLis
     public string? IndexName => Shards.Count == 1 ? null : $"{Prefix}{Source.OutputBaseName}.safetensors.index.json";
 
     /// <summary>The source's weight files with their names below the pipeline's folder, or the model's.</summary>
-    public IEnumerable<(string Name, CheckpointFile File)> SourceFiles => Source.Files.Select(file => (Prefix + file.Name, file));
+    public IEnumerable<NamedFile> SourceFiles => Source.Files.Select(file => new NamedFile(Prefix + file.Name, file));
 
     /// <summary>Bytes of the index for that many bytes of tensors.</summary>
     public long IndexLength(long tensorBytes)

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Bnb.Formats.HuggingFace;
-using Bnb.Formats.Tensors;
 
 namespace Bnb.Engine.Plans;
 
@@ -46,7 +45,7 @@ internal abstract record OutputPlan(IReadOnlyList<TensorPlan> Tensors, IReadOnly
     }
 
     /// <summary>The source's weight files that are read, with their names below its folder.</summary>
-    public IEnumerable<(string Name, CheckpointFile File)> SourceFiles => Parts.SelectMany(static part => part.SourceFiles);
+    public IEnumerable<NamedFile> SourceFiles => Parts.SelectMany(static part => part.SourceFiles);
 
     /// <summary>Every other file that the output depends on, by its path.</summary>
     public IEnumerable<string> SmallInputs => SideFiles.Copied.Select(static file => file.Path)

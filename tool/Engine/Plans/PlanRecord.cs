@@ -18,12 +18,12 @@ internal sealed class PlanRecord
     {
         (Utf8, Root) = (utf8, root);
         Hash = Convert.ToHexStringLower(SHA256.HashData(utf8));
-        Shards = [.. root.GetProperty("shards").EnumerateArray().Select(name => name.GetString()!)];
-        SmallFiles = [.. root.GetProperty("files").EnumerateArray().Select(file => new FileRecord(
-            file.GetProperty("name").GetString()!, file.GetProperty("bytes").GetInt64(), file.GetProperty("sha256").GetString()!))];
-        Sources = [.. root.GetProperty("source").EnumerateArray().Select(file => new SourceRecord(
-            file.GetProperty("name").GetString()!, file.GetProperty("bytes").GetInt64(), file.GetProperty("header_sha256").GetString()!))];
-        Indexes = [.. root.GetProperty("indexes").EnumerateArray().Select(name => name.GetString()!)];
+        Shards = Each(root, "shards", static name => name.GetString()!);
+        SmallFiles = Each(root, "files", static file => new FileRecord(
+            file.GetProperty("name").GetString()!, file.GetProperty("bytes").GetInt64(), file.GetProperty("sha256").GetString()!));
+        Sources = Each(root, "source", static file => new SourceRecord(
+            file.GetProperty("name").GetString()!, file.GetProperty("bytes").GetInt64(), file.GetProperty("header_sha256").GetString()!));
+        Indexes = Each(root, "indexes", static name => name.GetString()!);
         EntryName = root.GetProperty("entry").GetString()!;
         HashesSource = root.GetProperty("hash_source").GetBoolean();
     }
@@ -109,7 +109,7 @@ internal sealed class PlanRecord
             var record = new PlanRecord(copy, root);
             // Names that are no text, which an escape of half a character is, cannot be compared later.
             bool named = record.Tool is not null && record.Command is not null && record.EntryName is not null
-                && record.Options.ValueKind == JsonValueKind.Object && record.Options.EnumerateObject().All(option => option.Name is not null)
+                && record.Options.ValueKind == JsonValueKind.Object && HasNames(record.Options)
                 && record.Sources.All(file => file.Name is not null);
             List<string?> names = [.. record.Shards, .. record.SmallFiles.Select(file => file.Name), .. record.Indexes];
             bool apart = names.Distinct(StringComparer.Ordinal).Count() == names.Count
@@ -150,6 +150,22 @@ internal sealed class PlanRecord
         facts.AddRange(Changed("side file", earlier.SmallFiles.ToDictionary(file => file.Name), SmallFiles.ToDictionary(file => file.Name)));
         if (facts.Count == 0) facts.Add(("layout", $"{earlier.Shards.Count} weight files then, {Shards.Count} now"));
         return facts;
+    }
+
+    // Loops: queries over what JsonDocument enumerates are compiled anew in every process.
+    private static List<T> Each<T>(JsonElement root, string member, Func<JsonElement, T> of)
+    {
+        List<T> all = [];
+        foreach (JsonElement element in root.GetProperty(member).EnumerateArray()) all.Add(of(element));
+        return all;
+    }
+
+    private static bool HasNames(JsonElement options)
+    {
+        foreach (JsonProperty option in options.EnumerateObject())
+            if (option.Name is null) return false;
+
+        return true;
     }
 
     private static string Option(PlanRecord record, string name) => record.Options.TryGetProperty(name, out JsonElement value) ? value.GetRawText() : "none";

@@ -23,7 +23,7 @@ internal static class ShardLayout
     public static IReadOnlyList<ShardPlan> Build(
         IReadOnlyList<TensorPlan> tensors, string baseName, long maxShardBytes)
     {
-        var groups = new List<(List<TensorPlan> Tensors, List<OutputForm> Forms)>();
+        var groups = new List<Group>();
         // By identity: plans of tensors that are treated alike share the numbers, and comparing these would cost more.
         var forms = new Dictionary<Quantization, OutputForm>(ReferenceEqualityComparer.Instance);
         long groupBytes = 0, headerBytes = 0;
@@ -35,7 +35,7 @@ internal static class ShardLayout
             bool full = groupBytes + form.Bytes > maxShardBytes || headerBytes + header > MaxHeaderEstimate;
             if (groups.Count == 0 || (full && groups[^1].Tensors.Count > 0))
             {
-                groups.Add(([], []));
+                groups.Add(new Group([], []));
                 groupBytes = headerBytes = 0;
             }
 
@@ -45,7 +45,7 @@ internal static class ShardLayout
             headerBytes += header;
         }
 
-        if (groups.Count == 0) groups.Add(([], []));
+        if (groups.Count == 0) groups.Add(new Group([], []));
         return [.. groups.Select((group, index) => LayOut(FileName(baseName, index, groups.Count), group.Tensors, group.Forms))];
     }
 
@@ -89,8 +89,12 @@ internal static class ShardLayout
         return plan with { HeaderLength = headerLength, MaximumLength = headerLength + outputs.Length };
     }
 
-    private static int LongestName(ShardPlan shard) =>
-        shard.Outputs.Places().Select(place => place.Part.NameLength(place.Plan.Name)).DefaultIfEmpty(0).Max();
+    private static int LongestName(ShardPlan shard)
+    {
+        int longest = 0;
+        foreach (PlacedPart place in shard.Outputs.Places()) longest = Math.Max(longest, place.Part.NameLength(place.Plan.Name));
+        return longest;
+    }
 
     private static OutputForm FormOf(TensorPlan tensor, Dictionary<Quantization, OutputForm> known)
     {
@@ -113,4 +117,7 @@ internal static class ShardLayout
 
     private static string FileName(string baseName, int index, int count) =>
         count == 1 ? $"{baseName}.safetensors" : $"{baseName}-{index + 1:D5}-of-{count:D5}.safetensors";
+
+    /// <summary>What goes into one file.</summary>
+    private sealed record Group(List<TensorPlan> Tensors, List<OutputForm> Forms);
 }

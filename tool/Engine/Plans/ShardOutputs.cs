@@ -13,22 +13,25 @@ internal sealed class ShardOutputs : IReadOnlyList<OutputTensor>
 
     private readonly IReadOnlyList<TensorPlan> _tensors;
     private readonly IReadOnlyList<OutputForm> _forms;
-    private readonly (int Tensor, int Part, long Begin)[] _places;
+    private readonly Place[] _places;
 
     /// <summary>Puts the outputs of a shard in order.</summary>
     /// <param name="forms">What each tensor becomes.</param>
     public ShardOutputs(IReadOnlyList<TensorPlan> tensors, IReadOnlyList<OutputForm> forms)
     {
         (_tensors, _forms) = (tensors, forms);
-        _places = new (int, int, long)[forms.Sum(form => form.Parts.Count)];
+        int count = 0;
+        foreach (OutputForm form in forms) count += form.Parts.Count;
+        _places = new Place[count];
         Order();
         long position = 0;
         for (int i = 0; i < _places.Length; i++)
         {
-            _places[i].Begin = position;
+            _places[i] = _places[i] with { Begin = position };
             FormPart part = PartOf(_places[i]);
             position += part.Bytes;
-            if (part.Role != OutputRole.QuantState) FixedLength = position;
+            if (part.Role == OutputRole.QuantState) HasStates = true;
+            else FixedLength = position;
         }
 
         Length = position;
@@ -40,22 +43,36 @@ internal sealed class ShardOutputs : IReadOnlyList<OutputTensor>
     /// <summary>Bytes of all of them, quant_state blobs in their longest form.</summary>
     public long Length { get; }
 
+    /// <summary>Whether there are quant_state blobs, and so the header depends on values.</summary>
+    public bool HasStates { get; }
+
     public int Count => _places.Length;
 
     public OutputTensor this[int index]
     {
         get
         {
-            (int tensor, _, long begin) = _places[index];
-            FormPart part = PartOf(_places[index]);
-            TensorPlan plan = _tensors[tensor];
+            (TensorPlan plan, FormPart part, long begin) = At(index);
             return new OutputTensor(plan, part.Role, new TensorInfo(part.NameBeside(plan.Name), part.DType, part.Shape, begin, begin + part.Bytes));
         }
     }
 
     /// <summary>The outputs without their names, which cost most.</summary>
-    public IEnumerable<(TensorPlan Plan, FormPart Part, long Begin)> Places() =>
-        _places.Select(place => (_tensors[place.Tensor], PartOf(place), place.Begin));
+    // Not a sequence of tuples: what the runtime has for these is compiled anew in every process.
+    public PlacedParts Places() => new(this);
+
+    /// <summary>Without its name, what stands at that place in the file.</summary>
+    public PlacedPart At(int index) => new(_tensors[_places[index].Tensor], PartOf(_places[index]), _places[index].Begin);
+
+    /// <summary>Something of each quant_state blob, in their order.</summary>
+    public IReadOnlyList<T> States<T>(Func<PlacedPart, T> of)
+    {
+        List<T> states = [];
+        foreach (PlacedPart place in Places())
+            if (place.Part.Role == OutputRole.QuantState) states.Add(of(place));
+
+        return states;
+    }
 
     public IEnumerator<OutputTensor> GetEnumerator()
     {
@@ -64,7 +81,7 @@ internal sealed class ShardOutputs : IReadOnlyList<OutputTensor>
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    private FormPart PartOf((int Tensor, int Part, long Begin) place) => _forms[place.Tensor].Parts[place.Part];
+    private FormPart PartOf(Place place) => _forms[place.Tensor].Parts[place.Part];
 
     /// <summary>
     /// Widest elements first keeps every tensor aligned to its own element size without gaps, as the reference writer does; the
@@ -72,16 +89,18 @@ internal sealed class ShardOutputs : IReadOnlyList<OutputTensor>
     /// </summary>
     private void Order()
     {
-        int[] byName = [.. Enumerable.Range(0, _tensors.Count).OrderBy(i => _tensors[i].Name, StringComparer.Ordinal)];
+        int[] byName = new int[_tensors.Count];
+        for (int i = 0; i < byName.Length; i++) byName[i] = i;
+        Array.Sort(byName, CompareTensors);
         int filled = 0;
-        foreach (int group in _forms.Distinct().SelectMany(form => form.Parts).Select(GroupOf).Distinct().Order())
+        foreach (int group in Groups())
         {
             int start = filled;
             foreach (int tensor in byName)
             {
                 for (int part = 0; part < _forms[tensor].Parts.Count; part++)
                 {
-                    if (GroupOf(_forms[tensor].Parts[part]) == group) _places[filled++] = (tensor, part, 0);
+                    if (GroupOf(_forms[tensor].Parts[part]) == group) _places[filled++] = new Place(tensor, part, 0);
                 }
             }
 
@@ -90,13 +109,35 @@ internal sealed class ShardOutputs : IReadOnlyList<OutputTensor>
         }
     }
 
+    private int CompareTensors(int a, int b)
+    {
+        int order = string.CompareOrdinal(_tensors[a].Name, _tensors[b].Name);
+        return order != 0 ? order : a.CompareTo(b);
+    }
+
+    /// <summary>The groups that there are, in their order.</summary>
+    private List<int> Groups()
+    {
+        List<int> groups = [];
+        var seen = new HashSet<OutputForm>(ReferenceEqualityComparer.Instance);
+        foreach (OutputForm form in _forms)
+        {
+            if (!seen.Add(form)) continue;
+            foreach (FormPart part in form.Parts)
+                if (!groups.Contains(GroupOf(part))) groups.Add(GroupOf(part));
+        }
+
+        groups.Sort();
+        return groups;
+    }
+
     private static int GroupOf(FormPart part) => part.Role == OutputRole.QuantState ? int.MaxValue : -part.Bits;
 
-    private void SortByName(Span<(int Tensor, int Part, long Begin)> places)
+    private void SortByName(Span<Place> places)
     {
         for (int i = 1; i < places.Length; i++)
         {
-            (int Tensor, int Part, long Begin) place = places[i];
+            Place place = places[i];
             int to = i;
             while (to > 0 && CompareNames(places[to - 1], place) > 0)
             {
@@ -116,6 +157,8 @@ internal sealed class ShardOutputs : IReadOnlyList<OutputTensor>
         }
     }
 
-    private int CompareNames((int Tensor, int Part, long Begin) a, (int Tensor, int Part, long Begin) b) =>
+    private int CompareNames(Place a, Place b) =>
         FormPart.Compare(PartOf(a), _tensors[a.Tensor].Name, PartOf(b), _tensors[b.Tensor].Name);
+
+    private readonly record struct Place(int Tensor, int Part, long Begin);
 }

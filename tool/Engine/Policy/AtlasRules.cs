@@ -110,7 +110,7 @@ internal static class AtlasRules
         if (known.Facts.IsExpert && context.Options.Experts == ExpertChoice.Keep)
             return LinearRules.Excluded(RuleIds.Experts, "transformers 5 fuses it with the other experts", "experts");
         if (LinearRules.StateSpace(module, context) is { } stateSpace) return stateSpace;
-        if (!known.Class.Loaders.Contains(Loader.Diffusers)) return null;
+        if (known.Class.IndexOf(Loader.Diffusers) < 0) return null;
         if (module.Path.Contains("bias", StringComparison.Ordinal))
             return LinearRules.Excluded(RuleIds.ReadRaw, "diffusers takes a name with \"bias\" in it for a bias") with { Forced = true };
         // torch's own attention function is handed these weights, not the layers.

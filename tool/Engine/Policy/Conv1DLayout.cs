@@ -13,7 +13,7 @@ internal static class Conv1DLayout
     public static bool IsUsed(IReadOnlyList<PolicyTensor> tensors, bool familyUsesIt)
     {
         Dictionary<string, long> biases = new(StringComparer.Ordinal);
-        List<(string Module, long Rows, long Columns)> weights = [];
+        List<PolicyTensor> weights = [];
         foreach (PolicyTensor tensor in tensors)
         {
             int dot = tensor.Name.LastIndexOf('.');
@@ -21,12 +21,14 @@ internal static class Conv1DLayout
             string module = tensor.Name[..dot];
             ReadOnlySpan<char> kind = tensor.Name.AsSpan(dot + 1);
             if (kind is "bias" && tensor.Shape.Count == 1) biases[module] = tensor.Shape[0];
-            if (kind is "weight" && tensor.Shape.Count == 2) weights.Add((module, tensor.Shape[0], tensor.Shape[1]));
+            if (kind is "weight" && tensor.Shape.Count == 2) weights.Add(tensor);
         }
 
         int votes = 0;
-        foreach ((string module, long rows, long columns) in weights)
+        foreach (PolicyTensor weight in weights)
         {
+            (long rows, long columns) = (weight.Shape[0], weight.Shape[1]);
+            string module = weight.Name[..weight.Name.LastIndexOf('.')];
             if (rows == columns || !biases.TryGetValue(module, out long outputs)) continue;
             if (outputs == columns) votes++;
             if (outputs == rows) votes--;

@@ -9,7 +9,7 @@ namespace Bnb.Engine.Policy;
 /// </summary>
 internal sealed class Float32Lists
 {
-    // Of each class, by loader.
+    // Of each class, in the order of its loaders.
     private readonly Dictionary<ModelClass, SkipList?[]> _lists = [];
 
     /// <summary>Whether the loader keeps any module of the class.</summary>
@@ -25,10 +25,11 @@ internal sealed class Float32Lists
 
     private SkipList? List(ModelClass model, Loader loader)
     {
-        if (!_lists.TryGetValue(model, out SkipList?[]? lists)) _lists[model] = lists = [.. Enum.GetValues<Loader>().Select(each => Of(model, each))];
-        return lists[(int)loader];
+        int index = model.IndexOf(loader);
+        if (index < 0 || index >= model.KeptInFloat32.Count) return null;
+        if (!_lists.TryGetValue(model, out SkipList?[]? lists)) _lists[model] = lists = [.. model.KeptInFloat32.Select(Of)];
+        return lists[index];
     }
 
-    private static SkipList? Of(ModelClass model, Loader loader) =>
-        model.KeptInFloat32.TryGetValue(loader, out IReadOnlyList<string>? names) && names.Count > 0 ? new SkipList(names) : null;
+    private static SkipList? Of(IReadOnlyList<string> names) => names.Count > 0 ? new SkipList(names) : null;
 }

@@ -22,7 +22,7 @@ internal sealed class UnsavedModules
                 .Where(i => verdicts[i].Known?.Class == part.Class)
                 .GroupBy(i => verdicts[i].Known!.Facts)
                 .ToList();
-            foreach ((string module, string? source) in part.Class.TiedModules) AddTied(part, module, source, saved, tensors);
+            foreach (TiedModule tied in part.Class.TiedModules) AddTied(part, tied.Module, tied.Source, saved, tensors);
             foreach (int i in saved.Where(static group => group.Key.Has(LayerKind.Rebuilt)).SelectMany(static group => group))
             {
                 IReadOnlyList<string> numbers = NumberedName.Numbers(tensors[i].Name[part.Prefix.Length..]);

@@ -55,7 +55,7 @@ internal static class LoadTargets
     private static (string, string)? WithoutClass(Loader loader, string library, Checkpoint source, PolicyResult policy)
     {
         // Remote code is a class of its own, of which only its names are known.
-        if (source.Config?.Has("auto_map") == true || policy.Known.Parts.Any(part => part.Class.Loaders.Contains(loader))) return null;
+        if (source.Config?.Has("auto_map") == true || policy.Known.Parts.Any(part => part.Class.IndexOf(loader) >= 0)) return null;
         return ($"{library} has no class of that name", "leave the word out of --loads-in, or correct the class in config.json");
     }
 

@@ -21,7 +21,7 @@ internal static class LoaderCast
     {
         if (decision.Rule == RuleIds.KeepFloat32) return true;
         string path = $".{decision.Tensor.Name}.";
-        return known.Parts.SelectMany(static part => part.Class.KeptInFloat32.Values).SelectMany(static list => list)
+        return known.Parts.SelectMany(static part => part.Class.KeptInFloat32).SelectMany(static list => list)
             .Any(entry => path.Contains($".{entry}.", StringComparison.Ordinal));
     }
 }

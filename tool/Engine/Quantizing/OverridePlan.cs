@@ -17,15 +17,16 @@ namespace Bnb.Engine.Quantizing;
 internal sealed class OverridePlan
 {
     private readonly QuantizeRecipe _recipe;
-    private readonly List<(RecipeOverride Rule, NamePattern Pattern, QuantizeRecipe? Recipe)> _rules;
+    private readonly List<PlannedRule> _rules;
     private readonly bool[] _used;
-    private readonly Dictionary<string, int?> _last = new(StringComparer.Ordinal);
+    // Of each name the last rule's place, -1 for none.
+    private readonly Dictionary<string, int> _last = new(StringComparer.Ordinal);
 
     /// <exception cref="UserErrorException">OVERRIDE: a form that cannot be mixed with the run's.</exception>
     public OverridePlan(QuantizeRecipe recipe, IReadOnlyList<RecipeOverride> overrides)
     {
         _recipe = recipe;
-        _rules = [.. overrides.Select(rule => (rule, new NamePattern(rule.Pattern), rule.Keep ? null : RecipeOf(recipe, rule)))];
+        _rules = [.. overrides.Select(rule => new PlannedRule(rule, new NamePattern(rule.Pattern), rule.Keep ? null : RecipeOf(recipe, rule)))];
         _used = new bool[_rules.Count];
     }
 
@@ -51,14 +52,15 @@ internal sealed class OverridePlan
     /// <summary>The last rule that fits; asked several times of every tensor, and a recipe that was planned has a rule for each.</summary>
     private int? Last(string name)
     {
-        if (!_last.TryGetValue(name, out int? last)) _last[name] = last = Search(name);
-        return last;
+        if (_rules.Count == 0) return null;
+        if (!_last.TryGetValue(name, out int last)) _last[name] = last = Search(name);
+        return last < 0 ? null : last;
     }
 
-    private int? Search(string name)
+    private int Search(string name)
     {
         string? module = ModuleName.PathOfWeight(name);
-        int? last = null;
+        int last = -1;
         for (int i = 0; i < _rules.Count; i++)
         {
             if (!_rules[i].Pattern.IsMatch(name) && !(module is not null && _rules[i].Pattern.IsMatch(module))) continue;
@@ -95,4 +97,7 @@ internal sealed class OverridePlan
         Facts = [("--override", DisplayText.Escape(rule.ToString()))],
         Action = action,
     };
+
+    /// <summary>An override with what it says, null to keep a tensor.</summary>
+    private sealed record PlannedRule(RecipeOverride Rule, NamePattern Pattern, QuantizeRecipe? Recipe);
 }

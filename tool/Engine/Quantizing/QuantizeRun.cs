@@ -77,6 +77,6 @@ internal static class QuantizeRun
         [.. plan.Shards.Select(shard => new ShardResult(
             shard.MaximumLength,
             shard.MaximumLength - shard.HeaderLength,
-            [.. shard.Outputs.Places().Where(output => output.Part.Role == OutputRole.QuantState).Select(output => (int)output.Part.Bytes)]))],
+            shard.Outputs.States(static state => (int)state.Part.Bytes)))],
         []);
 }

@@ -39,7 +39,7 @@ internal sealed class ShardRun
     {
         Work work = Begun();
         ShardResult result = work.Sink.Complete(
-            [.. Plan.Outputs.Places().Where(output => output.Part.Role == OutputRole.QuantState).Select(output => work.States[output.Plan])]);
+            Plan.Outputs.States(state => work.States[state.Plan]));
         Abandon();
         return result;
     }

@@ -16,7 +16,7 @@ internal sealed class TensorPipeline : IDisposable
     private readonly Func<TensorPlan, ShardRun, PipelineContext, TensorRun> _newRun;
     private readonly IReadOnlyList<ShardRun> _shards;
     private readonly ShardResult[] _results;
-    private readonly WorkQueue<(TensorRun Tensor, long Chunk)> _work;
+    private readonly WorkQueue<Item> _work;
     // Begun and not finished. A finished one is let go of: there may be a million.
     private readonly HashSet<TensorRun> _running = [];
     private readonly ConcurrentBag<string> _copiedNonFinite = [];
@@ -29,7 +29,7 @@ internal sealed class TensorPipeline : IDisposable
     {
         (_context, _shards, _newRun) = (context, shards, newRun);
         _results = new ShardResult[shards.Count];
-        _work = new WorkQueue<(TensorRun Tensor, long Chunk)>(Work());
+        _work = new WorkQueue<Item>(Work());
         _team = new WorkerTeam(cancellation);
     }
 
@@ -73,7 +73,7 @@ internal sealed class TensorPipeline : IDisposable
     private void WorkLoop()
     {
         var buffers = new WorkerBuffers(_context.Budget);
-        while (_work.TryTake(out (TensorRun Tensor, long Chunk) item))
+        while (_work.TryTake(out Item? item))
         {
             _team.Stop.ThrowIfCancellationRequested();
             TensorRun tensor = item.Tensor;
@@ -85,7 +85,7 @@ internal sealed class TensorPipeline : IDisposable
         }
     }
 
-    private IEnumerable<(TensorRun Tensor, long Chunk)> Work()
+    private IEnumerable<Item> Work()
     {
         foreach (ShardRun shard in _shards)
         {
@@ -93,7 +93,7 @@ internal sealed class TensorPipeline : IDisposable
             {
                 TensorRun tensor = _newRun(plan, shard, _context);
                 lock (_running) _running.Add(tensor);
-                for (long chunk = 0; chunk < tensor.ChunkCount; chunk++) yield return (tensor, chunk);
+                for (long chunk = 0; chunk < tensor.ChunkCount; chunk++) yield return new Item(tensor, chunk);
             }
         }
     }
@@ -110,6 +110,9 @@ internal sealed class TensorPipeline : IDisposable
             _results[shard.Index] = shard.Complete();
         }
     }
+
+    /// <summary>A chunk of a tensor.</summary>
+    private sealed record Item(TensorRun Tensor, long Chunk);
 }
 
 /// <param name="Shards">Lengths, in shard order.</param>

@@ -9,7 +9,8 @@ namespace Bnb.Engine.Policy.SkipLists;
 internal sealed class EntryPrefixTree
 {
     private readonly Dictionary<long, int> _edges = [];
-    private readonly List<bool> _isEntry = [false];
+    private readonly HashSet<int> _entries = [];
+    private int _nodes = 1;
 
     // Nodes reached so far, and those one code point further: kept between names, of which there may be a hundred thousand.
     private readonly List<int> _active = [];
@@ -24,15 +25,14 @@ internal sealed class EntryPrefixTree
             long key = Key(node, rune.Value);
             if (!_edges.TryGetValue(key, out int next))
             {
-                next = _isEntry.Count;
-                _isEntry.Add(false);
+                next = _nodes++;
                 _edges.Add(key, next);
             }
 
             node = next;
         }
 
-        _isEntry[node] = true;
+        _entries.Add(node);
     }
 
     /// <summary>
@@ -70,7 +70,7 @@ internal sealed class EntryPrefixTree
             || (name[position] == '\n' && position == name.Length - 1);
         if (!boundary) return false;
         foreach (int node in active)
-            if (_isEntry[node]) return true;
+            if (_entries.Contains(node)) return true;
 
         return false;
     }

@@ -117,19 +117,25 @@ internal sealed class NameTree
     // v5's re.match, of which vLLM's dotted prefix is a part. An explicit stack: names may have very many components.
     private bool StartsAnyName(string entry)
     {
-        Stack<(int Node, int Offset)> open = new([(0, 0)]);
-        while (open.TryPop(out (int Node, int Offset) at))
+        // Pairs of a node and an offset, the offset last.
+        List<int> open = [];
+        open.Add(0);
+        open.Add(0);
+        while (open.Count > 0)
         {
-            for (int child = _nodes[at.Node].FirstChild; child >= 0; child = _nodes[child].NextSibling)
+            (int node, int from) = (open[^2], open[^1]);
+            open.RemoveRange(open.Count - 2, 2);
+            for (int child = _nodes[node].FirstChild; child >= 0; child = _nodes[child].NextSibling)
             {
                 Step();
-                int offset = Consume(entry, at.Offset, _components[_nodes[child].Component]);
+                int offset = Consume(entry, from, _components[_nodes[child].Component]);
                 if (offset == entry.Length) return true;
                 // The dot behind the component must be met by a dot of the entry, which matches it as any character.
                 if (offset >= 0 && entry[offset] == '.' && _nodes[child].FirstChild >= 0)
                 {
                     if (offset + 1 == entry.Length) return true;
-                    open.Push((child, offset + 1));
+                    open.Add(child);
+                    open.Add(offset + 1);
                 }
             }
         }
