@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text.Json;
+using System.Text.Unicode;
 using Bnb.Formats.Json;
 using Bnb.Formats.Primitives;
 
@@ -32,4 +34,13 @@ internal sealed class HeaderErrors(string file)
         ],
         action: DownloadAgain,
         inner: inner);
+
+    /// <summary>The first rule of a header.</summary>
+    /// <exception cref="CheckpointFormatException">ST-NOT-UTF8.</exception>
+    public void ThrowIfNotUtf8(ReadOnlySpan<byte> json)
+    {
+        if (Utf8.IsValid(json)) return;
+        string at = JsonPosition.FirstInvalidUtf8(json).ToString(CultureInfo.InvariantCulture);
+        throw Of(FormatError.SafetensorsNotUtf8, "the header is not UTF-8", ("first bad byte", $"at {at} of the header"));
+    }
 }

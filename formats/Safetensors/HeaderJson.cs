@@ -2,8 +2,6 @@ using System.Buffers.Text;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using System.Text.Unicode;
-using Bnb.Formats.Json;
 using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.Safetensors;
@@ -34,13 +32,7 @@ internal ref struct HeaderJson
     public static (List<TensorInfo> Tensors, Dictionary<string, string> Metadata) Read(
         ReadOnlySpan<byte> json, HeaderErrors errors)
     {
-        if (!Utf8.IsValid(json))
-        {
-            string at = JsonPosition.FirstInvalidUtf8(json).ToString(CultureInfo.InvariantCulture);
-            throw errors.Of(
-                FormatError.SafetensorsNotUtf8, "the header is not UTF-8", ("first bad byte", $"at {at} of the header"));
-        }
-
+        errors.ThrowIfNotUtf8(json);
         HeaderJson header = new(json, errors);
         try
         {

@@ -5,6 +5,10 @@ using Bnb.Formats.Primitives;
 
 namespace Bnb.Formats.Safetensors;
 
+/// <summary>Takes a tensor's name.</summary>
+/// <param name="utf8">The name; its bytes are used again after the call.</param>
+public delegate void TensorNameHandler(ReadOnlySpan<byte> utf8);
+
 /// <summary>Reads the header of a safetensors file and nothing else of it.</summary>
 public static class SafetensorsFile
 {
@@ -17,10 +21,24 @@ public static class SafetensorsFile
     /// <exception cref="IOException">The device reported an error.</exception>
     public static SafetensorsHeader ReadHeader(string path)
     {
-        // What claims to be a regular file of length 0 may still never end.
-        if (FileProbe.RequireRegular(path).Identity.Length == 0) throw TooShort(path, 0);
-        using PositionedFile file = PositionedFile.Open(path);
+        using PositionedFile file = Open(path);
         return ReadHeader(file);
+    }
+
+    /// <summary>
+    /// Goes through the names of a header without keeping them, for headers of millions of tensors whose rules were checked when they
+    /// were written: nothing but the JSON itself is.
+    /// </summary>
+    /// <param name="each">Called with every tensor's name as UTF-8, in the order of the header.</param>
+    /// <returns>Bytes of the data section.</returns>
+    /// <exception cref="CheckpointFormatException">As <see cref="ReadHeader(string)"/>, for what makes no header at all.</exception>
+    public static long ReadNames(string path, TensorNameHandler each)
+    {
+        ArgumentNullException.ThrowIfNull(each);
+        using PositionedFile file = Open(path);
+        int length = RequireJson(file);
+        HeaderNames.Read(file, length, new HeaderErrors(path), each);
+        return file.Length - 8 - length;
     }
 
     /// <summary>As <see cref="ReadHeader(string)"/> for a file that is open, so that header and identity belong
@@ -32,7 +50,24 @@ public static class SafetensorsFile
     }
 
     /// <inheritdoc cref="ReadHeader(PositionedFile)"/>
-    internal static SafetensorsHeader ReadHeader(IByteSource file)
+    internal static SafetensorsHeader ReadHeader(IByteSource file) => SafetensorsHeader.Parse(ReadJson(file), file.Length, file.Path);
+
+    private static PositionedFile Open(string path)
+    {
+        // What claims to be a regular file of length 0 may still never end.
+        if (FileProbe.RequireRegular(path).Identity.Length == 0) throw TooShort(path, 0);
+        return PositionedFile.Open(path);
+    }
+
+    private static byte[] ReadJson(IByteSource file)
+    {
+        byte[] json = GC.AllocateUninitializedArray<byte>(RequireJson(file));
+        file.Read(8, json);
+        return json;
+    }
+
+    /// <summary>The length of the header's JSON, which is bounded and within the file.</summary>
+    private static int RequireJson(IByteSource file)
     {
         Span<byte> head = stackalloc byte[(int)Math.Min(file.Length, FormatLimits.LfsPointerBytes)];
         file.Read(0, head);
@@ -40,10 +75,7 @@ public static class SafetensorsFile
             throw FileMagic.DescribeBinary(head) is { } what ? FileMagic.Error(file.Path, file.Length, what, head) : TooShort(file.Path, file.Length);
         if (file.Length <= FormatLimits.LfsPointerBytes) LfsPointer.ThrowIfPointer(head, file.Path);
 
-        int length = HeaderLength(head, file.Length, file.Path);
-        byte[] json = GC.AllocateUninitializedArray<byte>(length);
-        file.Read(8, json);
-        return SafetensorsHeader.Parse(json, file.Length, file.Path);
+        return HeaderLength(head, file.Length, file.Path);
     }
 
     private static CheckpointFormatException TooShort(string path, long length) => new HeaderErrors(path).Of(

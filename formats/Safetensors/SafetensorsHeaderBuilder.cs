@@ -16,29 +16,49 @@ public sealed class SafetensorsHeaderBuilder
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
     private static readonly byte[][] DTypeNames = [.. DTypes.All.Select(dtype => Encoding.ASCII.GetBytes(dtype.Name()))];
 
+    private const int PieceBytes = 1 << 16;
+
     private readonly ArrayBufferWriter<byte> _text;
-    private readonly bool _measures;
-    private long _measured;
+    // Takes what is written, once in a while; the bytes before are counted only.
+    private readonly Action<ReadOnlyMemory<byte>>? _take;
+    private readonly int _pieceBytes;
+    private readonly long _promised;
+    private long _taken;
     private bool _needsComma;
 
-    private SafetensorsHeaderBuilder(int capacity, bool measures, IReadOnlyDictionary<string, string>? metadata)
+    private SafetensorsHeaderBuilder(
+        IReadOnlyDictionary<string, string>? metadata, int capacity, Action<ReadOnlyMemory<byte>>? take = null, int pieceBytes = 0, long promised = 8)
     {
-        (_text, _measures) = (new ArrayBufferWriter<byte>(capacity), measures);
-        _text.Write("\0\0\0\0\0\0\0\0{"u8);
+        (_text, _take, _pieceBytes, _promised) = (new ArrayBufferWriter<byte>(capacity), take, pieceBytes, promised);
+        BinaryPrimitives.WriteInt64LittleEndian(_text.GetSpan(8), promised - 8);
+        _text.Advance(8);
+        _text.Write("{"u8);
         if (metadata is not null) AddMetadata(metadata);
     }
 
     /// <summary>A header that will be written.</summary>
     /// <param name="metadata">The <c>__metadata__</c> map, or null for none.</param>
     /// <param name="capacity">About the length that is expected.</param>
-    public static SafetensorsHeaderBuilder Of(IReadOnlyDictionary<string, string>? metadata, int capacity = 1024) => new(capacity, false, metadata);
+    public static SafetensorsHeaderBuilder Of(IReadOnlyDictionary<string, string>? metadata, int capacity = 1024) => new(metadata, capacity);
 
     /// <summary>One that is only to say how long it would be.</summary>
     /// <param name="metadata">The <c>__metadata__</c> map, or null for none.</param>
-    public static SafetensorsHeaderBuilder ToMeasure(IReadOnlyDictionary<string, string>? metadata) => new(1024, true, metadata);
+    public static SafetensorsHeaderBuilder ToMeasure(IReadOnlyDictionary<string, string>? metadata) => new(metadata, 1024, static _ => { });
+
+    /// <summary>One of a length that was measured before, handed on piece by piece, so that it is never in memory as a whole.</summary>
+    /// <param name="metadata">The <c>__metadata__</c> map, or null for none.</param>
+    /// <param name="length">Bytes before the data section, as <see cref="Length"/> says them; what the text does not need is padded.</param>
+    /// <param name="take">Takes the next bytes of the file, which are used again after the call.</param>
+    /// <exception cref="ArgumentException">The length is over the limit of the format, or no multiple of 8.</exception>
+    public static SafetensorsHeaderBuilder InPieces(IReadOnlyDictionary<string, string>? metadata, int length, Action<ReadOnlyMemory<byte>> take)
+    {
+        ArgumentNullException.ThrowIfNull(take);
+        if (length - 8 > FormatLimits.HeaderBytes || length % 8 != 0) throw new ArgumentException("no length of a header", nameof(length));
+        return new(metadata, PieceBytes, take, PieceBytes, length);
+    }
 
     /// <summary>Bytes before the data section: the 8-byte length and the text, padded to a multiple of 8.</summary>
-    public long Length => Padded(_measured + _text.WrittenCount + 1);
+    public long Length => Padded(_taken + _text.WrittenCount + 1);
 
     /// <summary>Adds a tensor.</summary>
     /// <param name="name">Its key; written as UTF-8, with quotes, backslashes and control characters escaped.</param>
@@ -67,18 +87,35 @@ public sealed class SafetensorsHeaderBuilder
         _text.Write(","u8);
         AddNumber(end);
         _text.Write("]}"u8);
-        if (!_measures) return;
-        _measured += _text.WrittenCount;
-        _text.ResetWrittenCount();
+        if (_take is not null && _text.WrittenCount >= _pieceBytes) Take();
+    }
+
+    /// <summary>Hands on the last piece, padded with spaces.</summary>
+    /// <exception cref="InvalidOperationException">The header is longer than the length that was given, or was not to be handed on.</exception>
+    public void Complete()
+    {
+        if (_take is null || _pieceBytes == 0) throw new InvalidOperationException("this header is not written in pieces");
+        _text.Write("}"u8);
+        long padding = _promised - _taken - _text.WrittenCount;
+        if (padding < 0) throw new InvalidOperationException($"the header is {-padding} bytes longer than was said");
+        for (; padding > 0; padding -= Math.Min(padding, PieceBytes))
+        {
+            int part = (int)Math.Min(padding, PieceBytes);
+            _text.GetSpan(part)[..part].Fill((byte)' ');
+            _text.Advance(part);
+            Take();
+        }
+
+        if (_text.WrittenCount > 0) Take();
     }
 
     /// <summary>The header's bytes, padded with spaces.</summary>
     /// <param name="minimumLength">Least length of the result.</param>
-    /// <exception cref="InvalidOperationException">It was made to be measured.</exception>
+    /// <exception cref="InvalidOperationException">It was made to be measured or handed on.</exception>
     /// <exception cref="ArgumentException">The header is over <see cref="FormatLimits.HeaderBytes"/>.</exception>
     public byte[] ToBytes(int minimumLength = 0)
     {
-        if (_measures) throw new InvalidOperationException("this header was only measured");
+        if (_take is not null) throw new InvalidOperationException("this header was only measured, or handed on");
         int length = (int)Padded(Math.Max((long)_text.WrittenCount + 1, minimumLength));
         if (length - 8 > FormatLimits.HeaderBytes) throw new ArgumentException("the header is over the limit of the format", nameof(minimumLength));
         byte[] bytes = GC.AllocateUninitializedArray<byte>(length);
@@ -87,6 +124,13 @@ public sealed class SafetensorsHeaderBuilder
         bytes.AsSpan(_text.WrittenCount + 1).Fill((byte)' ');
         BinaryPrimitives.WriteUInt64LittleEndian(bytes, (ulong)length - 8);
         return bytes;
+    }
+
+    private void Take()
+    {
+        _take!(_text.WrittenMemory);
+        _taken += _text.WrittenCount;
+        _text.ResetWrittenCount();
     }
 
     private static long Padded(long length) => (length + 7) / 8 * 8;

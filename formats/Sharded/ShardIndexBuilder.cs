@@ -35,9 +35,17 @@ public sealed class ShardIndexBuilder
     public void Add(string tensor, string shard)
     {
         ArgumentNullException.ThrowIfNull(tensor);
+        Add(StrictUtf8.GetBytes(tensor), shard);
+    }
+
+    /// <summary>The same of a name that is UTF-8 already.</summary>
+    /// <exception cref="ArgumentException">It is not valid UTF-8, or longer than a mebibyte.</exception>
+    public void Add(ReadOnlySpan<byte> tensor, string shard)
+    {
         ArgumentNullException.ThrowIfNull(shard);
-        int length = StrictUtf8.GetByteCount(tensor);
+        int length = tensor.Length;
         if (length > PieceBytes) throw new ArgumentException("the name is longer than a mebibyte", nameof(tensor));
+        if (!System.Text.Unicode.Utf8.IsValid(tensor)) throw new ArgumentException("the name is not UTF-8", nameof(tensor));
         if (_used + length > _names[^1].Length)
         {
             // A small index costs little, and one of millions of names few pieces.
@@ -45,7 +53,7 @@ public sealed class ShardIndexBuilder
             _used = 0;
         }
 
-        StrictUtf8.GetBytes(tensor, _names[^1].AsSpan(_used));
+        tensor.CopyTo(_names[^1].AsSpan(_used));
         // Tensors of a file come together.
         int place = _shards.Count > 0 && _shards[^1] == shard ? _shards.Count - 1 : _shards.IndexOf(shard);
         if (place < 0)

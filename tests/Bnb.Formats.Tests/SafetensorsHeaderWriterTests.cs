@@ -58,6 +58,30 @@ public sealed class SafetensorsHeaderWriterTests
         }
     }
 
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(3, 0)]
+    [InlineData(3, 200_000)]
+    [InlineData(5000, 0)]
+    [InlineData(5000, 1_000_000)]
+    public void InPieces_IsWhatIsWrittenWhole(int count, int minimum)
+    {
+        List<TensorInfo> tensors = [.. Enumerable.Range(0, count).Select(i => new TensorInfo($"layers.{i}.weight", DType.U8, TensorShape.Of(1), i, i + 1))];
+        byte[] whole = SafetensorsHeaderWriter.Write(tensors, Pt, minimum);
+        List<byte> written = [];
+        SafetensorsHeaderBuilder pieces = SafetensorsHeaderBuilder.InPieces(Pt, whole.Length, piece => written.AddRange(piece.Span));
+        foreach (TensorInfo tensor in tensors) pieces.Add(tensor.Name, tensor.DType, tensor.Shape, tensor.Begin, tensor.End);
+        pieces.Complete();
+        Assert.Equal(whole, written);
+    }
+
+    [Fact]
+    public void InPieces_OfTooShortALength_IsRefused()
+    {
+        Assert.Throws<InvalidOperationException>(SafetensorsHeaderBuilder.InPieces(Pt, 16, static _ => { }).Complete);
+        Assert.Throws<ArgumentException>(() => SafetensorsHeaderBuilder.InPieces(Pt, 17, static _ => { }));
+    }
+
     [Fact]
     public void Write_AwkwardNames_AreValidJson()
     {

@@ -107,11 +107,8 @@ internal static class OutputCommit
         long bytes = 0;
         foreach (string shard in staging.Plan.Shards.Where(shard => shard[..(shard.LastIndexOf('/') + 1)] == prefix))
         {
-            foreach (TensorInfo tensor in SafetensorsFile.ReadHeader(In(staging, shard)).Tensors)
-            {
-                index.Add(tensor.Name, shard[prefix.Length..]);
-                bytes += tensor.ByteCount;
-            }
+            string name = shard[prefix.Length..];
+            bytes += SafetensorsFile.ReadNames(In(staging, shard), tensor => index.Add(tensor, name));
         }
 
         index.WriteTo(file, bytes);

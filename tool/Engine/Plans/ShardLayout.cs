@@ -49,11 +49,12 @@ internal static class ShardLayout
         return [.. groups.Select((group, index) => LayOut(FileName(baseName, index, groups.Count), group.Tensors, group.Forms))];
     }
 
-    /// <summary>The header bytes of a finished shard, padded to the planned length.</summary>
+    /// <summary>Writes the header of a finished shard, padded to the planned length.</summary>
     /// <param name="states">Actual blob lengths, in the order of the shard's quant_state outputs.</param>
-    public static byte[] Header(ShardPlan shard, IReadOnlyList<int> states)
+    /// <param name="take">Takes the next bytes of the file: a header of a million tensors is never in memory as a whole.</param>
+    public static void WriteHeader(ShardPlan shard, IReadOnlyList<int> states, Action<ReadOnlyMemory<byte>> take)
     {
-        SafetensorsHeaderBuilder builder = SafetensorsHeaderBuilder.Of(Metadata, shard.HeaderLength);
+        SafetensorsHeaderBuilder builder = SafetensorsHeaderBuilder.InPieces(Metadata, shard.HeaderLength, take);
         long end = shard.FixedLength;
         int next = 0;
         Span<char> buffer = new char[LongestName(shard)];
@@ -71,10 +72,7 @@ internal static class ShardLayout
             end += length;
         }
 
-        byte[] header = builder.ToBytes(shard.HeaderLength);
-        if (header.Length != shard.HeaderLength)
-            throw new InvalidOperationException($"header of {shard.FileName} is {header.Length} bytes, planned {shard.HeaderLength}");
-        return header;
+        builder.Complete();
     }
 
     private static ShardPlan LayOut(string fileName, List<TensorPlan> tensors, List<OutputForm> forms)
