@@ -23,20 +23,40 @@ internal sealed record FileRecord(string Name, long Bytes, string Sha256)
         return new FileRecord(name, file.Length, Hash(file, 0, file.Length, cancellation));
     }
 
-    /// <summary>SHA-256 of a range, in lower-case hexadecimal.</summary>
+    /// <summary>SHA-256 of a range, in lower-case hexadecimal. The next piece is read while one is hashed.</summary>
     public static string Hash(PositionedFile file, long offset, long length, CancellationToken cancellation = default)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        byte[] piece = new byte[Math.Min(PieceBytes, length)];
-        for (long done = 0; done < length; done += piece.Length)
+        (byte[] piece, byte[] next) = (NewPiece(length), NewPiece(length - PieceBytes));
+        int count = ReadPiece(file, offset, length, piece);
+        for (long done = count; count > 0; done += count)
         {
             cancellation.ThrowIfCancellationRequested();
-            Span<byte> part = piece.AsSpan(0, (int)Math.Min(piece.Length, length - done));
-            file.Read(offset + done, part);
-            hash.AppendData(part);
+            (byte[] into, long from) = (next, done);
+            // A file of one piece needs no second thread.
+            Task<int>? reading = from < length ? Task.Run(() => ReadPiece(file, offset + from, length - from, into), CancellationToken.None) : null;
+            try
+            {
+                hash.AppendData(piece, 0, count);
+            }
+            finally
+            {
+                count = reading?.GetAwaiter().GetResult() ?? 0;
+            }
+
+            (piece, next) = (next, piece);
         }
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    private static byte[] NewPiece(long length) => new byte[Math.Clamp(length, 0, PieceBytes)];
+
+    private static int ReadPiece(PositionedFile file, long offset, long length, byte[] piece)
+    {
+        int count = (int)Math.Min(piece.Length, length);
+        file.Read(offset, piece.AsSpan(0, count));
+        return count;
     }
 
     /// <summary>Whether a name stays below the folder it is joined to. Names come from manifests that strangers wrote.</summary>

@@ -14,6 +14,8 @@ namespace Bnb.Engine.Plans;
 /// </summary>
 internal sealed class PlanRecord
 {
+    private const int HashedTogether = 1 << 16;
+
     private PlanRecord(byte[] utf8, JsonElement root)
     {
         (Utf8, Root) = (utf8, root);
@@ -190,7 +192,9 @@ internal sealed class PlanRecord
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         // The text of a form is made once for all the tensors that have it.
         var forms = new Dictionary<FormPart, string>(ReferenceEqualityComparer.Instance);
-        byte[] line = [];
+        // Many lines at a time: a call for each would cost more than hashing it.
+        byte[] lines = new byte[HashedTogether];
+        int filled = 0;
         foreach (ShardPlan shard in plan.Shards)
         {
             // Components of a pipeline have files and tensors of the same names.
@@ -205,13 +209,20 @@ internal sealed class PlanRecord
                 }
 
                 int most = 4 * (part.NameLength(tensor.Name) + form.Length + prefix.Length + source.File.Name.Length + source.Name.Length + 32);
-                if (line.Length < most) line = new byte[most];
+                if (lines.Length - filled < most)
+                {
+                    hash.AppendData(lines, 0, filled);
+                    filled = 0;
+                    if (lines.Length < most) lines = new byte[most];
+                }
+
                 System.Text.Unicode.Utf8.TryWrite(
-                    line, CultureInfo.InvariantCulture, $"{tensor.Name.AsSpan(0, tensor.Name.Length - part.Cut)}{part.Suffix}{form}{begin} {prefix}{source.File.Name}\n{source.Name}\n", out int written);
-                hash.AppendData(line, 0, written);
+                    lines.AsSpan(filled), CultureInfo.InvariantCulture, $"{tensor.Name.AsSpan(0, tensor.Name.Length - part.Cut)}{part.Suffix}{form}{begin} {prefix}{source.File.Name}\n{source.Name}\n", out int written);
+                filled += written;
             }
         }
 
+        hash.AppendData(lines, 0, filled);
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
