@@ -48,7 +48,8 @@ public sealed class LoraAdapter
             string name = tensor.Name[Prefix.Length..];
             if (Split(name) is not var (module, part))
             {
-                replaced.Add((name.Replace(".modules_to_save.default.", ".", StringComparison.Ordinal), tensor));
+                // A bias that was trained (bias "all", "lora_only") has the wrapped layer's name.
+                replaced.Add((name.Replace(".modules_to_save.default.", ".", StringComparison.Ordinal).Replace(".base_layer.", ".", StringComparison.Ordinal), tensor));
                 continue;
             }
 

@@ -82,6 +82,39 @@ public sealed class MergeLoraTests : IDisposable
         Assert.Equal(File.ReadAllText(_folder["twice", "config.json"]), File.ReadAllText(_folder["once", "config.json"]));
     }
 
+    [Theory]
+    [InlineData("true")]
+    [InlineData("false")]
+    public void Merge_SquareConv1DAndLinear_AsksTheLayerAndNotTheFlag(string flag)
+    {
+        // PEFT sets the flag for each layer by its class; the file keeps that of the last one. A trained bias has the wrapped layer's name.
+        float[] a = [.. Enumerable.Range(0, 128).Select(i => (i % 13) - 6f)], b = [.. Enumerable.Range(0, 128).Select(i => (i % 7) - 3f)];
+        float[] bias = [.. Enumerable.Range(0, 64).Select(i => (float)i)];
+        Directory.CreateDirectory(_folder["adapter"]);
+        File.WriteAllText(_folder["adapter", "adapter_config.json"], $$"""{"peft_type": "LORA", "lora_alpha": 1, "r": 2, "bias": "lora_only", "fan_in_fan_out": {{flag}}}""");
+        File.WriteAllBytes(_folder["adapter", "adapter_model.safetensors"], CheckpointBuilder.Safetensors(
+            Tensor("base_model.model.transformer.h.0.attn.c_proj.lora_A.weight", [2, 64], a),
+            Tensor("base_model.model.transformer.h.0.attn.c_proj.lora_B.weight", [64, 2], b),
+            Tensor("base_model.model.transformer.h.0.attn.c_proj.base_layer.bias", [64], bias)));
+
+        ToolRun.Succeed("quantize", Base("conv1d"), "--merge-lora", _folder["adapter"], "--output", _folder["out"], "-t", "none");
+
+        var merged = OutputFolder.Tensors(_folder["out"]);
+        Assert.Equal(bias, Widen(merged["transformer.h.0.attn.c_proj.bias"].Bytes));
+        float[] before = Widen(OutputFolder.Tensors(Base("conv1d"))["transformer.h.0.attn.c_proj.weight"].Bytes);
+        float[] after = Widen(merged["transformer.h.0.attn.c_proj.weight"].Bytes);
+        for (int input = 0; input < 64; input++)
+        {
+            for (int output = 0; output < 64; output++)
+            {
+                double expected = before[(input * 64) + output] + (0.5 * ((b[output * 2] * a[input]) + (b[(output * 2) + 1] * a[64 + input])));
+                Assert.Equal(expected, after[(input * 64) + output], (Math.Abs(expected) / 256) + 1e-6);
+            }
+        }
+
+        static TestTensor Tensor(string name, long[] shape, float[] values) => new(name, "F32", shape, [.. values.SelectMany(BitConverter.GetBytes)]);
+    }
+
     [Fact]
     public void Merge_AdapterOfAnotherModel_IsRefused()
     {
