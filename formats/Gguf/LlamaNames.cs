@@ -19,18 +19,24 @@ public static class LlamaNames
         ["word_embeddings"] = "token_embd",
         ["tok_embeddings"] = "token_embd",
         ["token_embeddings"] = "token_embd",
-        ["embedding"] = "token_embd",
-        ["embeddings"] = "token_embd",
-        ["shared"] = "token_embd",
         ["lm_head"] = "output",
         ["embed_out"] = "output",
-        ["output"] = "output",
         ["output_layer"] = "output",
-        ["head"] = "output",
         ["word_embeddings_for_head"] = "output",
         ["norm"] = "output_norm",
         ["ln_f"] = "output_norm",
         ["final_layer_norm"] = "output_norm",
+    }.ToFrozenDictionary();
+
+    /// <summary>Whole names: elsewhere these words are other modules.</summary>
+    private static readonly FrozenDictionary<string, string> Whole = new Dictionary<string, string>(StringComparer.Ordinal)
+    {
+        ["output"] = "output",
+        ["head"] = "output",
+        ["shared"] = "token_embd",
+        ["model.embedding"] = "token_embd",
+        ["backbone.embedding"] = "token_embd",
+        ["backbone.embeddings"] = "token_embd",
     }.ToFrozenDictionary();
 
     private static readonly FrozenDictionary<string, string> Inside = new Dictionary<string, string>(StringComparer.Ordinal)
@@ -178,7 +184,12 @@ public static class LlamaNames
         if (!tensorName.EndsWith(Weight, StringComparison.Ordinal)) return null;
         string[] parts = tensorName[..^Weight.Length].Split('.');
         int block = Array.FindIndex(parts, static part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out _));
-        if (block < 0) return Outside.TryGetValue(parts[^1], out string? alone) ? new LlamaName(alone + Weight, null) : null;
+        if (block < 0)
+        {
+            string? alone = Whole.GetValueOrDefault(tensorName[..^Weight.Length]) ?? Outside.GetValueOrDefault(parts[^1]);
+            return alone is null ? null : new LlamaName(alone + Weight, null);
+        }
+
         if (block == 0 || !Lists.Contains(parts[block - 1])) return null;
 
         string prefix = $"blk.{parts[block]}.";

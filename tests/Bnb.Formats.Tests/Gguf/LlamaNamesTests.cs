@@ -29,6 +29,8 @@ public class LlamaNamesTests
     [InlineData("model.layers.3.mlp.router.weight", "blk.3.ffn_gate_inp.weight")]
     [InlineData("model.tok_embeddings.weight", "token_embd.weight")]
     [InlineData("transformer.output_layer.weight", "output.weight")]
+    [InlineData("output.weight", "output.weight")]
+    [InlineData("vision.output.weight", null)]
     [InlineData("model.layers.3.something.else.weight", null)]
     [InlineData("model.layers.3.self_attn.q_proj.bias", null)]
     public void Map_NameOfAnyFamily_IsTheConverters(string name, string? ggml) => Assert.Equal(ggml, LlamaNames.Map(name)?.Name);
