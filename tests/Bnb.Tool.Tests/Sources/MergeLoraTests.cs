@@ -83,6 +83,25 @@ public sealed class MergeLoraTests : IDisposable
     }
 
     [Theory]
+    [InlineData("all_linear")]
+    [InlineData("dora")]
+    public void Merge_AdapterAsATorchFile_IsTheSame(string name)
+    {
+        string adapter = Adapter(name, config => config + " ");
+        File.Delete(_folder["adapter", "adapter_model.safetensors"]);
+        var tensors = GoldenTensors.Load("lora", name, "adapter_model.safetensors");
+        File.WriteAllBytes(
+            _folder["adapter", "adapter_model.bin"],
+            TorchCheckpoint.Write(tensors.Names.Select(tensor => new TestTensor(tensor, "F32", [.. tensors.Shape(tensor)], tensors.Bytes(tensor)))));
+        ToolRun.Succeed("quantize", Base(name), "--merge-lora", Golden.File("lora", name), "--output", _folder["wanted"], "-t", "none");
+
+        ToolRun.Succeed("quantize", Base(name), "--merge-lora", adapter, "--output", _folder["out"], "-t", "none");
+
+        var wanted = OutputFolder.Tensors(_folder["wanted"]);
+        Assert.All(OutputFolder.Tensors(_folder["out"]), tensor => Assert.True(wanted[tensor.Key].Bytes.AsSpan().SequenceEqual(tensor.Value.Bytes), tensor.Key));
+    }
+
+    [Theory]
     [InlineData("true")]
     [InlineData("false")]
     public void Merge_SquareConv1DAndLinear_AsksTheLayerAndNotTheFlag(string flag)
