@@ -48,7 +48,7 @@ internal static class DecoderFamilies
         {
             var reader = new ConfigReader(config, file, contextLength, JsonDocument.Parse(family.Defaults).RootElement);
             reader.Require("is_causal", expected: true, absent: true);
-            if (reader.Has("per_layer_config")) throw reader.Unsupported("per_layer_config", "of its own for some layers");
+            if (reader.HasObject("per_layer_config")) throw reader.Unsupported("per_layer_config", "of its own for some layers");
             return family.Describe(reader);
         }
 
