@@ -82,6 +82,36 @@ public sealed class MergeLoraTests : IDisposable
         Assert.Equal(File.ReadAllText(_folder["twice", "config.json"]), File.ReadAllText(_folder["once", "config.json"]));
     }
 
+    [Fact]
+    public void Merge_DoraOfAnEmbedding_ScalesItsColumns()
+    {
+        var table = OutputFolder.Tensors(Base("embedding"))["model.embed_tokens.weight"];
+        (int entries, int width) = ((int)table.Info.Shape.Dimensions[0], (int)table.Info.Shape.Dimensions[1]);
+        float[] a = [.. Enumerable.Range(0, 2 * entries).Select(i => ((i % 11) - 5f) / 8)], b = [.. Enumerable.Range(0, 2 * width).Select(i => ((i % 5) - 2f) / 4)];
+        float[] magnitudes = [.. Enumerable.Range(0, width).Select(i => 1 + (i % 3f))];
+        Directory.CreateDirectory(_folder["adapter"]);
+        File.WriteAllText(_folder["adapter", "adapter_config.json"], """{"peft_type": "LORA", "lora_alpha": 6, "r": 2, "use_dora": true}""");
+        File.WriteAllBytes(_folder["adapter", "adapter_model.safetensors"], CheckpointBuilder.Safetensors(
+            Tensor("base_model.model.model.embed_tokens.lora_embedding_A", [2, entries], a),
+            Tensor("base_model.model.model.embed_tokens.lora_embedding_B", [width, 2], b),
+            Tensor("base_model.model.model.embed_tokens.lora_magnitude_vector", [width], magnitudes)));
+
+        ToolRun.Succeed("quantize", Base("embedding"), "--merge-lora", _folder["adapter"], "--output", _folder["out"], "-t", "none");
+
+        float[] before = Widen(table.Bytes), after = Widen(OutputFolder.Tensors(_folder["out"])["model.embed_tokens.weight"].Bytes);
+        for (int column = 0; column < width; column++)
+        {
+            double[] sums = [.. Enumerable.Range(0, entries).Select(row =>
+                before[(row * width) + column] + (3.0 * ((b[column * 2] * a[row]) + (b[(column * 2) + 1] * a[entries + row]))))];
+            double length = Math.Sqrt(sums.Sum(value => value * value));
+            for (int row = 0; row < entries; row++)
+            {
+                double expected = magnitudes[column] / length * sums[row];
+                Assert.Equal(expected, after[(row * width) + column], (Math.Abs(expected) / 256) + 1e-6);
+            }
+        }
+    }
+
     [Theory]
     [InlineData("all_linear")]
     [InlineData("dora")]
@@ -130,8 +160,6 @@ public sealed class MergeLoraTests : IDisposable
                 Assert.Equal(expected, after[(input * 64) + output], (Math.Abs(expected) / 256) + 1e-6);
             }
         }
-
-        static TestTensor Tensor(string name, long[] shape, float[] values) => new(name, "F32", shape, [.. values.SelectMany(BitConverter.GetBytes)]);
     }
 
     [Fact]
@@ -170,6 +198,8 @@ public sealed class MergeLoraTests : IDisposable
     [Fact]
     public void Merge_FolderWithoutAnAdapter_IsRefused() => Refusal.AssertIs(
         ToolRun.Of("quantize", Base("plain"), "--merge-lora", _folder["nothing"], "--output", _folder["out"]), ExitCode.InputMissing, "FILE-MISSING");
+
+    private static TestTensor Tensor(string name, long[] shape, float[] values) => new(name, "F32", shape, [.. values.SelectMany(BitConverter.GetBytes)]);
 
     private static string Base(string name) => Golden.File("lora", name == "conv1d" ? "base_gpt2" : "base");
 
