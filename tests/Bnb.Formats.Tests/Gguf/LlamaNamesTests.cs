@@ -1,5 +1,4 @@
 using Bnb.Formats.Gguf;
-using Xunit;
 
 namespace Bnb.Formats.Tests.Gguf;
 
