@@ -6,7 +6,8 @@ using Bnb.Formats.Tensors;
 namespace Bnb.Formats.Adapters;
 
 /// <summary>
-/// A LoRA adapter as PEFT saves it: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>. Its tensors are sorted by
+/// A LoRA adapter as PEFT saves it: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>, or before 2023
+/// <c>adapter_model.bin</c>. Its tensors are sorted by
 /// the module that they change; shapes are checked against each other, not yet against a base.
 /// </summary>
 public sealed class LoraAdapter
@@ -15,6 +16,7 @@ public sealed class LoraAdapter
     public const string ConfigName = "adapter_config.json";
 
     private const string WeightsName = "adapter_model.safetensors";
+    private const string OldWeightsName = "adapter_model.bin";
     private const string Prefix = "base_model.model.";
 
     private LoraAdapter(LoraConfig config, Checkpoint weights, IReadOnlyList<LoraModule> modules, IReadOnlyList<(string, CheckpointTensor)> replaced) =>
@@ -39,7 +41,8 @@ public sealed class LoraAdapter
         ArgumentException.ThrowIfNullOrEmpty(folder);
         string configPath = Path.Combine(folder, ConfigName);
         LoraConfig config = LoraConfig.Parse(FileProbe.ReadSmall(configPath, FormatLimits.ConfigBytes, FormatError.ConfigNotJson), configPath);
-        Checkpoint weights = Checkpoint.Open(Path.Combine(folder, WeightsName), requireConfig: false);
+        string path = Path.Combine(folder, WeightsName), old = Path.Combine(folder, OldWeightsName);
+        Checkpoint weights = Checkpoint.Open(!File.Exists(path) && File.Exists(old) ? old : path, requireConfig: false);
         var parts = new SortedDictionary<string, Dictionary<string, CheckpointTensor>>(StringComparer.Ordinal);
         var replaced = new List<(string, CheckpointTensor)>();
         foreach (CheckpointTensor tensor in weights.Tensors)
@@ -48,7 +51,8 @@ public sealed class LoraAdapter
             string name = tensor.Name[Prefix.Length..];
             if (Split(name) is not var (module, part))
             {
-                replaced.Add((name.Replace(".modules_to_save.default.", ".", StringComparison.Ordinal), tensor));
+                // A bias that was trained (bias "all", "lora_only") has the wrapped layer's name.
+                replaced.Add((name.Replace(".modules_to_save.default.", ".", StringComparison.Ordinal).Replace(".base_layer.", ".", StringComparison.Ordinal), tensor));
                 continue;
             }
 

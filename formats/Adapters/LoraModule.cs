@@ -22,7 +22,7 @@ public sealed record LoraModule(string Module, CheckpointTensor A, CheckpointTen
 
     internal static readonly string[] AllParts = [PartA, PartB, EmbeddingA, EmbeddingB, MagnitudeVector, Base];
 
-    /// <summary>Length of each row of the merged weight, [out] (DoRA), or null.</summary>
+    /// <summary>Length of each row of the merged weight, [out], of an embedding of each column, [width] (DoRA), or null.</summary>
     public CheckpointTensor? Magnitude { get; init; }
 
     /// <summary>The base's own weight as the adapter has it (a resized embedding, or the same once more), or null.</summary>
@@ -53,8 +53,8 @@ public sealed record LoraModule(string Module, CheckpointTensor A, CheckpointTen
         if (a.Shape[0] == 0 || a.Shape[0] != b.Shape[1])
             throw LoraAdapter.Malformed(b, $"is {b.Shape} beside {a.Shape}: the ranks differ");
         CheckpointTensor? magnitude = parts.GetValueOrDefault(MagnitudeVector);
-        if (config.IsDora != magnitude is not null || (magnitude is not null && isEmbedding))
-            throw LoraAdapter.Malformed(any, magnitude is null ? "has no lora_magnitude_vector beside it, which use_dora wants" : "has a lora_magnitude_vector that is not merged");
+        if (config.IsDora != magnitude is not null)
+            throw LoraAdapter.Malformed(any, magnitude is null ? "has no lora_magnitude_vector beside it, which use_dora wants" : "has a lora_magnitude_vector without use_dora");
         if (magnitude is not null && (magnitude.Shape.ElementCount != b.Shape[0] || !IsFloat(magnitude.DType)))
             throw LoraAdapter.Malformed(magnitude, $"is {magnitude.DType.Name()} {magnitude.Shape}, expected {b.Shape[0]} floats");
         return new LoraModule(module, a, b, isEmbedding, config.Scaling(module, a.Shape[0]))

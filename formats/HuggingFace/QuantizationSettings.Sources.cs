@@ -10,8 +10,9 @@ public sealed partial class QuantizationSettings
     public (long Rows, long Columns)? WeightBlock =>
         Pair(_object, "weight_block_size") ?? Groups.Select(group => group.BlockStructure).FirstOrDefault(block => block is not null);
 
-    /// <summary>GPTQ's <c>checkpoint_format</c>: <c>gptq</c>, <c>gptq_v2</c> and others.</summary>
-    public string? CheckpointFormat => Text("checkpoint_format");
+    /// <summary>GPTQ's <c>checkpoint_format</c>: <c>gptq</c>, <c>gptq_v2</c> and others; or <c>format</c>, as gptqmodel 5 and
+    /// transformers 5 call it, of GPTQ and AWQ.</summary>
+    public string? CheckpointFormat => Text("checkpoint_format") ?? (Method is "gptq" or "awq" or null ? Text("format") : null);
 
     /// <summary>AWQ's <c>version</c>: <c>gemm</c> and others.</summary>
     public string? Version => Text("version");

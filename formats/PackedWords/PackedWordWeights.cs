@@ -42,8 +42,8 @@ internal sealed class PackedWordWeights
     private string? Refusal()
     {
         if (_settings is null) return null;
-        if (_settings.CheckpointFormat is { } format && format is not ("gptq" or "gptq_v2" or "gemm"))
-            return $"checkpoint_format is {DisplayText.Escape(format)}, only gptq, gptq_v2 and gemm are read";
+        if (_settings.CheckpointFormat is { } format && format.ToLowerInvariant() is not ("gptq" or "gptq_v2" or "gemm"))
+            return $"format is {DisplayText.Escape(format)}, only gptq, gptq_v2 and gemm are read";
         if (_settings.Version is { } version && !version.Equals("gemm", StringComparison.OrdinalIgnoreCase) && _settings.Method == "awq")
             return $"version is {DisplayText.Escape(version)}, only gemm is read";
         return _settings.IsMarlin ? "is_marlin_format is true, only the plain layout is read" : null;
@@ -104,7 +104,7 @@ internal sealed class PackedWordWeights
             return null;
         }
 
-        bool lessOne = _settings?.CheckpointFormat != "gptq_v2";
+        bool lessOne = !string.Equals(_settings?.CheckpointFormat, "gptq_v2", StringComparison.OrdinalIgnoreCase);
         return new GptqWeight(name, words, zeros, scales, index, bits, Math.Max(1, size), lessOne);
     }
 

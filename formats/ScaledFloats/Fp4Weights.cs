@@ -92,6 +92,7 @@ internal static class Fp4Weights
         List<CheckpointTensor> unused = [.. ScaledFloatKeys.Unused(found.Name).Select(search.Find).OfType<CheckpointTensor>()];
         search.Take(unused.Select(tensor => tensor.Name).Append(found.Codes.Name).Append(found.Scale.Name));
         if (found.Global is not null) search.Take(found.Global.Name);
+        if (ScaledFloatKeys.RefuseScaledInputs(search, found.Name)) return;
         if (ScaleGrid.Of(found.Codes.Shape, 2) is not { } grid)
         {
             search.Fatal("FP0102", found.Codes.Name, $"is U8 {found.Codes.Shape}, a weight has 2 dimensions, experts have 3");

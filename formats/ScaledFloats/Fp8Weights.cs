@@ -31,6 +31,7 @@ internal static class Fp8Weights
 
         List<CheckpointTensor> unused = [.. ScaledFloatKeys.Unused(codes.Name).Select(search.Find).OfType<CheckpointTensor>()];
         search.Take(unused.Select(tensor => tensor.Name).Append(codes.Name).Append(scale.Name));
+        if (ScaledFloatKeys.RefuseScaledInputs(search, codes.Name)) return;
         bool isFourBit = codes.DType == DType.I8;
         if (ScaleGrid.Of(codes.Shape, isFourBit ? 2 : 1) is not { } grid)
         {

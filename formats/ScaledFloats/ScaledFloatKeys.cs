@@ -1,3 +1,5 @@
+using Bnb.Formats.Tensors;
+
 namespace Bnb.Formats.ScaledFloats;
 
 /// <summary>
@@ -32,6 +34,21 @@ internal static class ScaledFloatKeys
     [
         "input_scale", "input_scale_inv", "input_global_scale", "activation_scale", "activation_scale_inv", "output_scale", "k_scale", "v_scale",
     ];
+
+    /// <summary>After a module's name and its point: what inputs are multiplied with first (modelopt's AWQ). The weight alone is not
+    /// the layer's then.</summary>
+    private const string InputFactor = "pre_quant_scale";
+
+    /// <summary>Reports a weight whose inputs are scaled first.</summary>
+    /// <returns>Whether it is one.</returns>
+    public static bool RefuseScaledInputs(WeightSearch search, string weightName)
+    {
+        string name = Prefix(weightName) + InputFactor;
+        if (search.Find(name) is null) return false;
+        search.Take(name);
+        search.Fatal("FP0105", name, "multiplies the layer's inputs, for which a dense weight has no place");
+        return true;
+    }
 
     /// <summary>The module's name and its point; the last part of a tensor's name is cut off.</summary>
     public static string Prefix(string tensorName) => tensorName[..(tensorName.LastIndexOf('.') + 1)];

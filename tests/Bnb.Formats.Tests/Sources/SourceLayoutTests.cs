@@ -111,9 +111,25 @@ public sealed class SourceLayoutTests : IDisposable
         Assert.Equal("FP0104", Assert.Single(read.Problems).Rule);
     }
 
+    [Fact]
+    public void Read_WeightThatScalesItsInputs_IsRefused()
+    {
+        QuantizedCheckpoint fp4 = Read(
+            [Bytes("a.weight", 2, 16), E4M3("a.weight_scale", 2, 2), TestTensor.Floats("a.weight_scale_2", "F32"), TestTensor.Floats("a.pre_quant_scale", "BF16", 32)]);
+        QuantizedCheckpoint fp8 = Read([Fp8(2, 32), Scale("_scale"), TestTensor.Floats("a.pre_quant_scale", "BF16", 32)]);
+
+        foreach (QuantizedCheckpoint read in (QuantizedCheckpoint[])[fp4, fp8])
+        {
+            WeightProblem problem = Assert.Single(read.Problems);
+            Assert.Equal(("FP0105", "a.pre_quant_scale"), (problem.Rule, problem.Tensor));
+            Assert.Empty(read.Weights);
+        }
+    }
+
     [Theory]
-    [InlineData("\"quant_method\": \"gptq\", \"checkpoint_format\": \"marlin\"", "checkpoint_format is marlin")]
+    [InlineData("\"quant_method\": \"gptq\", \"checkpoint_format\": \"marlin\"", "format is marlin")]
     [InlineData("\"quant_method\": \"awq\", \"version\": \"gemv\"", "version is gemv")]
+    [InlineData("\"quant_method\": \"awq\", \"format\": \"gemv\"", "format is gemv")]
     [InlineData("\"quant_method\": \"gptq\", \"is_marlin_format\": true", "is_marlin_format is true")]
     public void Read_WordsInAnotherOrder_AreRefused(string members, string text)
     {

@@ -15,6 +15,28 @@ public class OperatorTests
         AssertClose(x, Activation.Relu, v => Math.Max(v, 0));
         AssertClose(x, Activation.GeluTanh, v => 0.5 * v * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (v + (0.044715 * v * v * v)))));
         AssertClose(x, Activation.Gelu, v => 0.5 * v * (1 + Erf(v / Math.Sqrt(2))));
+        AssertClose(x, Activation.ClippedGelu, v => Math.Clamp(0.5 * v * (1 + Erf(v / Math.Sqrt(2))), -10, 10));
+        AssertClose(x, Activation.QuickGelu, v => v / (1 + Math.Exp(-1.702 * v)));
+        AssertClose(x, Activation.SquaredRelu, v => v > 0 ? v * v : 0);
+        AssertClose(x, Activation.Relu6, v => Math.Clamp(v, 0, 6));
+        AssertClose(x, Activation.LeakyRelu, v => v < 0 ? 0.01 * v : v);
+        AssertClose(x, Activation.HardSwish, v => v * Math.Clamp(v + 3, 0, 6) / 6);
+        AssertClose(x, Activation.Mish, v => v * Math.Tanh(Math.Log(1 + Math.Exp(v))));
+        AssertClose(x, Activation.Sigmoid, v => 1 / (1 + Math.Exp(-v)));
+        AssertClose(x, Activation.Tanh, Math.Tanh);
+        AssertClose(x, Activation.Linear, v => v);
+    }
+
+    [Fact]
+    public void Choose_NegativeCorrections_NeverTakesAnExpertOfADroppedGroup()
+    {
+        // The kept group's second expert is worth less than nothing, and still before those of the other group.
+        float[] logits = [Logit(0.9f), Logit(0.2f), Logit(0.5f), Logit(0.5f)];
+        var rule = new RouterRule(RouterScoring.Sigmoid, TopK: 2, Normalize: false, Scale: 1, Groups: 2, GroupsKept: 1);
+
+        (int Expert, float Weight)[] chosen = Routing.Choose(rule, logits, [1, -0.5f, 0, 0]);
+
+        Assert.Equal([0, 1], chosen.Select(item => item.Expert));
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Evaluating.Tokens;
 using Bnb.TestKit;
@@ -25,6 +26,23 @@ public class TokenizerTests
         Assert.All(cases, item => Assert.Equal(
             item.GetProperty("special").GetProperty("ids").EnumerateArray().Select(id => id.GetInt32()),
             tokenizer.Encode(item.GetProperty("text").GetString()!)));
+    }
+
+    [Theory]
+    [InlineData("bytelevel_bpe_llama3")]
+    [InlineData("wordpiece_bert")]
+    public void Encode_FileThatKeptTruncationAndPadding_TakesTheWholeText(string name)
+    {
+        // Trainers save what they last asked for; transformers forgets it with the next call.
+        using var temp = new TempFolder();
+        JsonNode json = JsonNode.Parse(File.ReadAllText(Golden.File("tokenizers", name, "tokenizer.json")))!;
+        json["truncation"] = JsonNode.Parse("""{"direction": "Right", "max_length": 5, "strategy": "LongestFirst", "stride": 0}""");
+        json["padding"] = JsonNode.Parse(
+            """{"strategy": {"Fixed": 99}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0, "pad_type_id": 0, "pad_token": "a"}""");
+        File.WriteAllText(temp["tokenizer.json"], json.ToJsonString());
+        string text = string.Concat(Enumerable.Repeat("The quick brown fox jumps over the lazy dog, again and again. ", 20));
+
+        Assert.Equal(TextTokenizer.Open(Golden.File("tokenizers", name)).Encode(text), TextTokenizer.Open(temp.Path).Encode(text));
     }
 
     [Fact]

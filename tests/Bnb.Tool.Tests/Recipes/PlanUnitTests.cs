@@ -91,14 +91,15 @@ public sealed class PlanUnitTests : IDisposable
 
     /// <summary>A channel of small values, which the tensor's own error does not show, matters most.</summary>
     [Theory]
-    [InlineData("imatrix")]
-    [InlineData("safetensors")]
-    public void Plan_Importance_FindsTheTensorWithAPlantedChannel(string form)
+    [InlineData("imatrix", "search")]
+    [InlineData("safetensors", "search")]
+    [InlineData("safetensors", "absmax")]
+    public void Plan_Importance_FindsTheTensorWithAPlantedChannel(string form, string scale)
     {
         const string Planted = "model.layers.1.self_attn.o_proj", Plain = "model.layers.0.mlp.down_proj";
         string source = Llama((name, tensor) => name switch { Planted => SmallChannel(tensor, 5), Plain => Peaked(tensor, 32), _ => tensor });
         string importance = form == "imatrix" ? Imatrix(Planted, 5) : Vector(Planted, 5);
-        string[] options = ["--scale", "search", "--target-bits", "5.8"];
+        string[] options = ["--scale", scale, "--target-bits", "5.8"];
 
         PlannedForms plain = PlannedForms.Of(source, _folder["plain.json"], options);
         PlannedForms weighted = PlannedForms.Of(source, _folder["weighted.json"], [.. options, "--importance", importance]);
@@ -106,8 +107,10 @@ public sealed class PlanUnitTests : IDisposable
         // There is room to keep one of them.
         Assert.Equal(Plain, Assert.Single(plain.Forms, form => form.Value == "keep").Key);
         Assert.Equal(Planted, Assert.Single(weighted.Forms, form => form.Value == "keep").Key);
-        Assert.Contains("importance", File.ReadAllText(weighted.RecipePath), StringComparison.Ordinal);
-        weighted.AssertIsWhatQuantizeMakes(source, _folder["out"], "--importance", importance);
+        // quantize has a use for it with a search only.
+        bool searches = scale == "search";
+        Assert.Equal(searches, File.ReadAllText(weighted.RecipePath).Contains("\"importance\"", StringComparison.Ordinal));
+        weighted.AssertIsWhatQuantizeMakes(source, _folder["out"], searches ? ["--importance", importance] : []);
     }
 
     private static void AssertOneForm(PlannedForms planned, params IReadOnlyList<string> modules) =>

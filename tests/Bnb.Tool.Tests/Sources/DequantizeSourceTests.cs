@@ -41,11 +41,14 @@ public sealed class DequantizeSourceTests : IDisposable
         AssertValues(GoldenTensors.Load("sources", Path.Combine(from, expected)), ending, skip: name => name == "gptq_v2.weight");
     }
 
-    [Fact]
-    public void Dequantize_GptqOfTheSecondVersion_ReadsZeroPointsAsStored()
+    [Theory]
+    [InlineData("\"checkpoint_format\": \"gptq_v2\"")]
+    [InlineData("\"format\": \"gptq_v2\"")]
+    [InlineData("\"format\": \"gptq\", \"checkpoint_format\": \"GPTQ_v2\"")]
+    public void Dequantize_GptqOfTheSecondVersion_ReadsZeroPointsAsStored(string format)
     {
         string source = GoldenSource.Copy(
-            _folder, "source", "gptq_awq/gptq", config: """{"quantization_config": {"quant_method": "gptq", "bits": 4, "group_size": 128, "checkpoint_format": "gptq_v2"}}""");
+            _folder, "source", "gptq_awq/gptq", config: "{\"quantization_config\": {\"quant_method\": \"gptq\", \"bits\": 4, \"group_size\": 128, " + format + "}}");
 
         ToolRun.Succeed("dequantize", source, "--output", _folder["out"]);
 

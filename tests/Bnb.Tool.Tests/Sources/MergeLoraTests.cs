@@ -83,6 +83,86 @@ public sealed class MergeLoraTests : IDisposable
     }
 
     [Fact]
+    public void Merge_DoraOfAnEmbedding_ScalesItsColumns()
+    {
+        var table = OutputFolder.Tensors(Base("embedding"))["model.embed_tokens.weight"];
+        (int entries, int width) = ((int)table.Info.Shape.Dimensions[0], (int)table.Info.Shape.Dimensions[1]);
+        float[] a = [.. Enumerable.Range(0, 2 * entries).Select(i => ((i % 11) - 5f) / 8)], b = [.. Enumerable.Range(0, 2 * width).Select(i => ((i % 5) - 2f) / 4)];
+        float[] magnitudes = [.. Enumerable.Range(0, width).Select(i => 1 + (i % 3f))];
+        Directory.CreateDirectory(_folder["adapter"]);
+        File.WriteAllText(_folder["adapter", "adapter_config.json"], """{"peft_type": "LORA", "lora_alpha": 6, "r": 2, "use_dora": true}""");
+        File.WriteAllBytes(_folder["adapter", "adapter_model.safetensors"], CheckpointBuilder.Safetensors(
+            Tensor("base_model.model.model.embed_tokens.lora_embedding_A", [2, entries], a),
+            Tensor("base_model.model.model.embed_tokens.lora_embedding_B", [width, 2], b),
+            Tensor("base_model.model.model.embed_tokens.lora_magnitude_vector", [width], magnitudes)));
+
+        ToolRun.Succeed("quantize", Base("embedding"), "--merge-lora", _folder["adapter"], "--output", _folder["out"], "-t", "none");
+
+        float[] before = Widen(table.Bytes), after = Widen(OutputFolder.Tensors(_folder["out"])["model.embed_tokens.weight"].Bytes);
+        for (int column = 0; column < width; column++)
+        {
+            double[] sums = [.. Enumerable.Range(0, entries).Select(row =>
+                before[(row * width) + column] + (3.0 * ((b[column * 2] * a[row]) + (b[(column * 2) + 1] * a[entries + row]))))];
+            double length = Math.Sqrt(sums.Sum(value => value * value));
+            for (int row = 0; row < entries; row++)
+            {
+                double expected = magnitudes[column] / length * sums[row];
+                Assert.Equal(expected, after[(row * width) + column], (Math.Abs(expected) / 256) + 1e-6);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("all_linear")]
+    [InlineData("dora")]
+    public void Merge_AdapterAsATorchFile_IsTheSame(string name)
+    {
+        string adapter = Adapter(name, config => config + " ");
+        File.Delete(_folder["adapter", "adapter_model.safetensors"]);
+        var tensors = GoldenTensors.Load("lora", name, "adapter_model.safetensors");
+        File.WriteAllBytes(
+            _folder["adapter", "adapter_model.bin"],
+            TorchCheckpoint.Write(tensors.Names.Select(tensor => new TestTensor(tensor, "F32", [.. tensors.Shape(tensor)], tensors.Bytes(tensor)))));
+        ToolRun.Succeed("quantize", Base(name), "--merge-lora", Golden.File("lora", name), "--output", _folder["wanted"], "-t", "none");
+
+        ToolRun.Succeed("quantize", Base(name), "--merge-lora", adapter, "--output", _folder["out"], "-t", "none");
+
+        var wanted = OutputFolder.Tensors(_folder["wanted"]);
+        Assert.All(OutputFolder.Tensors(_folder["out"]), tensor => Assert.True(wanted[tensor.Key].Bytes.AsSpan().SequenceEqual(tensor.Value.Bytes), tensor.Key));
+    }
+
+    [Theory]
+    [InlineData("true")]
+    [InlineData("false")]
+    public void Merge_SquareConv1DAndLinear_AsksTheLayerAndNotTheFlag(string flag)
+    {
+        // PEFT sets the flag for each layer by its class; the file keeps that of the last one. A trained bias has the wrapped layer's name.
+        float[] a = [.. Enumerable.Range(0, 128).Select(i => (i % 13) - 6f)], b = [.. Enumerable.Range(0, 128).Select(i => (i % 7) - 3f)];
+        float[] bias = [.. Enumerable.Range(0, 64).Select(i => (float)i)];
+        Directory.CreateDirectory(_folder["adapter"]);
+        File.WriteAllText(_folder["adapter", "adapter_config.json"], $$"""{"peft_type": "LORA", "lora_alpha": 1, "r": 2, "bias": "lora_only", "fan_in_fan_out": {{flag}}}""");
+        File.WriteAllBytes(_folder["adapter", "adapter_model.safetensors"], CheckpointBuilder.Safetensors(
+            Tensor("base_model.model.transformer.h.0.attn.c_proj.lora_A.weight", [2, 64], a),
+            Tensor("base_model.model.transformer.h.0.attn.c_proj.lora_B.weight", [64, 2], b),
+            Tensor("base_model.model.transformer.h.0.attn.c_proj.base_layer.bias", [64], bias)));
+
+        ToolRun.Succeed("quantize", Base("conv1d"), "--merge-lora", _folder["adapter"], "--output", _folder["out"], "-t", "none");
+
+        var merged = OutputFolder.Tensors(_folder["out"]);
+        Assert.Equal(bias, Widen(merged["transformer.h.0.attn.c_proj.bias"].Bytes));
+        float[] before = Widen(OutputFolder.Tensors(Base("conv1d"))["transformer.h.0.attn.c_proj.weight"].Bytes);
+        float[] after = Widen(merged["transformer.h.0.attn.c_proj.weight"].Bytes);
+        for (int input = 0; input < 64; input++)
+        {
+            for (int output = 0; output < 64; output++)
+            {
+                double expected = before[(input * 64) + output] + (0.5 * ((b[output * 2] * a[input]) + (b[(output * 2) + 1] * a[64 + input])));
+                Assert.Equal(expected, after[(input * 64) + output], (Math.Abs(expected) / 256) + 1e-6);
+            }
+        }
+    }
+
+    [Fact]
     public void Merge_AdapterOfAnotherModel_IsRefused()
     {
         ToolRun run = ToolRun.Of("quantize", Golden.File("lora", "base_gpt2"), "--merge-lora", Golden.File("lora", "plain"), "--output", _folder["out"]);
@@ -118,6 +198,8 @@ public sealed class MergeLoraTests : IDisposable
     [Fact]
     public void Merge_FolderWithoutAnAdapter_IsRefused() => Refusal.AssertIs(
         ToolRun.Of("quantize", Base("plain"), "--merge-lora", _folder["nothing"], "--output", _folder["out"]), ExitCode.InputMissing, "FILE-MISSING");
+
+    private static TestTensor Tensor(string name, long[] shape, float[] values) => new(name, "F32", shape, [.. values.SelectMany(BitConverter.GetBytes)]);
 
     private static string Base(string name) => Golden.File("lora", name == "conv1d" ? "base_gpt2" : "base");
 

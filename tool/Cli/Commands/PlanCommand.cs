@@ -19,7 +19,7 @@ internal static class PlanCommand
         var targetBits = new Option<double>("--target-bits") { Description = "Most bits of all tensors over all parameters, for example 4.5 (no default)", HelpName = "X", CustomParser = Choice.PositiveNumber };
         var maxError = new Option<double>("--max-error") { Description = "Largest relative RMSE over the weights that can be quantized, 0.08 is 8 % (no default)", HelpName = "X", CustomParser = Choice.RelativeError };
         var plot = new Option<string?>("--plot") { Description = "SVG file to write with error against size, beside the recipe without overrides (default: none)", HelpName = "FILE", CustomParser = Choice.FilePath };
-        var recipe = new RecipeOptions();
+        var recipe = new RecipeOptions(weighsErrors: true);
         Option<string[]> overrides = OverrideOptions.Create();
         Option<string[]> include = CommonOptions.Pattern("--include", "As in quantize; repeatable (default: none)");
         Option<string[]> exclude = CommonOptions.Pattern("--exclude", "As in quantize; repeatable (default: none)");

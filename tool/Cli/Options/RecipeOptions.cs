@@ -92,12 +92,7 @@ internal sealed class RecipeOptions
         CustomParser = Choice.Parser(new Dictionary<string, ScaleRule> { [Absmax] = ScaleRule.Absmax, [Search] = ScaleRule.Search }),
     };
 
-    private readonly Option<string?> _importance = new("--importance")
-    {
-        Description = "With --scale search: mean squared activations per input channel, a safetensors file with a vector per weight or llama.cpp's imatrix (default: every channel alike)",
-        HelpName = "FILE",
-        CustomParser = Choice.FilePath,
-    };
+    private readonly Option<string?> _importance;
 
     private readonly Option<ElementType?> _scaleType = new("--scale-dtype")
     {
@@ -105,6 +100,21 @@ internal sealed class RecipeOptions
         HelpName = "DTYPE",
         CustomParser = Choice.FloatType,
     };
+
+    private readonly bool _weighsErrors;
+
+    /// <param name="weighsErrors">Whether the command has a use for <c>--importance</c> without a search, too: it weighs what a form costs.</param>
+    public RecipeOptions(bool weighsErrors = false)
+    {
+        _weighsErrors = weighsErrors;
+        string use = weighsErrors ? "What errors are weighted with, and with --scale search scales as well" : "With --scale search";
+        _importance = new Option<string?>("--importance")
+        {
+            Description = use + ": mean squared activations per input channel, a safetensors file with a vector per weight or llama.cpp's imatrix (default: every channel alike)",
+            HelpName = "FILE",
+            CustomParser = Choice.FilePath,
+        };
+    }
 
     /// <summary><c>--type</c> alone, for a command that leaves the others at their defaults.</summary>
     public Option<string> Type => _type;
@@ -139,7 +149,7 @@ internal sealed class RecipeOptions
         Refuse(_scale, [.. FourBit, Int8, Int4]);
         if (!Searches(result))
         {
-            foreach (Option option in (Option[])[_importance, _scaleType])
+            foreach (Option option in _weighsErrors ? (Option[])[_scaleType] : [_importance, _scaleType])
             {
                 if (result.GetResult(option) is { Implicit: false }) result.AddError($"{option.Name} needs --scale search");
             }

@@ -160,7 +160,7 @@ internal sealed class EvaluationRun : IDisposable
             }
 
             measures.Add(first, logits[0], logits[1], _options.Threads);
-            progress.Add(2L * count * _reference.Model.Hidden * sizeof(float));
+            progress.Add(2L * count * _reference.Model.Head.Weight.Columns * sizeof(float));
         }
 
         return measures.Result();

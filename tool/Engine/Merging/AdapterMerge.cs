@@ -1,5 +1,7 @@
 using Bnb.Engine.Errors;
 using Bnb.Engine.Plans;
+using Bnb.Engine.Policy;
+using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Text;
 using Bnb.Formats.Adapters;
 using Bnb.Formats.Primitives;
@@ -11,9 +13,13 @@ namespace Bnb.Engine.Merging;
 internal static class AdapterMerge
 {
     /// <summary>The base's tensors, those that the adapter changes as <see cref="MergedInput"/>s.</summary>
+    /// <param name="facts">The base's config, for weights whose shape does not tell whether they are stored as [in, out].</param>
     /// <exception cref="UserErrorException">The adapter is for another model.</exception>
-    public static IReadOnlyList<TensorPlan> Apply(IReadOnlyList<TensorPlan> tensors, LoraAdapter adapter)
+    public static IReadOnlyList<TensorPlan> Apply(IReadOnlyList<TensorPlan> tensors, LoraAdapter adapter, ModelFacts facts)
     {
+        var layout = new Lazy<bool>(() => Conv1DLayout.IsUsed(
+            [.. tensors.Select(tensor => new PolicyTensor(tensor.Name, tensor.Shape.Dimensions, IsFloat: true, tensor.SourceBytes))],
+            adapter.Config.IsFanInFanOut || FamilyCatalog.Conv1D.Contains(facts.ModelType ?? "")));
         var byName = new Dictionary<string, int>(StringComparer.Ordinal);
         for (int i = 0; i < tensors.Count; i++) byName[tensors[i].Name] = i;
         List<TensorPlan> merged = [.. tensors];
@@ -31,7 +37,7 @@ internal static class AdapterMerge
             int at = Find(name, module.A);
             TensorPlan old = merged[at];
             TensorPlan values = module.BaseWeight is { } own ? Plain(old, own) : old;
-            bool isFlipped = module.IsEmbedding || adapter.Config.IsFanInFanOut;
+            bool isFlipped = module.IsEmbedding || IsInputsFirst(module, old.Shape);
             (long first, long second) = isFlipped ? (module.A.Shape[1], module.B.Shape[0]) : (module.B.Shape[0], module.A.Shape[1]);
             if (old.Shape.Rank != 2 || (old.Shape[0], old.Shape[1]) != (first, second) || !values.Shape.Equals(old.Shape))
                 throw Misfit(name, module.A, $"[{first}, {second}] in the adapter, {old.Shape} in the base");
@@ -40,6 +46,14 @@ internal static class AdapterMerge
         }
 
         return merged;
+
+        // PEFT asks each layer's class. The config keeps what was true of the last one.
+        bool IsInputsFirst(LoraModule module, TensorShape shape)
+        {
+            long outputs = module.B.Shape[0], inputs = module.A.Shape[1];
+            if (outputs != inputs) return shape.Rank == 2 && (shape[0], shape[1]) == (inputs, outputs);
+            return FamilyCatalog.Conv1DLeaves.Contains(module.Module[(module.Module.LastIndexOf('.') + 1)..]) && layout.Value;
+        }
 
         int Find(string name, CheckpointTensor tensor)
         {

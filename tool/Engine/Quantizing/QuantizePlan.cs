@@ -66,7 +66,7 @@ internal sealed record QuantizePlan(
         ModelFacts facts = ModelFactsReader.Read(source.Config);
         IReadOnlyList<TensorPlan> dense = DenseTensors.Of(source, OutputManifest.RecordsConv1D(source.Folder));
         if (LoadTargets.Experts(request) == ExpertChoice.Split) dense = SplitTargets.Split(request.LoadsIn, dense, facts);
-        if (request.AdapterPath is { } adapter) dense = AdapterMerge.Apply(dense, LoraAdapter.Open(adapter));
+        if (request.AdapterPath is { } adapter) dense = AdapterMerge.Apply(dense, LoraAdapter.Open(adapter), facts);
         IReadOnlyList<PatternRule> patterns = overrides.Patterns(request.Patterns, dense.Select(tensor => tensor.Name));
         PolicyResult policy = QuantizationPolicy.Decide(
             [.. dense.Select(tensor => new PolicyTensor(

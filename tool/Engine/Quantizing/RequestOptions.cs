@@ -61,7 +61,9 @@ internal static class RequestOptions
 
     private static IEnumerable<KeyValuePair<string, JsonNode?>> OfScales(QuantizeRequest request)
     {
-        if (request.Recipe.Scale == ScaleRule.Search) yield return new("scale", "search");
+        // Without a search importance does not change a byte: a plan has only weighted its errors with it.
+        if (request.Recipe.Scale != ScaleRule.Search) yield break;
+        yield return new("scale", "search");
         if (request.ImportancePath is { } importance) yield return new("importance", importance);
     }
 

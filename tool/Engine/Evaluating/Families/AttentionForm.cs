@@ -19,7 +19,7 @@ internal sealed record AttentionForm(AttentionShape Shape, ProjectionForm Projec
 }
 
 /// <summary>Norms of queries and keys.</summary>
-/// <param name="Query">Of queries.</param>
-/// <param name="Key">Of keys.</param>
-/// <param name="IsPerHead">Whether each head is normed alone, all with the same weights, or the whole projection.</param>
-internal sealed record QueryKeyNorms(NormForm Query, NormForm Key, bool IsPerHead);
+/// <param name="Query">Of queries: one for all heads, or one for each.</param>
+/// <param name="Key">Of keys, alike.</param>
+/// <param name="IsPerHead">Whether each head is normed alone, or the whole projection.</param>
+internal sealed record QueryKeyNorms(IReadOnlyList<NormForm> Query, IReadOnlyList<NormForm> Key, bool IsPerHead);

@@ -25,14 +25,18 @@ internal static class Blocks
             LinearForm.Of(module + ".v_proj", shape.KeyHeads * shape.ValueWidth, config.Hidden)),
         LinearForm.Of($"{module}.{output}", config.Hidden, shape.Heads * shape.ValueWidth));
 
-    /// <summary>One norm for each query head and one for each key head.</summary>
+    /// <summary>One norm for all query heads and one for all key heads.</summary>
     public static QueryKeyNorms HeadNorms(string module, double epsilon, NormKind kind) =>
-        new(new NormForm(module + ".q_norm", epsilon, kind), new NormForm(module + ".k_norm", epsilon, kind), IsPerHead: true);
+        new([new NormForm(module + ".q_norm", epsilon, kind)], [new NormForm(module + ".k_norm", epsilon, kind)], IsPerHead: true);
 
     /// <summary>gate_proj, up_proj and down_proj below <paramref name="module"/>.</summary>
     public static DenseForm Gated(
-        ConfigReader config, string module, int width, string gate = "gate_proj", string up = "up_proj", string down = "down_proj") =>
-        new(LinearForm.Of($"{module}.{up}", width, config.Hidden), LinearForm.Of($"{module}.{down}", config.Hidden, width), config.Activation, Gating.Separate)
+        ConfigReader config, string module, int width, string gate = "gate_proj", string up = "up_proj", string down = "down_proj",
+        string activation = "hidden_act") => new(
+            LinearForm.Of($"{module}.{up}", width, config.Hidden),
+            LinearForm.Of($"{module}.{down}", config.Hidden, width),
+            config.Activation(activation),
+            Gating.Separate)
         {
             Gate = LinearForm.Of($"{module}.{gate}", width, config.Hidden),
         };
@@ -41,30 +45,32 @@ internal static class Blocks
     public static DenseForm FusedGated(ConfigReader config, string module, int width) => new(
         LinearForm.Of(module + ".gate_up_proj", 2 * width, config.Hidden),
         LinearForm.Of(module + ".down_proj", config.Hidden, width),
-        config.Activation,
+        config.Activation(),
         Gating.FirstHalf);
 
     /// <summary>Two linear layers with an activation between.</summary>
-    public static DenseForm Plain(ConfigReader config, string module, int width, string up, string down) => new(
+    public static DenseForm Plain(ConfigReader config, string module, int width, string up, string down, string activation = "hidden_act") => new(
         LinearForm.Of($"{module}{up}", width, config.Hidden),
         LinearForm.Of($"{module}{down}", config.Hidden, width),
-        config.Activation,
+        config.Activation(activation),
         Gating.None);
 
     /// <summary>A norm at the RMS epsilon of the config.</summary>
     public static NormForm Rms(ConfigReader config, string module) => new(module, config.Number("rms_norm_eps"), NormKind.Rms);
 
-    /// <summary>The names that most families use outside of layers, with the head tied where the config or the lack of a head
-    /// says so.</summary>
+    /// <summary>The names that most families use outside of layers.</summary>
     /// <param name="layer">Makes layer number i.</param>
+    /// <param name="embeddingWidth">Of the embedding and the head, where it is not the hidden width.</param>
     public static DecoderForm Decoder(ConfigReader config, NormForm? norm, Func<int, LayerForm> layer, string prefix = "model.",
-        string embedding = "embed_tokens", string head = "lm_head", bool tiedByDefault = false)
+        string embedding = "embed_tokens", string head = "lm_head", int? embeddingWidth = null)
     {
-        var table = new WeightUse($"{prefix}{embedding}.weight", config.Vocabulary, config.Hidden);
-        LinearForm own = LinearForm.Of(head, config.Vocabulary, config.Hidden);
+        int width = embeddingWidth ?? config.Hidden;
         return new DecoderForm(
-            config.Hidden, table, [.. Enumerable.Range(0, config.Layers).Select(layer)], norm,
-            config.IsTied ?? tiedByDefault ? own with { Weight = table } : own)
+            config.Hidden,
+            new WeightUse($"{prefix}{embedding}.weight", config.Vocabulary, width),
+            [.. Enumerable.Range(0, config.Layers).Select(layer)],
+            norm,
+            LinearForm.Of(head, config.Vocabulary, width))
         {
             BasePrefix = prefix,
             MaxPositions = config.OptionalSize("max_position_embeddings", "n_positions"),

@@ -5,12 +5,18 @@ namespace Bnb.Engine.Evaluating.Families;
 /// neighbours, only where there is a window.</summary>
 internal static class Cohere2
 {
-    private const int FullPattern = 4;
+    /// <summary>What the class takes for members that a config does not have.</summary>
+    public const string Defaults =
+        """
+        {"vocab_size": 256000, "hidden_size": 8192, "intermediate_size": 22528, "num_hidden_layers": 40,
+         "num_attention_heads": 64, "max_position_embeddings": 8192, "hidden_act": "silu", "layer_norm_eps": 1e-05,
+         "logit_scale": 0.0625, "sliding_window": 4096, "sliding_window_pattern": 4}
+        """;
 
     public static DecoderForm Describe(ConfigReader config)
     {
-        RotaryForm rotary = RotarySettings.Read(config, config.HeadWidth, interleaved: true);
-        int pattern = config.OptionalSize("sliding_window_pattern", "_sliding_window_pattern") ?? FullPattern;
+        RotaryForm rotary = RotarySettings.Read(config, config.HeadWidth, new RotaryRule { IsInterleaved = true });
+        int pattern = config.Size("sliding_window_pattern", "_sliding_window_pattern");
         double epsilon = config.Number("layer_norm_eps");
         return Blocks.Decoder(
             config,
@@ -28,8 +34,7 @@ internal static class Cohere2
                     BeforeFeedForward = norm,
                     IsParallel = true,
                 };
-            },
-            tiedByDefault: true) with
-        { LogitScale = (float)(config.OptionalNumber("logit_scale") ?? 1) };
+            }) with
+        { LogitScale = (float)config.Number("logit_scale") };
     }
 }

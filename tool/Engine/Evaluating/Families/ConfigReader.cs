@@ -8,26 +8,30 @@ using Bnb.Formats.Primitives;
 namespace Bnb.Engine.Evaluating.Families;
 
 /// <summary>The members of a config.json that describe a model's shape, each checked for type and range before it sizes
-/// anything. Older and newer spellings are alternatives.</summary>
+/// anything. Older and newer spellings are alternatives. A member that the file does not have has the default of the family's
+/// class; one that is null has no value, which is another thing: a window of null is none.</summary>
 internal sealed class ConfigReader
 {
     /// <summary>No model is near it; a product of two stays within 63 bits.</summary>
     private const int LargestSize = 1 << 24;
 
     private readonly JsonElement _root;
+    private readonly JsonElement? _defaults;
     private readonly string _file;
 
     /// <param name="config">The parsed file.</param>
     /// <param name="file">Its path, for messages.</param>
     /// <param name="contextLength">Tokens of the longest context; some rotary forms depend on it.</param>
-    public ConfigReader(ModelConfig config, string file, int contextLength)
-        : this(config.Root, file, contextLength)
+    /// <param name="defaults">An object with what the class takes for members that the file does not have.</param>
+    public ConfigReader(ModelConfig config, string file, int contextLength, JsonElement defaults)
+        : this(config.Root, file, contextLength, defaults)
     {
     }
 
-    private ConfigReader(JsonElement root, string file, int contextLength)
+    private ConfigReader(JsonElement root, string file, int contextLength, JsonElement? defaults)
     {
         _root = root;
+        _defaults = defaults;
         _file = file;
         ContextLength = contextLength;
     }
@@ -56,22 +60,13 @@ internal sealed class ConfigReader
     /// <summary>Rows of the embedding.</summary>
     public int Vocabulary => Size("vocab_size");
 
-    /// <summary>Whether logits are made with the embedding; null when not said.</summary>
-    public bool? IsTied => Has("tie_word_embeddings") ? Flag("tie_word_embeddings", false) : null;
-
-    /// <summary>The family's nonlinearity, where a config does not name one.</summary>
-    public Activation DefaultActivation { get; init; } = Activation.Silu;
-
     /// <summary>The nonlinearity.</summary>
-    public Activation Activation => Text("hidden_act", "hidden_activation", "activation_function") switch
+    /// <param name="member">What the family calls it; whatever else a file has is not read by its class.</param>
+    public Activation Activation(string member = "hidden_act")
     {
-        "silu" or "swish" => Activation.Silu,
-        "gelu" or "gelu_python" => Activation.Gelu,
-        "gelu_new" or "gelu_pytorch_tanh" or "gelu_fast" => Activation.GeluTanh,
-        "relu" => Activation.Relu,
-        { } other => throw Unsupported("hidden_act", other),
-        null => DefaultActivation,
-    };
+        string name = Text(member) ?? _defaults?.GetProperty(member).GetString() ?? throw Missing(member);
+        return Activations.ByName(name) ?? throw Unsupported(member, name);
+    }
 
     /// <summary>Whether a member is there and not null.</summary>
     public bool Has(string member) => Find([member]) is not null;
@@ -87,6 +82,14 @@ internal sealed class ConfigReader
         throw Bad(names[0], $"an integer from 1 to {LargestSize}", value);
     }
 
+    /// <summary>An integer that may be 0.</summary>
+    public int Count(string name)
+    {
+        if (Find([name]) is not { } value) throw Missing(name);
+        if (value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int count) && count is >= 0 and <= LargestSize) return count;
+        throw Bad(name, $"an integer from 0 to {LargestSize}", value);
+    }
+
     /// <summary>A finite number.</summary>
     public double Number(string name) => OptionalNumber(name) ?? throw Missing(name);
 
@@ -97,6 +100,9 @@ internal sealed class ConfigReader
         if (value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && double.IsFinite(number)) return number;
         throw Bad(names[0], "a number", value);
     }
+
+    /// <summary>Whether a member is an object with anything in it.</summary>
+    public bool HasObject(string name) => Find([name]) is { ValueKind: JsonValueKind.Object } value && value.EnumerateObject().Any();
 
     /// <summary>A flag.</summary>
     public bool Flag(string name, bool absent) => Find([name]) is not { } value ? absent : value.ValueKind switch
@@ -135,7 +141,7 @@ internal sealed class ConfigReader
     public ConfigReader? Object(string name)
     {
         if (Find([name]) is not { } value) return null;
-        return value.ValueKind == JsonValueKind.Object ? new ConfigReader(value, _file, ContextLength) : throw Bad(name, "an object", value);
+        return value.ValueKind == JsonValueKind.Object ? new ConfigReader(value, _file, ContextLength, defaults: null) : throw Bad(name, "an object", value);
     }
 
     /// <summary>Throws when a flag has a value that no operator here computes.</summary>
@@ -155,9 +161,18 @@ internal sealed class ConfigReader
 
     private JsonElement? Find(ReadOnlySpan<string> names)
     {
+        bool isNull = false;
         foreach (string name in names)
         {
-            if (_root.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null) return value;
+            if (!_root.TryGetProperty(name, out JsonElement value)) continue;
+            if (value.ValueKind != JsonValueKind.Null) return value;
+            isNull = true;
+        }
+
+        if (isNull || _defaults is not { } defaults) return null;
+        foreach (string name in names)
+        {
+            if (defaults.TryGetProperty(name, out JsonElement value)) return value;
         }
 
         return null;

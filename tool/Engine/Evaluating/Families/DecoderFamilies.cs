@@ -1,5 +1,5 @@
+using System.Text.Json;
 using Bnb.Engine.Errors;
-using Bnb.Engine.Evaluating.Operators;
 using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
 
@@ -11,27 +11,27 @@ internal static class DecoderFamilies
 {
     private static readonly Dictionary<string, Family> Known = new(StringComparer.Ordinal)
     {
-        ["cohere2"] = new(Cohere2.Describe),
-        ["deepseek_v3"] = new(DeepseekV3.Describe),
-        ["gemma2"] = new(Gemma.Describe2, Activation.GeluTanh),
-        ["gemma3_text"] = new(Gemma.Describe3, Activation.GeluTanh),
-        ["glm4"] = new(Glm4.Describe),
-        ["gpt2"] = new(Gpt2.Describe, Activation.GeluTanh),
-        ["gpt_neox"] = new(GptNeoX.Describe, Activation.Gelu),
-        ["gpt_oss"] = new(GptOss.Describe),
-        ["granite"] = new(Granite.Describe),
-        ["llama"] = new(Llama.Describe),
-        ["mistral"] = new(Llama.Describe),
-        ["mixtral"] = new(Mixtral.Describe),
-        ["olmo2"] = new(Olmo2.Describe),
-        ["opt"] = new(Opt.Describe, Activation.Relu),
-        ["phi3"] = new(Phi3.Describe),
-        ["qwen2"] = new(Qwen.Describe2),
-        ["qwen3"] = new(Qwen.Describe3),
-        ["qwen3_moe"] = new(Qwen.Describe3Mixture),
-        ["smollm3"] = new(SmolLm3.Describe),
-        ["stablelm"] = new(StableLm.Describe),
-        ["starcoder2"] = new(Starcoder2.Describe, Activation.GeluTanh),
+        ["cohere2"] = new(Cohere2.Describe, Cohere2.Defaults),
+        ["deepseek_v3"] = new(DeepseekV3.Describe, DeepseekV3.Defaults),
+        ["gemma2"] = new(Gemma.Describe2, Gemma.Defaults2),
+        ["gemma3_text"] = new(Gemma.Describe3, Gemma.Defaults3),
+        ["glm4"] = new(Glm4.Describe, Glm4.Defaults),
+        ["gpt2"] = new(Gpt2.Describe, Gpt2.Defaults),
+        ["gpt_neox"] = new(GptNeoX.Describe, GptNeoX.Defaults),
+        ["gpt_oss"] = new(GptOss.Describe, GptOss.Defaults),
+        ["granite"] = new(Granite.Describe, Granite.Defaults),
+        ["llama"] = new(Llama.Describe, Llama.Defaults),
+        ["mistral"] = new(Llama.DescribeMistral, Llama.MistralDefaults),
+        ["mixtral"] = new(Mixtral.Describe, Mixtral.Defaults),
+        ["olmo2"] = new(Olmo2.Describe, Olmo2.Defaults),
+        ["opt"] = new(Opt.Describe, Opt.Defaults),
+        ["phi3"] = new(Phi3.Describe, Phi3.Defaults),
+        ["qwen2"] = new(Qwen.Describe2, Qwen.Defaults2),
+        ["qwen3"] = new(Qwen.Describe3, Qwen.Defaults3),
+        ["qwen3_moe"] = new(Qwen.Describe3Mixture, Qwen.Defaults3Mixture),
+        ["smollm3"] = new(SmolLm3.Describe, SmolLm3.Defaults),
+        ["stablelm"] = new(StableLm.Describe, StableLm.Defaults),
+        ["starcoder2"] = new(Starcoder2.Describe, Starcoder2.Defaults),
     };
 
     /// <summary>Every <c>model_type</c> that is known, sorted.</summary>
@@ -45,7 +45,13 @@ internal static class DecoderFamilies
     public static DecoderForm Describe(ModelConfig config, string file, int contextLength)
     {
         if (config.ModelType is { } type && Known.TryGetValue(type, out Family? family))
-            return family.Describe(new ConfigReader(config, file, contextLength) { DefaultActivation = family.Activation });
+        {
+            var reader = new ConfigReader(config, file, contextLength, JsonDocument.Parse(family.Defaults).RootElement);
+            reader.Require("is_causal", expected: true, absent: true);
+            if (reader.HasObject("per_layer_config")) throw reader.Unsupported("per_layer_config", "of its own for some layers");
+            return family.Describe(reader);
+        }
+
         throw new UserErrorException(
             ExitCode.InputUnsupported, "MODEL-UNSUP",
             config.ModelType is { } name ? $"no forward pass for model_type {DisplayText.Escape(name)}" : "config.json has no model_type")
@@ -57,6 +63,6 @@ internal static class DecoderFamilies
     }
 
     /// <param name="Describe">Makes the description of a config.</param>
-    /// <param name="Activation">Of configs that do not name one.</param>
-    private sealed record Family(Func<ConfigReader, DecoderForm> Describe, Activation Activation = Activation.Silu);
+    /// <param name="Defaults">A JSON object: what the family's class in transformers takes for members that a config does not have.</param>
+    private sealed record Family(Func<ConfigReader, DecoderForm> Describe, string Defaults);
 }

@@ -2,10 +2,11 @@ namespace Bnb.Engine.Evaluating.Families;
 
 /// <summary>A decoder-only language model, as its family describes it: embedding, layers, norm, head.</summary>
 /// <param name="Hidden">Width of the hidden state.</param>
-/// <param name="Embedding">[vocabulary, hidden].</param>
+/// <param name="Embedding">[vocabulary, hidden]; where the checkpoint has no such tensor, the head takes its place.</param>
 /// <param name="Layers">In order.</param>
 /// <param name="FinalNorm">After the last layer; null for none.</param>
-/// <param name="Head">To the logits, [vocabulary, hidden]; the embedding where they are tied.</param>
+/// <param name="Head">To the logits, [vocabulary, hidden]. Where the checkpoint has no such tensor they are tied, and the embedding takes
+/// its place; one that is stored is used whatever the config says of ties, as transformers does since version 5.</param>
 internal sealed record DecoderForm(int Hidden, WeightUse Embedding, IReadOnlyList<LayerForm> Layers, NormForm? FinalNorm, LinearForm Head)
 {
     /// <summary>What tensors of a bare model lack at the start of their names, for example <c>model.</c>.</summary>
@@ -13,6 +14,15 @@ internal sealed record DecoderForm(int Hidden, WeightUse Embedding, IReadOnlyLis
 
     /// <summary>Of embeddings.</summary>
     public float EmbeddingScale { get; init; } = 1;
+
+    /// <summary>The head by another name that checkpoints have for it; null for none.</summary>
+    public LinearForm? OtherHead { get; init; }
+
+    /// <summary>From embeddings that are not as wide as the hidden state to it; null where they are.</summary>
+    public LinearForm? ProjectIn { get; init; }
+
+    /// <summary>Back, from the normed state to what the head takes; null with it.</summary>
+    public LinearForm? ProjectOut { get; init; }
 
     /// <summary>Learned embeddings of positions, added to those of tokens; null for none.</summary>
     public WeightUse? Positions { get; init; }

@@ -5,6 +5,13 @@ namespace Bnb.Engine.Evaluating.Families;
 /// <summary>GPT-2: learned positions, fused projections, weights with inputs first.</summary>
 internal static class Gpt2
 {
+    /// <summary>What the class takes for members that a config does not have.</summary>
+    public const string Defaults =
+        """
+        {"vocab_size": 50257, "n_positions": 1024, "n_embd": 768, "n_layer": 12, "n_head": 12, "activation_function": "gelu_new",
+         "layer_norm_epsilon": 1e-05}
+        """;
+
     public static DecoderForm Describe(ConfigReader config)
     {
         int hidden = config.Hidden, width = hidden / config.Heads, inner = config.OptionalSize("n_inner") ?? (4 * hidden);
@@ -24,7 +31,7 @@ internal static class Gpt2
                 var feedForward = new DenseForm(
                     LinearForm.Conv1D(layer + ".mlp.c_fc", inner, hidden),
                     LinearForm.Conv1D(layer + ".mlp.c_proj", hidden, inner),
-                    config.Activation,
+                    config.Activation("activation_function"),
                     Gating.None);
                 return new LayerForm(attention, feedForward)
                 {
@@ -33,8 +40,7 @@ internal static class Gpt2
                 };
             },
             "transformer.",
-            "wte",
-            tiedByDefault: true) with
+            "wte") with
         {
             Positions = new WeightUse("transformer.wpe.weight", config.Size("n_positions", "max_position_embeddings"), hidden),
         };

@@ -4,9 +4,18 @@ namespace Bnb.Engine.Evaluating.Families;
 /// their own.</summary>
 internal static class GptNeoX
 {
+    /// <summary>What the class takes for members that a config does not have.</summary>
+    public const string Defaults =
+        """
+        {"vocab_size": 50432, "hidden_size": 6144, "intermediate_size": 24576, "num_hidden_layers": 44,
+         "num_attention_heads": 64, "max_position_embeddings": 2048, "hidden_act": "gelu", "layer_norm_eps": 1e-05,
+         "rotary_pct": 0.25}
+        """;
+
     public static DecoderForm Describe(ConfigReader config)
     {
-        RotaryForm rotary = RotarySettings.Read(config, config.Hidden / config.Heads);
+        RotaryForm rotary = RotarySettings.Read(
+            config, config.Hidden / config.Heads, new RotaryRule { IsPartial = true, Theta = "rotary_emb_base", Share = "rotary_pct" });
         bool parallel = config.Flag("use_parallel_residual", true);
         double epsilon = config.Number("layer_norm_eps");
         int width = config.Hidden / config.Heads;
@@ -32,6 +41,7 @@ internal static class GptNeoX
             },
             "gpt_neox.",
             "embed_in",
-            "embed_out");
+            "embed_out") with
+        { OtherHead = LinearForm.Of("lm_head", config.Vocabulary, config.Hidden) };
     }
 }

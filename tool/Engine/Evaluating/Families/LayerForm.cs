@@ -21,6 +21,12 @@ internal sealed record LayerForm(AttentionForm Attention, FeedForwardForm FeedFo
     /// <summary>Of what it gives; null for none.</summary>
     public NormForm? AfterFeedForward { get; init; }
 
+    /// <summary>Of x once attention is added; null for none.</summary>
+    public NormForm? AfterAttentionSum { get; init; }
+
+    /// <summary>Of x once the feed-forward block is added; null for none.</summary>
+    public NormForm? AfterFeedForwardSum { get; init; }
+
     /// <summary>Whether both blocks are made of the same x.</summary>
     public bool IsParallel { get; init; }
 

@@ -6,6 +6,9 @@ namespace Bnb.Engine.Evaluating.Families;
 /// <param name="Kind">RMS or layer norm.</param>
 internal sealed record NormForm(string Module, double Epsilon, NormKind Kind)
 {
+    /// <summary>Whether it has no weights at all.</summary>
+    public bool IsPlain { get; init; }
+
     /// <summary>The weight of a norm over this many values.</summary>
     public WeightUse Weight(int width) => WeightUse.Vector(Module + ".weight", width);
 

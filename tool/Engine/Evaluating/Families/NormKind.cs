@@ -9,6 +9,6 @@ internal enum NormKind
     /// <summary>The same with 1 + weight.</summary>
     RmsFromOne,
 
-    /// <summary>Mean and variance, weight and, where stored, bias.</summary>
+    /// <summary>Mean and variance; weight and, where stored, bias.</summary>
     Layer,
 }

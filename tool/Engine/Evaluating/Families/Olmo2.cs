@@ -4,6 +4,13 @@ namespace Bnb.Engine.Evaluating.Families;
 /// <summary>OLMo 2: norms after the blocks only, and of whole query and key projections.</summary>
 internal static class Olmo2
 {
+    /// <summary>What the class takes for members that a config does not have.</summary>
+    public const string Defaults =
+        """
+        {"vocab_size": 50304, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
+         "num_attention_heads": 32, "max_position_embeddings": 2048, "hidden_act": "silu", "rms_norm_eps": 1e-05}
+        """;
+
     public static DecoderForm Describe(ConfigReader config)
     {
         RotaryForm rotary = RotarySettings.Read(config, config.HeadWidth);

@@ -23,8 +23,9 @@ internal sealed class AttentionStage : Stage
             .. Operations.WeightsOf(layer.BeforeAttention, hidden, store),
             .. Operations.WeightsOf(layer.AfterAttention, hidden, store),
             .. Projections().SelectMany(linear => Operations.WeightsOf(linear, store)),
-            .. Operations.WeightsOf(_form.Norms?.Query, NormWidth(shape.Heads), store),
-            .. Operations.WeightsOf(_form.Norms?.Key, NormWidth(shape.KeyHeads), store),
+            .. Operations.WeightsOf(layer.AfterAttentionSum, hidden, store),
+            .. (_form.Norms?.Query ?? []).SelectMany(norm => Operations.WeightsOf(norm, NormWidth(shape.Heads), store)),
+            .. (_form.Norms?.Key ?? []).SelectMany(norm => Operations.WeightsOf(norm, NormWidth(shape.KeyHeads), store)),
         ];
         if (_form.Projections is LatentProjections latent)
         {
@@ -51,8 +52,8 @@ internal sealed class AttentionStage : Stage
             TokenMatrix key = operations.Workspace.Take(Workspace.Slot.Key, batch.Count, shape.KeyHeads * shape.KeyWidth);
             TokenMatrix value = operations.Workspace.Take(Workspace.Slot.Value, batch.Count, shape.KeyHeads * shape.ValueWidth);
             Project(normed, query, key, value, weights, operations);
-            operations.Norm(_form.Norms?.Query, weights, query, NormWidth(shape.Heads));
-            operations.Norm(_form.Norms?.Key, weights, key, NormWidth(shape.KeyHeads));
+            operations.Norm(_form.Norms?.Query ?? [], weights, query, NormWidth(shape.Heads));
+            operations.Norm(_form.Norms?.Key ?? [], weights, key, NormWidth(shape.KeyHeads));
             Rotate(query, batch, state, operations);
             Rotate(key, batch, state, operations);
 
@@ -66,6 +67,7 @@ internal sealed class AttentionStage : Stage
             operations.Norm(_layer.AfterAttention, weights, output, _hidden);
             if (_layer.IsParallel) output.All.CopyTo(state.Pending.Slice(batch.First, batch.Count).All);
             else operations.AddScaled(hidden, output, _layer.ResidualScale);
+            operations.Norm(_layer.AfterAttentionSum, weights, hidden, _hidden);
         }
     }
 

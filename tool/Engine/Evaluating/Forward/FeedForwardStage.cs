@@ -11,6 +11,7 @@ internal sealed class FeedForwardStage(LayerForm layer, DenseForm form, int hidd
     [
         .. Operations.WeightsOf(layer.BeforeFeedForward, hidden, store),
         .. Operations.WeightsOf(layer.AfterFeedForward, hidden, store),
+        .. Operations.WeightsOf(layer.AfterFeedForwardSum, hidden, store),
         .. WeightsOf(form, store),
     ];
 
@@ -31,6 +32,7 @@ internal sealed class FeedForwardStage(LayerForm layer, DenseForm form, int hidd
             operations.Norm(layer.AfterFeedForward, weights, output, hidden);
             if (layer.IsParallel) operations.AddScaled(x, state.Pending.Slice(batch.First, batch.Count), layer.ResidualScale);
             operations.AddScaled(x, output, layer.ResidualScale);
+            operations.Norm(layer.AfterFeedForwardSum, weights, x, hidden);
         }
     }
 }

@@ -28,14 +28,13 @@ internal sealed class ForwardPass
         DecoderForm model, WeightStore store, int[] ids, IReadOnlyList<int> lengths, ForwardOptions options, WeightPool pool,
         Workspace workspace, ImportanceRecorder? importance = null)
     {
-        // A checkpoint that neither ties nor stores a head can only mean the embedding.
-        Model = store.Has(model.Head.Weight) ? model : model with { Head = model.Head with { Weight = model.Embedding } };
+        Model = WithTies(model, store);
         (_store, _pool, _operations) = (store, pool, new Operations(options, workspace, importance));
         _state = new ForwardState(ids, lengths, model.Hidden, options.BatchTokens);
         CheckPositions();
         var tables = new Dictionary<RotaryForm, RotaryTable>();
         Stages = [.. MakeStages(form => Table(form, tables))];
-        foreach (WeightUse use in Stages.SelectMany(stage => stage.Weights).Append(model.Embedding).Append(Model.Head.Weight)) store.Check(use);
+        foreach (WeightUse use in Stages.SelectMany(stage => stage.Weights).Append(Model.Embedding).Append(Model.Head.Weight)) store.Check(use);
     }
 
     /// <summary>The model.</summary>
@@ -65,7 +64,7 @@ internal sealed class ForwardPass
     /// <see cref="Logits"/> and then to <see cref="Return"/>.</summary>
     public float[] LoadHead(int first, int count)
     {
-        float[] rows = _pool.Rent(count * Model.Hidden);
+        float[] rows = _pool.Rent(count * Model.Head.Weight.Columns);
         _store.LoadRows(Model.Head.Weight, first, count, rows);
         return rows;
     }
@@ -80,7 +79,7 @@ internal sealed class ForwardPass
     public void Logits(float[] rows, int first, TokenMatrix logits)
     {
         ForwardOptions options = _operations.Options;
-        options.Multiply(logits.Rows, logits.Width, Model.Hidden, _state.Hidden.All, rows, logits.All);
+        options.Multiply(logits.Rows, logits.Width, Model.Head.Weight.Columns, _state.Hidden.All, rows, logits.All);
         float[]? bias = null;
         if (_store.Has(Model.Head.Bias))
         {
@@ -97,6 +96,14 @@ internal sealed class ForwardPass
             if (Model.LogitCap is { } cap) Activations.SoftCap(values, cap);
             ComputeRounding.Apply(options.ComputeType, values);
         });
+    }
+
+    /// <summary>The model with the head that the checkpoint has, or with the embedding for one, or the other way round.</summary>
+    private static DecoderForm WithTies(DecoderForm model, WeightStore store)
+    {
+        if (model.OtherHead is { } other && !store.Has(model.Head.Weight) && store.Has(other.Weight)) model = model with { Head = other };
+        if (!store.Has(model.Head.Weight)) return model with { Head = model.Head with { Weight = model.Embedding } };
+        return store.Has(model.Embedding) ? model : model with { Embedding = model.Head.Weight };
     }
 
     private IEnumerable<Stage> MakeStages(Func<RotaryForm?, RotaryTable?> table)

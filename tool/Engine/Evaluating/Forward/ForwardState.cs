@@ -27,7 +27,7 @@ internal sealed class ForwardState
     public IReadOnlyList<TokenBatch> Batches { get; }
 
     /// <summary>[tokens, hidden]: the residual stream, after the last stage the normed state that the head takes.</summary>
-    public TokenMatrix Hidden { get; }
+    public TokenMatrix Hidden { get; set; }
 
     /// <summary>What attention gave, of a layer that adds both blocks at once; made when first asked for.</summary>
     public TokenMatrix Pending => _pending ??= Like(Hidden);

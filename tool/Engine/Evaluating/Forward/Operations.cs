@@ -31,19 +31,30 @@ internal sealed class Operations(ForwardOptions options, Workspace workspace, Im
         });
     }
 
-    /// <summary>Norms every row of x in place, or every piece of <paramref name="width"/> values of it.</summary>
+    /// <summary>Norms every row of x in place.</summary>
     public void Norm(NormForm? form, LoadedWeights weights, TokenMatrix x, int width)
     {
-        if (form is null) return;
-        float[] weight = weights[form.Weight(width)], bias = weights.Find(form.Bias(width)) ?? [];
+        if (form is not null) Norm([form], weights, x, width);
+    }
+
+    /// <summary>Norms every piece of <paramref name="width"/> values of every row of x in place.</summary>
+    /// <param name="forms">For the pieces of a row in turn; none leaves x as it is.</param>
+    public void Norm(IReadOnlyList<NormForm> forms, LoadedWeights weights, TokenMatrix x, int width)
+    {
+        if (forms.Count == 0) return;
+        float[][] scales = [.. forms.Select(form => form.IsPlain ? [] : weights[form.Weight(width)])];
+        float[][] shifts = [.. forms.Select(form => weights.Find(form.Bias(width)) ?? [])];
         RowBlocks.ForEach(Options.Threads, x.Rows, row =>
         {
-            for (Span<float> rest = x.Row(row); rest.Length > 0; rest = rest[width..])
+            Span<float> all = x.Row(row);
+            for (int piece = 0; piece < all.Length / width; piece++)
             {
-                Span<float> piece = rest[..width];
-                if (form.Kind == NormKind.Layer) Norms.Layer(piece, weight, bias, form.Epsilon);
-                else Norms.Rms(piece, weight, form.Epsilon, form.Kind == NormKind.RmsFromOne ? 1 : 0);
-                ComputeRounding.Apply(Options.ComputeType, piece);
+                Span<float> values = all.Slice(piece * width, width);
+                int which = piece % forms.Count;
+                NormForm form = forms[which];
+                if (form.Kind == NormKind.Layer) Norms.Layer(values, scales[which], shifts[which], form.Epsilon);
+                else Norms.Rms(values, scales[which], form.Epsilon, form.Kind == NormKind.RmsFromOne ? 1 : 0);
+                ComputeRounding.Apply(Options.ComputeType, values);
             }
         });
     }
@@ -51,7 +62,7 @@ internal sealed class Operations(ForwardOptions options, Workspace workspace, Im
     /// <summary>The weights that a norm needs.</summary>
     public static IEnumerable<WeightUse> WeightsOf(NormForm? form, int width, WeightStore store)
     {
-        if (form is null) yield break;
+        if (form is null || form.IsPlain) yield break;
         yield return form.Weight(width);
         if (form.Kind == NormKind.Layer && store.Has(form.Bias(width))) yield return form.Bias(width);
     }

@@ -10,6 +10,26 @@ internal static class Activations
         static abstract Vector<float> Of(Vector<float> x);
     }
 
+    /// <summary>The function of one of the names in transformers' ACT2FN, or null for one that is not computed here.</summary>
+    public static Activation? ByName(string name) => name switch
+    {
+        "silu" or "swish" => Activation.Silu,
+        "gelu" or "gelu_python" => Activation.Gelu,
+        "gelu_new" or "gelu_pytorch_tanh" or "gelu_python_tanh" or "gelu_fast" or "gelu_accurate" => Activation.GeluTanh,
+        "relu" => Activation.Relu,
+        "relu2" => Activation.SquaredRelu,
+        "relu6" => Activation.Relu6,
+        "leaky_relu" => Activation.LeakyRelu,
+        "quick_gelu" => Activation.QuickGelu,
+        "gelu_10" => Activation.ClippedGelu,
+        "hardswish" => Activation.HardSwish,
+        "mish" => Activation.Mish,
+        "sigmoid" => Activation.Sigmoid,
+        "tanh" => Activation.Tanh,
+        "linear" => Activation.Linear,
+        _ => null,
+    };
+
     /// <summary>values[i] = f(values[i]).</summary>
     public static void Apply(Activation function, Span<float> values)
     {
@@ -23,6 +43,35 @@ internal static class Activations
                 break;
             case Activation.GeluTanh:
                 Map<GeluTanh>(values);
+                break;
+            case Activation.SquaredRelu:
+                Map<SquaredRelu>(values);
+                break;
+            case Activation.Relu6:
+                Map<Relu6>(values);
+                break;
+            case Activation.LeakyRelu:
+                Map<LeakyRelu>(values);
+                break;
+            case Activation.QuickGelu:
+                Map<QuickGelu>(values);
+                break;
+            case Activation.ClippedGelu:
+                Map<ClippedGelu>(values);
+                break;
+            case Activation.HardSwish:
+                Map<HardSwish>(values);
+                break;
+            case Activation.Mish:
+                Map<Mish>(values);
+                break;
+            case Activation.Sigmoid:
+                Map<Sigmoid>(values);
+                break;
+            case Activation.Tanh:
+                Map<HyperbolicTangent>(values);
+                break;
+            case Activation.Linear:
                 break;
             default:
                 Map<Relu>(values);
@@ -101,5 +150,55 @@ internal static class Activations
     private readonly struct Relu : IFunction
     {
         public static Vector<float> Of(Vector<float> x) => Vector.Max(x, Vector<float>.Zero);
+    }
+
+    private readonly struct SquaredRelu : IFunction
+    {
+        public static Vector<float> Of(Vector<float> x) => Relu.Of(x) * Relu.Of(x);
+    }
+
+    private readonly struct Relu6 : IFunction
+    {
+        public static Vector<float> Of(Vector<float> x) => Vector.Min(Relu.Of(x), new Vector<float>(6f));
+    }
+
+    private readonly struct LeakyRelu : IFunction
+    {
+        public static Vector<float> Of(Vector<float> x) => Vector.Max(x, x * new Vector<float>(0.01f));
+    }
+
+    private readonly struct QuickGelu : IFunction
+    {
+        public static Vector<float> Of(Vector<float> x) => x / (Vector<float>.One + Vector.Exp(x * new Vector<float>(-1.702f)));
+    }
+
+    private readonly struct ClippedGelu : IFunction
+    {
+        public static Vector<float> Of(Vector<float> x) => Vector.Min(Vector.Max(Gelu.Of(x), new Vector<float>(-10f)), new Vector<float>(10f));
+    }
+
+    private readonly struct HardSwish : IFunction
+    {
+        public static Vector<float> Of(Vector<float> x) => x * Relu6.Of(x + new Vector<float>(3f)) / new Vector<float>(6f);
+    }
+
+    private readonly struct Mish : IFunction
+    {
+        public static Vector<float> Of(Vector<float> x)
+        {
+            // tanh(ln(1 + e)) = e (e + 2) / (e (e + 2) + 2), which is 1 in float32 long before e^20.
+            Vector<float> e = Vector.Exp(Vector.Min(x, new Vector<float>(20f))), n = e * (e + new Vector<float>(2f));
+            return x * n / (n + new Vector<float>(2f));
+        }
+    }
+
+    private readonly struct Sigmoid : IFunction
+    {
+        public static Vector<float> Of(Vector<float> x) => Vector<float>.One / (Vector<float>.One + Vector.Exp(-x));
+    }
+
+    private readonly struct HyperbolicTangent : IFunction
+    {
+        public static Vector<float> Of(Vector<float> x) => VectorMath.Tanh(x);
     }
 }

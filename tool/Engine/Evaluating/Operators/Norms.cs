@@ -16,6 +16,7 @@ internal static class Norms
 
     /// <summary>y[i] = (x[i] - mean) / sqrt(variance + eps) * weight[i] + bias[i].</summary>
     /// <param name="row">x, overwritten with y.</param>
+    /// <param name="weight">Empty for ones.</param>
     /// <param name="bias">Empty for none.</param>
     public static void Layer(Span<float> row, ReadOnlySpan<float> weight, ReadOnlySpan<float> bias, double epsilon)
     {
@@ -24,7 +25,7 @@ internal static class Norms
         float mean = (float)(sum / row.Length);
         for (int i = 0; i < row.Length; i++) row[i] -= mean;
         float scale = (float)(1 / Math.Sqrt((SumOfSquares(row) / row.Length) + epsilon));
-        for (int i = 0; i < row.Length; i++) row[i] = (row[i] * scale * weight[i]) + (bias.IsEmpty ? 0 : bias[i]);
+        for (int i = 0; i < row.Length; i++) row[i] = (row[i] * scale * (weight.IsEmpty ? 1 : weight[i])) + (bias.IsEmpty ? 0 : bias[i]);
     }
 
     /// <summary>The sum of x^2 in float64, in a fixed order.</summary>

@@ -52,8 +52,8 @@ internal static class Routing
         HashSet<int> kept = [.. Best(worth, rule.GroupsKept)];
         for (int i = 0; i < preference.Length; i++)
         {
-            // As transformers masks them: with a score of zero, which a negative correction can lie below.
-            if (!kept.Contains(i / size)) preference[i] = 0;
+            // Not to a score of zero, as transformers 4 masked them: a negative correction can lie below it.
+            if (!kept.Contains(i / size)) preference[i] = float.NegativeInfinity;
         }
     }
 

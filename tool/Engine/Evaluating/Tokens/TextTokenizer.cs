@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Bnb.Engine.Errors;
 using Tokenizers.DotNet;
 
@@ -7,6 +8,9 @@ namespace Bnb.Engine.Evaluating.Tokens;
 /// which does the work.</summary>
 internal sealed class TextTokenizer
 {
+    /// <summary>What a file may have kept of one call. transformers sets both anew with each call, to nothing where nothing is asked.</summary>
+    private static readonly string[] OfOneCall = ["truncation", "padding"];
+
     private readonly Tokenizer _tokenizer;
     private readonly string _path;
 
@@ -20,7 +24,7 @@ internal sealed class TextTokenizer
         if (!File.Exists(path)) throw Failed(path, ExitCode.InputMissing, "there is no tokenizer.json beside the source's weights", null);
         try
         {
-            return new TextTokenizer(new Tokenizer(path), path);
+            return new TextTokenizer(Load(path), path);
         }
         catch (TokenizerException malformed)
         {
@@ -45,6 +49,53 @@ internal sealed class TextTokenizer
             throw Failed(_path, ExitCode.InputMalformed, "the text cannot be tokenized", failed);
         }
     }
+
+    /// <summary>The library takes a file only, so one with settings of a call is read from a copy without them.</summary>
+    private static Tokenizer Load(string path)
+    {
+        if (WithoutSettingsOfACall(path) is not { } changed) return new Tokenizer(path);
+        string copy = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllBytes(copy, changed);
+            return new Tokenizer(copy);
+        }
+        finally
+        {
+            File.Delete(copy);
+        }
+    }
+
+    /// <summary>The file with null for them; null where it has none, or is no JSON, which the library then says.</summary>
+    private static byte[]? WithoutSettingsOfACall(string path)
+    {
+        try
+        {
+            using JsonDocument file = JsonDocument.Parse(File.ReadAllBytes(path));
+            JsonElement root = file.RootElement;
+            if (root.ValueKind != JsonValueKind.Object || !root.EnumerateObject().Any(IsOfOneCall)) return null;
+            using var changed = new MemoryStream();
+            using (var json = new Utf8JsonWriter(changed))
+            {
+                json.WriteStartObject();
+                foreach (JsonProperty member in root.EnumerateObject())
+                {
+                    if (IsOfOneCall(member)) json.WriteNull(member.Name);
+                    else member.WriteTo(json);
+                }
+
+                json.WriteEndObject();
+            }
+
+            return changed.ToArray();
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static bool IsOfOneCall(JsonProperty member) => member.Value.ValueKind != JsonValueKind.Null && OfOneCall.Contains(member.Name);
 
     private static UserErrorException Failed(string path, ExitCode exit, string what, Exception? cause) => new(exit, "TOKENIZER", what, cause)
     {

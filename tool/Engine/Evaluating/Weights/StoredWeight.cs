@@ -12,12 +12,19 @@ internal sealed record StoredWeight(CheckpointTensor Tensor, QuantizedWeight? Pa
     public SlicedInput? Slice { get; init; }
 
     /// <summary>The dense shape, for messages.</summary>
-    public string ShapeText => Packed is null ? (Slice?.Shape ?? Tensor.Shape).ToString() : $"[{Packed.Rows}, {Packed.Columns}]";
+    public string ShapeText => (Slice?.Shape ?? Packed?.DenseShape ?? Tensor.Shape).ToString();
 
     /// <summary>Whether it is the matrix or vector that is wanted, or holds it.</summary>
     public bool Fits(WeightUse use)
     {
-        if (Packed is not null) return use.Index is null && Packed.Rows == use.Rows && Packed.Columns == use.Columns;
+        if (Packed is not null && Slice is null)
+        {
+            // Matrices of a stack lie one below the other, outputs first, however the dense tensor has them.
+            long matrices = Packed.MatrixCount;
+            return (use.Index is { } matrix ? matrix < matrices : matrices == 1)
+                && Packed.Rows == matrices * use.Rows && Packed.Columns == use.Columns;
+        }
+
         List<long> dimensions = [.. (Slice?.Shape ?? Tensor.Shape).Dimensions];
         if (use.Index is { } index)
         {

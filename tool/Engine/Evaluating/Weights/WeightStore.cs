@@ -101,9 +101,15 @@ internal sealed class WeightStore : IDisposable
     /// <summary>Models ask for experts one by one; where the checkpoint has stacks, for a part of these.</summary>
     private void AddSingleExperts()
     {
-        ExpertSplit? split = ExpertSplit.IfKnown([.. Checkpoint.Plain.Select(DenseTensors.Plain)], ModelFactsReader.Read(Checkpoint.Source.Config));
+        IEnumerable<TensorPlan> packed = Checkpoint.Weights.Select(weight =>
+            DenseTensors.Plain(weight.Stored) with { Input = DataTypeCatalog.InputOf(weight, Checkpoint.Source.Config, isConv1D: false) });
+        ExpertSplit? split = ExpertSplit.IfKnown(
+            [.. Checkpoint.Plain.Select(DenseTensors.Plain), .. packed], ModelFactsReader.Read(Checkpoint.Source.Config));
         foreach (TensorPlan tensor in split?.Tensors ?? [])
-            if (tensor.Input is SlicedInput slice) _weights.TryAdd(slice.Name, new StoredWeight(tensor.Source, null) { Slice = slice });
+        {
+            if (tensor.Input is not SlicedInput slice) continue;
+            _weights.TryAdd(slice.Name, new StoredWeight(tensor.Source, (slice.Stack.Input as DecodedInput)?.Weight) { Slice = slice });
+        }
     }
 
     private StoredWeight? Find(string name) =>
@@ -129,6 +135,8 @@ internal sealed class WeightStore : IDisposable
 
     private void LoadRange(StoredWeight stored, long first, Span<float> values)
     {
+        // Of a quantized stack a matrix is a run of its rows.
+        if (stored.Packed is not null) first += stored.Slice?.First ?? 0;
         lock (_lock)
         {
             DenseReader reader = stored.Packed is { } packed
