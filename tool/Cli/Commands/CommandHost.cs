@@ -90,19 +90,13 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
             }
             catch (Exception failure)
             {
-                ExitCode exit = Report(ErrorMapping.ToUserError(failure) ?? Bug(failure), json, context.Outcome);
+                ExitCode exit = Report(ErrorMapping.ToUserError(failure) ?? LastResort.Bug(failure), json, context.Outcome);
                 // After the report: without memory or descriptors even a log may fail.
                 log.Debug(failure, "stopped by");
                 return exit;
             }
         }
     }
-
-    private static UserErrorException Bug(Exception failure) =>
-        new(ExitCode.InternalError, "INTERNAL", $"{failure.GetType().Name}: {failure.Message}", failure)
-        {
-            Action = "this is a bug: report it with a --log-file",
-        };
 
     private ExitCode Report(UserErrorException error, bool json, string outcome)
     {
