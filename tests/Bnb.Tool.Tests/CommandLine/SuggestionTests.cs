@@ -56,6 +56,18 @@ public sealed class SuggestionTests
     [InlineData("--context needs --fits", "inspect", "model", "--context", "4096")]
     [InlineData("--fits needs --dry-run", "quantize", "model", "--output", "x", "--fits", "24GiB")]
     [InlineData("not --target-bits and --max-error: keep the one", "plan", "model", "--target-bits", "5", "--max-error", "0.1")]
+    [InlineData("did you mean --type nf4 for 4 bits", "quantize", "model", "--output", "x", "-b", "4")]
+    [InlineData("did you mean -o?", "quantize", "model", "-O", "x")]
+    [InlineData("did you mean --double-quant false?", "quantize", "model", "--output", "x", "--no-double-quant")]
+    [InlineData("did you mean the command without --overwrite?", "quantize", "model", "--output", "x", "--no-overwrite")]
+    [InlineData("did you mean --type?", "quantize", "model", "--output", "x", "--bnb_4bit_quant_type", "nf4")]
+    [InlineData("did you mean --double-quant?", "quantize", "model", "--output", "x", "--bnb_4bit_use_double_quant")]
+    [InlineData("did you mean --exclude?", "quantize", "model", "--output", "x", "--llm_int8_skip_modules", "lm_head")]
+    [InlineData("did you mean nf4?", "quantize", "model", "--output", "x", "--type", "nf")]
+    [InlineData("did you mean fp8?", "quantize", "model", "--output", "x", "--type", "fp8_e4m3")]
+    [InlineData("it takes one of nf4, fp4", "quantize", "model", "--output", "x", "--type", "nf4,int8")]
+    [InlineData("--double-quant needs a value before '--dry-run': true, false", "quantize", "model", "--output", "x", "--double-quant", "--dry-run")]
+    [InlineData("did you mean the command without it: no code of a model is ever run?", "quantize", "model", "--output", "x", "--trust-remote-code")]
     [InlineData("plan needs a goal: --target-size, --target-bits or --max-error", "plan", "model")]
     public void Run_NearMiss_SaysWhatWasMeant(string said, params string[] args)
     {

@@ -122,9 +122,21 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
         List<string> known = [.. command.Subcommands.Select(sub => sub.Name), .. command.Options.Select(option => option.Name)];
         bool looksLikeOne = word.StartsWith('-') || command.Subcommands.Count > 0;
         if (!looksLikeOne || known.Contains(word) || command.Options.Any(option => option.Aliases.Contains(word))) return null;
-        return Synonyms.Option(word)
+        return (Synonyms.Option(word) is { } synonym && (!synonym.StartsWith('-') || known.Contains(synonym.Split(' ')[0])) ? synonym : null)
+            ?? Negated(word, command)
+            ?? command.Options.SelectMany(option => option.Aliases).FirstOrDefault(alias => word.Length == 2 && alias.Equals(word, StringComparison.OrdinalIgnoreCase))
             ?? (command.Subcommands.Count > 0 ? Synonyms.Command(word) ?? known.FirstOrDefault(name => word.Length > 2 && name.StartsWith(word, StringComparison.OrdinalIgnoreCase)) : null)
             ?? NearestNames.Within(word, known, MostTypos);
+    }
+
+    /// <summary><c>--no-double-quant</c>, as many tools have it.</summary>
+    private static string? Negated(string word, Command command)
+    {
+        const string Prefix = "--no-";
+        if (!word.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase)) return null;
+        Option? option = command.Options.FirstOrDefault(known => known.Name == "--" + word[Prefix.Length..].ToLowerInvariant().Replace('_', '-'));
+        if (option is null) return null;
+        return option.HelpName == "BOOL" ? $"{option.Name} false" : option.Arity.MaximumNumberOfValues == 0 || option.ValueType == typeof(bool) ? $"the command without {option.Name}" : null;
     }
 
     /// <summary>Most tools take the output, or what to compare with, as a second path.</summary>

@@ -19,6 +19,18 @@ internal static class Choice
     {
         string text = result.Tokens[^1].Value;
         if (choices.TryGetValue(text, out T? value)) return value;
+        if (text.StartsWith("--", StringComparison.Ordinal))
+        {
+            result.AddError($"{OptionName(result)} needs a value before '{text}': {string.Join(", ", choices.Keys)}");
+            return default!;
+        }
+
+        if (text.Contains(',', StringComparison.Ordinal) && choices.ContainsKey(text.Split(',')[0].Trim()))
+        {
+            result.AddError($"{OptionName(result)} cannot take '{text}'; it takes one of {string.Join(", ", choices.Keys)}");
+            return default!;
+        }
+
         string? meant = Synonyms.Value(text, [.. choices.Keys]);
         result.AddError($"{OptionName(result)} does not know '{text}'; it takes {string.Join(", ", choices.Keys)}{(meant is null ? "" : $"; did you mean {meant}?")}");
         return default!;
