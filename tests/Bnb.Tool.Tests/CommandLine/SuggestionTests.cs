@@ -68,6 +68,16 @@ public sealed class SuggestionTests
     [InlineData("it takes one of nf4, fp4", "quantize", "model", "--output", "x", "--type", "nf4,int8")]
     [InlineData("--double-quant needs a value before '--dry-run': true, false", "quantize", "model", "--output", "x", "--double-quant", "--dry-run")]
     [InlineData("did you mean the command without it: no code of a model is ever run?", "quantize", "model", "--output", "x", "--trust-remote-code")]
+    [InlineData("did you mean a size without a space, as 5GB?", "quantize", "model", "--output", "x", "--max-shard-size", "5", "GB")]
+    [InlineData("--for is an option of lint; see", "quantize", "model", "--output", "x", "--for", "vllm")]
+    [InlineData("--seed is an option of verify; see", "quantize", "model", "--output", "x", "--seed", "1")]
+    [InlineData("--version is an option of dotnet bnb itself; see", "quantize", "model", "--version")]
+    [InlineData("give --output once; see", "quantize", "model", "--output", "x", "--output", "y")]
+    [InlineData("quantize takes one path; one with spaces needs quotes", "quantize", "my", "model", "--output", "x")]
+    [InlineData("diff takes 2 paths", "diff", "a", "b", "c")]
+    [InlineData("--json is an option of commands: give one first", "--json")]
+    [InlineData("did you mean pwsh?", "completion", "powershell")]
+    [InlineData("for 2 % more write 1.02", "evaluate", "a", "--source", "b", "--max-perplexity-ratio", "2%")]
     [InlineData("plan needs a goal: --target-size, --target-bits or --max-error", "plan", "model")]
     public void Run_NearMiss_SaysWhatWasMeant(string said, params string[] args)
     {

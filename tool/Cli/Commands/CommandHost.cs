@@ -16,6 +16,7 @@ namespace Bnb.Cli.Commands;
 internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals)
 {
     private const int MostTypos = 2;
+    private static readonly string[] Units = ["B", "kB", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB", "%"];
 
     /// <summary>Adds the common options to <paramref name="command"/> and makes <paramref name="body"/> its action.</summary>
     public void Attach(Command command, Action<ParseResult, CommandContext> body) => Attach(command, (parsed, context) =>
@@ -48,7 +49,7 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
         var usage = new UserErrorException(ExitCode.Usage, "USAGE", message)
         {
             File = recipe,
-            Action = recipe is not null ? "correct the recipe file" : meant is null ? $"see {help}" : $"did you mean {meant}? See {help}",
+            Action = recipe is not null ? "correct the recipe file" : meant is not null ? $"did you mean {meant}? See {help}" : Remedy(parsed) is { } remedy ? $"{remedy}; see {help}" : $"see {help}",
         };
         return Report(usage, args.Contains("--json"), "nothing was written");
     }
@@ -70,7 +71,7 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            var denied = new UserErrorException(ExitCode.OutputRefused, "LOG-FILE", "the log file cannot be written", failure) { File = logFile, Action = "name another --log-file" };
+            var denied = new UserErrorException(ExitCode.OutputRefused, "LOG-FILE", $"the log file cannot be written: {failure.Message}", failure) { File = logFile, Action = "name another --log-file" };
             return Report(denied, json, "nothing was written");
         }
 
@@ -129,6 +130,27 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
             ?? NearestNames.Within(word, known, MostTypos);
     }
 
+    /// <summary>What helps against a mistake that no near word explains.</summary>
+    private static string? Remedy(ParseResult parsed)
+    {
+        Option? twice = parsed.CommandResult.Command.Options.FirstOrDefault(option =>
+            option.Arity.MaximumNumberOfValues == 1 && !option.AllowMultipleArgumentsPerToken && parsed.GetResult(option) is { IdentifierTokenCount: > 1 });
+        if (twice is not null && Mistake(parsed).Contains("expects a single argument", StringComparison.Ordinal)) return $"give {twice.Name} once";
+        if (parsed.UnmatchedTokens is [{ Length: > 1 } option, ..] && option[0] == '-' && OwnersOf(option, parsed) is { Length: > 0 } owners) return $"{option.Split('=', ':')[0]} is an option of {owners}";
+        int paths = parsed.CommandResult.Command.Arguments.Count;
+        return paths > 0 && parsed.UnmatchedTokens is [[not '-', ..], ..] ? $"{parsed.CommandResult.Command.Name} takes {(paths == 1 ? "one path" : $"{paths} paths")}; one with spaces needs quotes" : null;
+    }
+
+    /// <summary>The commands that have an option.</summary>
+    private static string OwnersOf(string word, ParseResult parsed)
+    {
+        string name = word.Split('=', ':')[0];
+        Command root = parsed.RootCommandResult.Command;
+        if (root.Options.Any(option => option.Name == name)) return "dotnet bnb itself";
+        string[] owners = [.. root.Subcommands.Where(command => command.Options.Any(option => option.Name == name)).Select(command => command.Name)];
+        return owners.Length > 3 ? "commands: give one first" : string.Join(" and ", owners);
+    }
+
     /// <summary><c>--no-double-quant</c>, as many tools have it.</summary>
     private static string? Negated(string word, Command command)
     {
@@ -143,6 +165,8 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
     private static string? SecondPath(ParseResult parsed)
     {
         Option? path = parsed.CommandResult.Command.Options.FirstOrDefault(option => option.Name is "--output" or "--source");
+        // 5 GB with a space in it is no path.
+        if (parsed.UnmatchedTokens is [var unit] && Units.Contains(unit)) return $"a size without a space, as 5{unit}";
         bool isMissing = path is not null && parsed.GetResult(path) is null or { Tokens.Count: 0 };
         return isMissing && parsed.UnmatchedTokens is [{ Length: > 0 } word] && word[0] != '-' ? $"{path!.Name} {word}" : null;
     }

@@ -149,6 +149,8 @@ internal static class Synonyms
         ["verbose"] = "detailed",
         ["info"] = "detailed",
         ["silent"] = "quiet",
+        ["powershell"] = "pwsh",
+        ["sh"] = "bash",
     };
 
     /// <summary>The command meant by another tool's word for it, or null.</summary>
