@@ -41,7 +41,8 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
     /// <summary>Reports a mistake in the command line itself: one error, one hint, no page of help.</summary>
     /// <param name="args">The words as given; with --json among them the error is said as JSON too.</param>
     /// <param name="recipe">The recipe file that the mistake is in; null when it was typed.</param>
-    public ExitCode Usage(ParseResult parsed, IReadOnlyList<string> args, string? recipe)
+    /// <param name="all">Makes all commands, of which the one that was parsed with may be the only one.</param>
+    public ExitCode Usage(ParseResult parsed, IReadOnlyList<string> args, string? recipe, Func<Command> all)
     {
         string message = Mistake(parsed).TrimEnd('.');
         string help = $"dotnet bnb {string.Join(' ', CommandPath(parsed.CommandResult))}--help";
@@ -49,7 +50,7 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
         var usage = new UserErrorException(ExitCode.Usage, "USAGE", message)
         {
             File = recipe,
-            Action = recipe is not null ? "correct the recipe file" : meant is not null ? $"did you mean {meant}? See {help}" : Remedy(parsed) is { } remedy ? $"{remedy}; see {help}" : $"see {help}",
+            Action = recipe is not null ? "correct the recipe file" : meant is not null ? $"did you mean {meant}? See {help}" : Remedy(parsed, all) is { } remedy ? $"{remedy}; see {help}" : $"see {help}",
         };
         return Report(usage, args.Contains("--json"), "nothing was written");
     }
@@ -131,21 +132,20 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
     }
 
     /// <summary>What helps against a mistake that no near word explains.</summary>
-    private static string? Remedy(ParseResult parsed)
+    private static string? Remedy(ParseResult parsed, Func<Command> all)
     {
         Option? twice = parsed.CommandResult.Command.Options.FirstOrDefault(option =>
             option.Arity.MaximumNumberOfValues == 1 && !option.AllowMultipleArgumentsPerToken && parsed.GetResult(option) is { IdentifierTokenCount: > 1 });
         if (twice is not null && Mistake(parsed).Contains("expects a single argument", StringComparison.Ordinal)) return $"give {twice.Name} once";
-        if (parsed.UnmatchedTokens is [{ Length: > 1 } option, ..] && option[0] == '-' && OwnersOf(option, parsed) is { Length: > 0 } owners) return $"{option.Split('=', ':')[0]} is an option of {owners}";
+        if (parsed.UnmatchedTokens is [{ Length: > 1 } option, ..] && option[0] == '-' && OwnersOf(option, all()) is { Length: > 0 } owners) return $"{option.Split('=', ':')[0]} is an option of {owners}";
         int paths = parsed.CommandResult.Command.Arguments.Count;
         return paths > 0 && parsed.UnmatchedTokens is [[not '-', ..], ..] ? $"{parsed.CommandResult.Command.Name} takes {(paths == 1 ? "one path" : $"{paths} paths")}; one with spaces needs quotes" : null;
     }
 
     /// <summary>The commands that have an option.</summary>
-    private static string OwnersOf(string word, ParseResult parsed)
+    private static string OwnersOf(string word, Command root)
     {
         string name = word.Split('=', ':')[0];
-        Command root = parsed.RootCommandResult.Command;
         if (root.Options.Any(option => option.Name == name)) return "dotnet bnb itself";
         string[] owners = [.. root.Subcommands.Where(command => command.Options.Any(option => option.Name == name)).Select(command => command.Name)];
         return owners.Length > 3 ? "commands: give one first" : string.Join(" and ", owners);
