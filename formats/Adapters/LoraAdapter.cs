@@ -39,6 +39,16 @@ public sealed class LoraAdapter
     public static LoraAdapter Open(string folder)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
+        if (!Directory.Exists(folder))
+        {
+            bool isThere = Path.Exists(folder);
+            throw new CheckpointFormatException(
+                isThere ? FormatError.FileIsNotRegular : FormatError.FileMissing,
+                $"{FileProbe.ShortName(folder)} is {(isThere ? "no folder" : "not there")}; an adapter is a folder with {ConfigName}",
+                folder,
+                action: "give the folder that PEFT saved");
+        }
+
         string configPath = Path.Combine(folder, ConfigName);
         LoraConfig config = LoraConfig.Parse(FileProbe.ReadSmall(configPath, FormatLimits.ConfigBytes, FormatError.ConfigNotJson), configPath);
         string path = Path.Combine(folder, WeightsName), old = Path.Combine(folder, OldWeightsName);

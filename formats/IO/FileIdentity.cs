@@ -20,4 +20,8 @@ public readonly record struct FileIdentity(ulong Device, ulong Inode, long Lengt
         if (FileStatus.TryGet(path, followLinks: true, out FileStatus status, out int errno)) return status.Identity;
         throw FileProbe.StatFailed(path, errno);
     }
+
+    /// <summary>What is at a path, in words with an article, such as "a named pipe"; links are not followed.</summary>
+    /// <returns>Null when nothing is there, or it may not be looked at.</returns>
+    public static string? KindAt(string path) => FileStatus.TryGet(path, followLinks: false, out FileStatus status, out _) ? status.KindText() : null;
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Bnb.Cli.Commands;
+using Bnb.Cli.Errors;
 using Bnb.Cli.Terminal;
 using Bnb.Engine.Errors;
 
@@ -15,6 +16,10 @@ internal static class Program
     {
         if (args is ["quantize" or "demo", ..]) Ahead.Begin();
         using var signals = new SignalCancellation(listen: true);
-        return (int)Application.Run(args, new SystemTerminal(), signals);
+        var terminal = new SystemTerminal();
+        bool json = args.Contains("--json");
+        LastResort.Install(terminal, json);
+        if (ByteOrder.Refusal(BitConverter.IsLittleEndian) is { } refused) return (int)LastResort.Say(refused, terminal, json, "nothing was written");
+        return (int)Application.Run(args, terminal, signals);
     }
 }

@@ -65,17 +65,7 @@ public sealed class NamedFileTests : IDisposable
         foreach (string path in (string[])[HostileFiles.Pipe(_folder[command + option + ending]), "/dev/zero"])
         {
             if (path == "/dev/zero" && option is "--report" or "--save-importance") continue;
-            string[] args = command switch
-            {
-                "quantize" => ["quantize", _source, "--output", _folder["out"], "--scale", "search"],
-                "plan" => ["plan", _source, "--target-bits", "9", "--scale", "search"],
-                "init" => ["init", _source],
-                "lint" or "inspect" => [command, _packed],
-                "evaluate" => ["evaluate", _chat.Value, "--source", _chat.Value, "--tokens", "8"],
-                _ => [command, _packed, "--source", _source],
-            };
-
-            ToolRun run = await Task.Run(() => ToolRun.Of([.. args, option, path])).WaitAsync(Patience, TestContext.Current.CancellationToken);
+            ToolRun run = await Task.Run(() => ToolRun.Of([.. Words(command), option, path])).WaitAsync(Patience, TestContext.Current.CancellationToken);
 
             Assert.True(run.Exit != ExitCode.Done && run.Exit != ExitCode.InternalError, run.Error);
             Refusal.AssertIs(run, run.Exit, code);
@@ -84,6 +74,59 @@ public sealed class NamedFileTests : IDisposable
             // Neither replaced nor written to.
             Assert.True(NamedFile.IsIrregular(path));
         }
+    }
+
+    [Theory]
+    [InlineData("REPORT-FILE", "verify", "--report")]
+    [InlineData("REPORT-FILE", "lint", "--sarif")]
+    [InlineData("REPORT-FILE", "plan", "--output")]
+    [InlineData("REPORT-FILE", "plan", "--plot")]
+    [InlineData("REPORT-FILE", "init", "--output")]
+    [InlineData("LOG-FILE", "inspect", "--log-file")]
+    public void Option_WhoseFileBelongsToAModel_IsRefusedAndTheModelKept(string code, string command, string option)
+    {
+        string config = Path.Combine(_packed, "config.json");
+        string before = FolderState.Of(_packed);
+
+        ToolRun run = ToolRun.Of([.. Words(command), option, config]);
+
+        Refusal.AssertIs(run, ExitCode.OutputRefused, code);
+        Assert.Contains("belongs to a model", run.Error, StringComparison.Ordinal);
+        Assert.Equal(before, FolderState.Of(_packed));
+    }
+
+    [Fact]
+    public void Evaluate_ImportanceOverWeights_IsRefusedAndTheModelKept()
+    {
+        string weights = Path.Combine(_packed, "model.safetensors");
+        string before = FolderState.Of(_packed);
+
+        ToolRun run = ToolRun.Of("evaluate", _chat.Value, "--source", _chat.Value, "--tokens", "8", "--save-importance", weights);
+
+        Refusal.AssertIs(run, ExitCode.OutputRefused, "REPORT-FILE");
+        Assert.Equal(before, FolderState.Of(_packed));
+    }
+
+    [Theory]
+    [InlineData("verify", "--report", "verify.json")]
+    [InlineData("verify", "--report", "verify.xml")]
+    [InlineData("verify", "--report", "verify.md")]
+    [InlineData("verify", "--report", "verify.html")]
+    [InlineData("evaluate", "--report", "evaluate.json")]
+    [InlineData("evaluate", "--report", "evaluate.xml")]
+    [InlineData("evaluate", "--report", "evaluate.html")]
+    [InlineData("lint", "--sarif", "lint.sarif")]
+    [InlineData("plan", "--output", "recipe.json")]
+    [InlineData("plan", "--plot", "plan.svg")]
+    [InlineData("inspect", "--log-file", "run.log")]
+    public void Option_WhoseFileAnEarlierRunWroteBesideTheModel_IsReplaced(string command, string option, string name)
+    {
+        string path = Path.Combine(_packed, name);
+        ToolRun.Succeed([.. Words(command), option, path]);
+
+        ToolRun.Succeed([.. Words(command), option, path]);
+
+        Assert.Equal(["bnb-manifest.json", "config.json", "model.safetensors", name], Directory.EnumerateFiles(_packed).Select(Path.GetFileName).Order(StringComparer.Ordinal).OrderBy(file => file == name));
     }
 
     [Fact]
@@ -114,4 +157,14 @@ public sealed class NamedFileTests : IDisposable
             Assert.Contains(word, wrong, StringComparison.Ordinal);
         }
     }
+
+    private string[] Words(string command) => command switch
+    {
+        "quantize" => ["quantize", _source, "--output", _folder["out"], "--scale", "search"],
+        "plan" => ["plan", _source, "--target-bits", "9", "--scale", "search"],
+        "init" => ["init", _source],
+        "lint" or "inspect" => [command, _packed],
+        "evaluate" => ["evaluate", _chat.Value, "--source", _chat.Value, "--tokens", "8"],
+        _ => [command, _packed, "--source", _source],
+    };
 }

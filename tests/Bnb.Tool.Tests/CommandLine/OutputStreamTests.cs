@@ -98,14 +98,18 @@ public sealed class OutputStreamTests : IDisposable
         Assert.All(log.TrimEnd('\n').Split('\n'), line => Assert.Matches(@"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\S+ (DBG|INF|WRN) ", line));
     }
 
-    [Fact]
-    public void Quantize_LogFileThatCannotBe_IsRefusedBeforeAnyWork()
+    [Theory]
+    [InlineData("model/config.json/run.log")]
+    [InlineData("no/such/run.log")]
+    [InlineData("model")]
+    public void Quantize_LogFileThatCannotBe_IsRefusedBeforeAnyWork(string log)
     {
-        string source = Source;
+        string source = CheckpointBuilder.SingleFile(_folder["model"], [TestTensor.Floats("model.layers.0.mlp.up_proj.weight", "F32", 64, 64)]);
 
-        ToolRun run = ToolRun.Of("quantize", source, "--output", _folder["out"], "--log-file", Path.Combine(source, "config.json", "run.log"));
+        ToolRun run = ToolRun.Of("quantize", source, "--output", _folder["out"], "--log-file", Path.Combine(_folder.Path, log));
 
         Refusal.AssertIs(run, ExitCode.OutputRefused, "LOG-FILE");
+        Assert.False(Path.Exists(_folder["no"]));
         Refusal.AssertNothingWritten(_folder["out"]);
     }
 

@@ -61,12 +61,12 @@ public sealed class OutputPlaceTests : IDisposable
     }
 
     [Theory]
-    [InlineData("file")]
-    [InlineData("dangling")]
-    [InlineData("filelink")]
-    [InlineData("folderlink")]
-    [InlineData("socket")]
-    public void Quantize_OutputThatIsNoFolder_IsRefusedEvenWithOverwrite(string output)
+    [InlineData("file", "an existing file")]
+    [InlineData("dangling", "a symbolic link")]
+    [InlineData("filelink", "a symbolic link")]
+    [InlineData("folderlink", "a symbolic link")]
+    [InlineData("socket", "a socket")]
+    public void Quantize_OutputThatIsNoFolder_IsRefusedEvenWithOverwrite(string output, string kind)
     {
         File.WriteAllText(_folder["file"], "mine");
         Directory.CreateDirectory(_folder["elsewhere"]);
@@ -78,6 +78,7 @@ public sealed class OutputPlaceTests : IDisposable
 
         AssertRefused([_source], output, ExitCode.OutputRefused, "OUTPUT-EXISTS");
         AssertRefused([_source], output, ExitCode.OutputRefused, "OUTPUT-EXISTS", "--overwrite");
+        Assert.Contains($"the output is {kind}\n", ToolRun.Of("quantize", _source, "--output", _folder[output]).Error, StringComparison.Ordinal);
     }
 
     [Fact]

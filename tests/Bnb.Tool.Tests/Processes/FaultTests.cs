@@ -159,6 +159,65 @@ public sealed class FaultTests : IDisposable
         Assert.Equal((offset + 1, length - 1), Place(next));
     }
 
+    // A write that claims to have written more than it was given is nothing that any code expects: it throws in the middle of the runtime,
+    // on the main thread (the journal), on workers and on the thread that completes shards.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public void Quantize_ExceptionThatNobodyExpects_IsOneErrorAndNothingHalfWritten(int write)
+    {
+        string before = FolderState.Of(_source);
+
+        ToolRun run = Inject($"pwrite64:retval=2000000000:when={write}");
+
+        Refusal.AssertIs(run, ExitCode.InternalError, "INTERNAL");
+        Assert.Contains("error[INTERNAL]: ArgumentOutOfRangeException: ", run.Error, StringComparison.Ordinal);
+        Assert.Contains("  do  this is a bug: report it with a --log-file\n", run.Error, StringComparison.Ordinal);
+        Assert.False(Path.Exists(Output));
+        Assert.Equal(before, FolderState.Of(_source));
+        AssertRunAgainEndsAsEver();
+    }
+
+    // The disk's lie is told by somebody else here: while fsync of the first shard is held up, a byte of its header is changed.
+    [Fact]
+    public async Task Quantize_ShardThatReadsBackAsSomethingElse_IsNotCommitted()
+    {
+        string staging = StagingNames.FolderFor(OutputPlace.Of(Output));
+        Task<ToolRun> running = Task.Run(() => Inject("fsync:delay_enter=2000000:when=1+"), TestContext.Current.CancellationToken);
+        string changed = await HeaderChanged(staging, running);
+
+        ToolRun run = await running;
+
+        Refusal.AssertIs(run, ExitCode.VerificationFailed, "WRITE-VERIFY");
+        Assert.Contains(changed, run.Error, StringComparison.Ordinal);
+        Assert.Contains("  do    check the disk and run the same command again\n", run.Error, StringComparison.Ordinal);
+        Assert.EndsWith("\nnothing was written\n", run.Error, StringComparison.Ordinal);
+        Assert.False(Path.Exists(Output));
+        AssertRunAgainEndsAsEver();
+    }
+
+    /// <summary>Waits for a shard's temp file with a whole header, and makes the header something else than JSON.</summary>
+    private static async Task<string> HeaderChanged(string staging, Task<ToolRun> running)
+    {
+        while (!running.IsCompleted)
+        {
+            await Task.Delay(10);
+            foreach (string path in Directory.Exists(staging) ? Directory.GetFiles(staging, ".t-*") : [])
+            {
+                using FileStream file = new(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+                byte[] head = new byte[9];
+                if (await file.ReadAtLeastAsync(head, 9, throwOnEndOfStream: false) < 9 || head[8] != (byte)'{') continue;
+                file.Position = 8;
+                file.WriteByte((byte)'X');
+                return Path.GetFileName(path);
+            }
+        }
+
+        throw new InvalidOperationException($"no shard was seen: {(await running).Error}");
+    }
+
     private void AssertRunAgainEndsAsEver()
     {
         ToolRun.Succeed(["quantize", _source, "--output", Output, .. Options]);

@@ -98,6 +98,28 @@ public sealed class WidthTests : IClassFixture<WidthTests.Models>
         Assert.DoesNotContain("───", dumb.Out, StringComparison.Ordinal);
     }
 
+    /// <summary>Any width: what a row has too much is cut, and never goes on in the next line.</summary>
+    [Theory]
+    [InlineData("dry-run")]
+    [InlineData("inspect")]
+    [InlineData("int4")]
+    [InlineData("verify")]
+    [InlineData("diff")]
+    [InlineData("dequantize")]
+    [InlineData("codes")]
+    public void Table_OnANarrowScreen_HasAsManyLinesAsRows(string screen)
+    {
+        foreach (int width in (int[])[30, 42, 50, 57, 60, 61])
+        {
+            using var temp = new TempFolder();
+            Assert.Equal(
+                TableLines(ToolRun.At(2000, _models.Arguments(screen, temp["out-2"]))), TableLines(ToolRun.At(width, _models.Arguments(screen, temp["out"]))));
+        }
+    }
+
+    /// <summary>Lines from below a table's rule to the next empty one.</summary>
+    private static int TableLines(ToolRun run) => run.Out.Split('\n').SkipWhile(line => !line.StartsWith('─')).Skip(1).TakeWhile(line => line.Length > 0).Count();
+
     /// <summary>Lines that begin with a tensor's name, a device or an option.</summary>
     private static int Rows(ToolRun run) => run.Out.Split('\n').Count(line => line.StartsWith("  ", StringComparison.Ordinal) && line.Length > 2 && line[2] != ' ');
 

@@ -29,7 +29,7 @@ public sealed class CastTests : IDisposable
         float[] stored = [1f + (1f / 2048), 1f + (3f / 2048), 65519f, 65520f, -1e30f, 5.9604645e-8f, 2.9802322e-8f, float.NaN, -0f];
         ushort[] expected = [0x3c00, 0x3c02, 0x7bff, 0x7c00, 0xfc00, 0x0001, 0x0000, 0xfe00, 0x8000];
 
-        ushort[] cast = Cast(stored, "float16", "F16");
+        ushort[] cast = Cast(stored, "float16", "F16", "--non-finite", "keep");
 
         // The sign of a NaN is nobody's.
         Assert.Equal(expected.Select(bits => bits & 0x7fff), cast.Select(bits => bits & 0x7fff));
@@ -117,28 +117,51 @@ public sealed class CastTests : IDisposable
         Assert.Equal(("F32", "BF16"), (made[Output].Info.DType.ToString(), made[Input].Info.DType.ToString()));
     }
 
-    [Fact]
-    public void Quantize_ValueBeyondFloat16_StopsAsInfinityDoes()
+    [Theory]
+    [InlineData(Query, "nf4", "row 1, column 36 (flat index 100)")]
+    [InlineData(Query, "int8", "row 1, column 36 (flat index 100)")]
+    [InlineData(Query, "none", "row 1, column 36 (flat index 100)")]
+    [InlineData(Norm, "nf4", "flat index 100")]
+    [InlineData(Norm, "none", "flat index 100")]
+    public void Quantize_ValueBeyondFloat16_IsCountedAndRefused(string name, string type, string place)
     {
-        TestTensor query = TestTensor.Floats(Query, "F32", 64, 64);
-        BinaryPrimitives.WriteSingleLittleEndian(query.Data.AsSpan(400), 70_000f);
-        string source = CheckpointBuilder.SingleFile(_folder["source"], [query]);
+        TestTensor[] tensors = [TestTensor.Floats(Query, "F32", 64, 64), TestTensor.Floats(Norm, "F32", 128)];
+        TestTensor wide = tensors.Single(tensor => tensor.Name == name);
+        BinaryPrimitives.WriteSingleLittleEndian(wide.Data.AsSpan(400), 70_000f);
+        BinaryPrimitives.WriteSingleLittleEndian(wide.Data.AsSpan(404), -80_000f);
+        string source = CheckpointBuilder.SingleFile(_folder["source"], tensors);
 
-        ToolRun run = ToolRun.Of("quantize", source, "--output", _folder["out"], "--dtype", "float16");
+        ToolRun run = ToolRun.Of("quantize", source, "--output", _folder["out"], "-t", type, "--dtype", "float16");
 
-        Assert.Equal(ExitCode.DataCheckFailed, run.Exit);
+        Refusal.AssertIs(run, ExitCode.DataCheckFailed, "DATA-F16-RANGE");
+        Assert.Contains($"error[DATA-F16-RANGE]: {name} ", run.Error, StringComparison.Ordinal);
+        Assert.Contains("values above 65504  2\n", run.Error, StringComparison.Ordinal);
+        Assert.Contains("largest             -80000\n", run.Error, StringComparison.Ordinal);
+        Assert.Contains($"first at            {place}\n", run.Error, StringComparison.Ordinal);
         Refusal.AssertNothingWritten(_folder["out"]);
+    }
+
+    [Fact]
+    public void Quantize_InfinityOfTheSource_IsStillOnlyReportedInACopy()
+    {
+        TestTensor norm = TestTensor.Floats(Norm, "F32", 128);
+        BinaryPrimitives.WriteSingleLittleEndian(norm.Data.AsSpan(400), float.PositiveInfinity);
+        string source = CheckpointBuilder.SingleFile(_folder["source"], [norm]);
+
+        ToolRun run = ToolRun.Succeed("quantize", source, "--output", _folder["out"], "-t", "none", "--dtype", "float16");
+
+        Assert.Contains($"\"{Norm}\" holds NaN or Inf", run.Error, StringComparison.Ordinal);
     }
 
     private string Source(string dtype) => CheckpointBuilder.SingleFile(
         _folder["source"],
         [TestTensor.Floats(Query, dtype, 128, 128), TestTensor.Floats(Norm, dtype, 128), TestTensor.Floats("lm_head.weight", dtype, 128, 128)]);
 
-    private ushort[] Cast(float[] values, string word, string to)
+    private ushort[] Cast(float[] values, string word, string to, params string[] options)
     {
         byte[] data = [.. values.SelectMany(BitConverter.GetBytes)];
         string source = CheckpointBuilder.SingleFile(_folder["source"], [new TestTensor(Norm, "F32", [values.Length], data)]);
-        ToolRun.Succeed("quantize", source, "--output", _folder["out"], "-t", "none", "--dtype", word);
+        ToolRun.Succeed(["quantize", source, "--output", _folder["out"], "-t", "none", "--dtype", word, .. options]);
         (var info, byte[] bytes) = OutputFolder.Tensors(_folder["out"])[Norm];
         Assert.Equal(to, info.DType.ToString());
         return [.. Enumerable.Range(0, values.Length).Select(i => BinaryPrimitives.ReadUInt16LittleEndian(bytes.AsSpan(i * 2)))];

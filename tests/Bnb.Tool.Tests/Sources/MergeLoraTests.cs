@@ -199,6 +199,15 @@ public sealed class MergeLoraTests : IDisposable
     public void Merge_FolderWithoutAnAdapter_IsRefused() => Refusal.AssertIs(
         ToolRun.Of("quantize", Base("plain"), "--merge-lora", _folder["nothing"], "--output", _folder["out"]), ExitCode.InputMissing, "FILE-MISSING");
 
+    [Fact]
+    public void Merge_TheAdaptersFile_IsRefusedWithWhatIsTaken()
+    {
+        ToolRun run = ToolRun.Of("quantize", Base("plain"), "--merge-lora", Golden.File("lora", "plain", "adapter_model.safetensors"), "--output", _folder["out"]);
+
+        Refusal.AssertIs(run, ExitCode.InputMissing, "FILE-KIND");
+        Assert.Contains("an adapter is a folder with adapter_config.json", run.Error, StringComparison.Ordinal);
+    }
+
     private static TestTensor Tensor(string name, long[] shape, float[] values) => new(name, "F32", shape, [.. values.SelectMany(BitConverter.GetBytes)]);
 
     private static string Base(string name) => Golden.File("lora", name == "conv1d" ? "base_gpt2" : "base");

@@ -95,8 +95,8 @@ public sealed class SourceLocatorTests : IDisposable
     [InlineData("hf://acme/absent", "FILE-MISSING", "hf download acme/absent, ")]
     [InlineData("https://huggingface.co/acme/absent", "FILE-MISSING", "hf download acme/absent, ")]
     [InlineData("hf://acme/tiny/other.safetensors", "FILE-MISSING", "hf download acme/tiny other.safetensors, ")]
-    [InlineData("https://example.org/model.safetensors", "SOURCE-URL", "download it first")]
-    [InlineData("s3://bucket/model", "SOURCE-URL", "download it first")]
+    [InlineData("https://example.org/model.safetensors", "SOURCE-URL", "curl -L -O https://example.org/model.safetensors")]
+    [InlineData("s3://bucket/model", "SOURCE-URL", "aws s3 cp --recursive s3://bucket/model model")]
     [InlineData("hf://acme/../etc", "SOURCE-URL", "download it first")]
     public void Locate_NotHere_SaysTheNextCommand(string text, string code, string action)
     {
@@ -148,6 +148,61 @@ public sealed class SourceLocatorTests : IDisposable
     [InlineData("/no/such/folder")]
     [InlineData("../no-such-folder")]
     public void Locate_PathThatIsNotThere_StaysAPath(string text) => Assert.Equal(new SourceLocation(text, null), _locator.Locate(text));
+
+    [Theory]
+    [InlineData("~/models/llama", "write ")]
+    [InlineData("$HOME/llama", "use double quotes")]
+    [InlineData("%USERPROFILE%/llama", "write the path")]
+    [InlineData("llama*", "write it out")]
+    [InlineData(@"C:\models\llama", "WSL has it as /mnt/c/models/llama")]
+    [InlineData("file:///models/my%20llama", "give the path alone: '/models/my llama'")]
+    [InlineData("models--acme--tiny", "give the model's id: acme/tiny")]
+    [InlineData("Acme/Tiny", "did you mean acme/tiny, ")]
+    [InlineData("acme/tinny", "did you mean acme/tiny, ")]
+    [InlineData("tiny", "did you mean acme/tiny, ")]
+    [InlineData("acme/tiny/vae", "acme/tiny is in the Hugging Face cache, without vae")]
+    [InlineData("acme/tiny/tokenizer.json", "give its path in the cache: ")]
+    public void Locate_WhatWasMeantBySomethingElse_IsSaid(string text, string action)
+    {
+        var refused = Assert.Throws<UserErrorException>(() => _locator.Locate(text));
+
+        Assert.Equal(ExitCode.InputMissing, refused.Exit);
+        Assert.StartsWith(action, refused.Action![Math.Max(0, refused.Action!.IndexOf(action, StringComparison.Ordinal))..], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("MODELS/Llama")]
+    [InlineData("modles/llama")]
+    [InlineData("models/llamma/")]
+    public void Locate_MisspeltPath_NamesTheOneThatIsThere(string text)
+    {
+        Directory.CreateDirectory(_temp["models", "llama"]);
+
+        var refused = Assert.Throws<UserErrorException>(() => _locator.Locate(_temp.Path + "/" + text));
+
+        Assert.Equal("FILE-MISSING", refused.Code);
+        Assert.Equal($"did you mean {_temp.Path}/models/llama{(text.EndsWith('/') ? "/" : "")}?", refused.Action);
+    }
+
+    [Fact]
+    public void Locate_TheCacheItself_NamesItsModels()
+    {
+        var refused = Assert.Throws<UserErrorException>(() => _locator.Locate(_temp["hub"]));
+
+        Assert.Equal("give the id of one, for example acme/tiny", refused.Action);
+    }
+
+    [Fact]
+    public void Open_FolderOfModels_NamesThoseWithWeights()
+    {
+        _ = HubCache.SmallModel(_temp, "shelf/one");
+        Directory.CreateDirectory(_temp["shelf", "empty"]);
+
+        ToolRun run = ToolRun.Of("inspect", _temp["shelf"]);
+
+        Refusal.AssertIs(run, ExitCode.InputMissing, "FILE-MISSING");
+        Assert.Contains($"give one of the folders in it that have weights: {_temp["shelf", "one"]}\n", run.Error, StringComparison.Ordinal);
+    }
 
     [Theory]
     [InlineData("HF_HUB_CACHE", "/x", "/x")]

@@ -66,7 +66,7 @@ internal static class Application
                 return ExitCode.Usage;
             }
 
-            if (parsed.Errors.Count > 0) return host.Usage(parsed, args, RecipeArguments.Culprit(CommandHost.Mistake(parsed), typed, root));
+            if (parsed.Errors.Count > 0) return host.Usage(parsed, args, RecipeArguments.Culprit(CommandHost.Mistake(parsed), typed, root), () => CreateRoot(host, terminal));
             return (ExitCode)parsed.Invoke(new InvocationConfiguration
             {
                 Output = terminal.Out,

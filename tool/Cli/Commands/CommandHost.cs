@@ -16,6 +16,7 @@ namespace Bnb.Cli.Commands;
 internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals)
 {
     private const int MostTypos = 2;
+    private static readonly string[] Units = ["B", "kB", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB", "%"];
 
     /// <summary>Adds the common options to <paramref name="command"/> and makes <paramref name="body"/> its action.</summary>
     public void Attach(Command command, Action<ParseResult, CommandContext> body) => Attach(command, (parsed, context) =>
@@ -40,7 +41,8 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
     /// <summary>Reports a mistake in the command line itself: one error, one hint, no page of help.</summary>
     /// <param name="args">The words as given; with --json among them the error is said as JSON too.</param>
     /// <param name="recipe">The recipe file that the mistake is in; null when it was typed.</param>
-    public ExitCode Usage(ParseResult parsed, IReadOnlyList<string> args, string? recipe)
+    /// <param name="all">Makes all commands, of which the one that was parsed with may be the only one.</param>
+    public ExitCode Usage(ParseResult parsed, IReadOnlyList<string> args, string? recipe, Func<Command> all)
     {
         string message = Mistake(parsed).TrimEnd('.');
         string help = $"dotnet bnb {string.Join(' ', CommandPath(parsed.CommandResult))}--help";
@@ -48,7 +50,7 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
         var usage = new UserErrorException(ExitCode.Usage, "USAGE", message)
         {
             File = recipe,
-            Action = recipe is not null ? "correct the recipe file" : meant is null ? $"see {help}" : $"did you mean {meant}? See {help}",
+            Action = recipe is not null ? "correct the recipe file" : meant is not null ? $"did you mean {meant}? See {help}" : Remedy(parsed, all) is { } remedy ? $"{remedy}; see {help}" : $"see {help}",
         };
         return Report(usage, args.Contains("--json"), "nothing was written");
     }
@@ -70,7 +72,7 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            var denied = new UserErrorException(ExitCode.OutputRefused, "LOG-FILE", "the log file cannot be written", failure) { File = logFile, Action = "name another --log-file" };
+            var denied = new UserErrorException(ExitCode.OutputRefused, "LOG-FILE", $"the log file cannot be written: {failure.Message}", failure) { File = logFile, Action = "name another --log-file" };
             return Report(denied, json, "nothing was written");
         }
 
@@ -90,19 +92,13 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
             }
             catch (Exception failure)
             {
-                ExitCode exit = Report(ErrorMapping.ToUserError(failure) ?? Bug(failure), json, context.Outcome);
+                ExitCode exit = Report(ErrorMapping.ToUserError(failure) ?? LastResort.Bug(failure), json, context.Outcome);
                 // After the report: without memory or descriptors even a log may fail.
                 log.Debug(failure, "stopped by");
                 return exit;
             }
         }
     }
-
-    private static UserErrorException Bug(Exception failure) =>
-        new(ExitCode.InternalError, "INTERNAL", $"{failure.GetType().Name}: {failure.Message}", failure)
-        {
-            Action = "this is a bug: report it with a --log-file",
-        };
 
     private ExitCode Report(UserErrorException error, bool json, string outcome)
     {
@@ -128,15 +124,49 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
         List<string> known = [.. command.Subcommands.Select(sub => sub.Name), .. command.Options.Select(option => option.Name)];
         bool looksLikeOne = word.StartsWith('-') || command.Subcommands.Count > 0;
         if (!looksLikeOne || known.Contains(word) || command.Options.Any(option => option.Aliases.Contains(word))) return null;
-        return Synonyms.Option(word)
+        return (Synonyms.Option(word) is { } synonym && (!synonym.StartsWith('-') || known.Contains(synonym.Split(' ')[0])) ? synonym : null)
+            ?? Negated(word, command)
+            ?? command.Options.SelectMany(option => option.Aliases).FirstOrDefault(alias => word.Length == 2 && alias.Equals(word, StringComparison.OrdinalIgnoreCase))
             ?? (command.Subcommands.Count > 0 ? Synonyms.Command(word) ?? known.FirstOrDefault(name => word.Length > 2 && name.StartsWith(word, StringComparison.OrdinalIgnoreCase)) : null)
             ?? NearestNames.Within(word, known, MostTypos);
+    }
+
+    /// <summary>What helps against a mistake that no near word explains.</summary>
+    private static string? Remedy(ParseResult parsed, Func<Command> all)
+    {
+        Option? twice = parsed.CommandResult.Command.Options.FirstOrDefault(option =>
+            option.Arity.MaximumNumberOfValues == 1 && !option.AllowMultipleArgumentsPerToken && parsed.GetResult(option) is { IdentifierTokenCount: > 1 });
+        if (twice is not null && Mistake(parsed).Contains("expects a single argument", StringComparison.Ordinal)) return $"give {twice.Name} once";
+        if (parsed.UnmatchedTokens is [{ Length: > 1 } option, ..] && option[0] == '-' && OwnersOf(option, all()) is { Length: > 0 } owners) return $"{option.Split('=', ':')[0]} is an option of {owners}";
+        int paths = parsed.CommandResult.Command.Arguments.Count;
+        return paths > 0 && parsed.UnmatchedTokens is [[not '-', ..], ..] ? $"{parsed.CommandResult.Command.Name} takes {(paths == 1 ? "one path" : $"{paths} paths")}; one with spaces needs quotes" : null;
+    }
+
+    /// <summary>The commands that have an option.</summary>
+    private static string OwnersOf(string word, Command root)
+    {
+        string name = word.Split('=', ':')[0];
+        if (root.Options.Any(option => option.Name == name)) return "dotnet bnb itself";
+        string[] owners = [.. root.Subcommands.Where(command => command.Options.Any(option => option.Name == name)).Select(command => command.Name)];
+        return owners.Length > 3 ? "commands: give one first" : string.Join(" and ", owners);
+    }
+
+    /// <summary><c>--no-double-quant</c>, as many tools have it.</summary>
+    private static string? Negated(string word, Command command)
+    {
+        const string Prefix = "--no-";
+        if (!word.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase)) return null;
+        Option? option = command.Options.FirstOrDefault(known => known.Name == "--" + word[Prefix.Length..].ToLowerInvariant().Replace('_', '-'));
+        if (option is null) return null;
+        return option.HelpName == "BOOL" ? $"{option.Name} false" : option.Arity.MaximumNumberOfValues == 0 || option.ValueType == typeof(bool) ? $"the command without {option.Name}" : null;
     }
 
     /// <summary>Most tools take the output, or what to compare with, as a second path.</summary>
     private static string? SecondPath(ParseResult parsed)
     {
         Option? path = parsed.CommandResult.Command.Options.FirstOrDefault(option => option.Name is "--output" or "--source");
+        // 5 GB with a space in it is no path.
+        if (parsed.UnmatchedTokens is [var unit] && Units.Contains(unit)) return $"a size without a space, as 5{unit}";
         bool isMissing = path is not null && parsed.GetResult(path) is null or { Tokens.Count: 0 };
         return isMissing && parsed.UnmatchedTokens is [{ Length: > 0 } word] && word[0] != '-' ? $"{path!.Name} {word}" : null;
     }

@@ -49,6 +49,7 @@ internal static class EvaluateCommand
             Description = "Also write a report, its form by the ending: .json, .html or .xml (JUnit); repeatable (default: none)",
             HelpName = "FILE",
             Arity = ArgumentArity.OneOrMore,
+            CustomParser = Choice.FilePaths,
         };
         var device = new DeviceOptions("figures differ in float32's last digits");
         Option<bool> updateCard = CommonOptions.UpdateCard();
@@ -86,7 +87,7 @@ internal static class EvaluateCommand
     }
 
     private static Option<double?> Limit(string name, string description) =>
-        new(name) { Description = description, HelpName = "X", CustomParser = result => Choice.PositiveNumber(result) };
+        new(name) { Description = description, HelpName = "X", CustomParser = result => name == "--max-perplexity-ratio" ? Choice.Quotient(result) : Choice.PositiveNumber(result) };
 
     private static void ForbidBoth(CommandResult result, Option one, Option other)
     {

@@ -68,6 +68,7 @@ internal static class VerifyCommand
             Description = "Also write a report, its form by the ending: .json, .xml (JUnit), .md or .html; repeatable (default: none)",
             HelpName = "FILE",
             Arity = ArgumentArity.OneOrMore,
+            CustomParser = Choice.FilePaths,
         };
         var baseline = new Option<string?>("--baseline") { Description = "An earlier .json report: fail where anything got worse (default: none)", HelpName = "FILE", CustomParser = Choice.FilePath };
         Option<bool> updateCard = CommonOptions.UpdateCard();

@@ -19,6 +19,18 @@ internal static class Choice
     {
         string text = result.Tokens[^1].Value;
         if (choices.TryGetValue(text, out T? value)) return value;
+        if (text.StartsWith("--", StringComparison.Ordinal))
+        {
+            result.AddError($"{OptionName(result)} needs a value before '{text}': {string.Join(", ", choices.Keys)}");
+            return default!;
+        }
+
+        if (text.Contains(',', StringComparison.Ordinal) && choices.ContainsKey(text.Split(',')[0].Trim()))
+        {
+            result.AddError($"{OptionName(result)} cannot take '{text}'; it takes one of {string.Join(", ", choices.Keys)}");
+            return default!;
+        }
+
         string? meant = Synonyms.Value(text, [.. choices.Keys]);
         result.AddError($"{OptionName(result)} does not know '{text}'; it takes {string.Join(", ", choices.Keys)}{(meant is null ? "" : $"; did you mean {meant}?")}");
         return default!;
@@ -54,10 +66,29 @@ internal static class Choice
     public static string FilePath(ArgumentResult result)
     {
         string text = result.Tokens[^1].Value;
+        CheckPath(result, text);
+        return text;
+    }
+
+    /// <summary>Several, of an option that may be repeated.</summary>
+    public static string[] FilePaths(ArgumentResult result)
+    {
+        string[] paths = [.. result.Tokens.Select(static token => token.Value)];
+        foreach (string path in paths) CheckPath(result, path);
+        return paths;
+    }
+
+    private static void CheckPath(ArgumentResult result, string text)
+    {
         if (text.Length == 0) result.AddError($"{OptionName(result)} is empty; it takes a path");
         else if (text[0] == '-') result.AddError($"{OptionName(result)} cannot take '{text}': no such option; if it is a path, write './{text}'");
+        else if (text is "~" || text.StartsWith("~/", StringComparison.Ordinal))
+            result.AddError($"{OptionName(result)} cannot take '{text}': the shell leaves ~ as it is inside quotes and after =; write the folder, or './{text}' if it is called that");
+        else if (text.Contains('\ufffd', StringComparison.Ordinal) && !Path.Exists(text))
+            result.AddError($"{OptionName(result)} holds bytes that are not UTF-8, and such a path cannot be opened or made: rename it");
+        else if (text.StartsWith("file://", StringComparison.OrdinalIgnoreCase) && result.Parent is OptionResult)
+            result.AddError($"{OptionName(result)} cannot take '{text}'; it takes a path, without file://");
         else if (text.Contains('\0', StringComparison.Ordinal)) result.AddError($"{OptionName(result)} holds a NUL character, which no path may");
-        return text;
     }
 
     /// <summary>A whole number between two bounds.</summary>
@@ -94,6 +125,17 @@ internal static class Choice
         string text = result.Tokens[^1].Value;
         if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && value > 0 && double.IsFinite(value)) return value;
         result.AddError($"{OptionName(result)} cannot take '{text}'; it is a number above zero such as 0.12");
+        return 1;
+    }
+
+    /// <summary>A quotient of two numbers that are nearly the same: who writes 2% means 1.02.</summary>
+    public static double Quotient(ArgumentResult result)
+    {
+        string text = result.Tokens[^1].Value;
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && value > 0 && double.IsFinite(value)) return value;
+        bool isPercent = text.EndsWith('%') && double.TryParse(text[..^1], NumberStyles.Float, CultureInfo.InvariantCulture, out value) && double.IsFinite(value);
+        string meant = (1 + (value / 100)).ToString("0.######", CultureInfo.InvariantCulture);
+        result.AddError($"{OptionName(result)} cannot take '{text}'; {(isPercent ? $"for {text[..^1].Trim()} % more write {meant}" : "it is a number above zero such as 1.02")}");
         return 1;
     }
 

@@ -37,6 +37,8 @@ internal static class RecipeArguments
     {
         if (args.Count == 0 || root.Subcommands.FirstOrDefault(command => command.Name == args[0]) is not { } command) return args;
         if (!command.Options.Any(option => option.Name == Name) || FileOf(args) is not { } path) return args;
+        // What is no path at all is said when the words are parsed.
+        if (path.Length == 0 || path.StartsWith("~/", StringComparison.Ordinal)) return args;
         var words = new List<string>();
         foreach ((string key, IReadOnlyList<string> values) in Recipe.Read(path).Options)
         {

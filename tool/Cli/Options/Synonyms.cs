@@ -45,7 +45,6 @@ internal static class Synonyms
         ["--qtype"] = "--type",
         ["--outtype"] = "--type",
         ["--scheme"] = "--type",
-        ["--load-in-4bit"] = "--type nf4",
         ["--4bit"] = "--type nf4",
         ["--load-in-8bit"] = "--type int8",
         ["--8bit"] = "--type int8",
@@ -77,6 +76,31 @@ internal static class Synonyms
         ["--original"] = "--source",
         ["--tolerance"] = "--max-rel-error",
         ["-v"] = "--version",
+        ["-b"] = "--type nf4 for 4 bits, or --type int8 for 8",
+        ["--dtype-compute"] = "--compute-dtype",
+        ["--group"] = "--group-size",
+        ["--groupsize"] = "--group-size",
+        ["--q-group-size"] = "--group-size",
+        ["--sym"] = "--symmetric true",
+        ["--asym"] = "--symmetric false",
+        ["--asymmetric"] = "--symmetric false",
+        ["--imatrix"] = "--importance",
+        ["--lora"] = "--merge-lora",
+        ["--adapter"] = "--merge-lora",
+        ["--recipe"] = "--config",
+        ["--revision"] = "the revision behind the id: org/name@revision",
+        ["--trust-remote-code"] = "the command without it: no code of a model is ever run",
+        ["--resume"] = "the command without it: it goes on where a run stopped",
+        ["--load-in-4bit"] = "--type nf4",
+        // As config.json has them.
+        ["--quant-method"] = "--type",
+        ["--bnb-4bit-quant-type"] = "--type",
+        ["--bnb-4bit-use-double-quant"] = "--double-quant",
+        ["--bnb-4bit-compute-dtype"] = "--compute-dtype",
+        ["--bnb-4bit-quant-storage"] = "--quant-storage",
+        ["--llm-int8-threshold"] = "--int8-threshold",
+        ["--llm-int8-skip-modules"] = "--exclude",
+        ["--torch-dtype"] = "--dtype",
         ["--model"] = "the path or id alone, without an option",
         ["--input"] = "the path or id alone, without an option",
     };
@@ -125,6 +149,8 @@ internal static class Synonyms
         ["verbose"] = "detailed",
         ["info"] = "detailed",
         ["silent"] = "quiet",
+        ["powershell"] = "pwsh",
+        ["sh"] = "bash",
     };
 
     /// <summary>The command meant by another tool's word for it, or null.</summary>
@@ -140,7 +166,12 @@ internal static class Synonyms
         string trimmed = word.Trim();
         if (choices.FirstOrDefault(choice => choice.Equals(trimmed, StringComparison.OrdinalIgnoreCase)) is { } same) return same;
         if (Values.TryGetValue(trimmed, out string? known) && choices.Contains(known)) return known;
+        // nf for nf4, fp8_e4m3 for fp8: where only one of them can be meant, and numbers are whole words.
+        string[] related = trimmed.Length > 1 && !char.IsAsciiDigit(trimmed[0]) ? [.. choices.Where(choice => Begins(choice, trimmed) || Begins(trimmed, choice))] : [];
+        if (related.Length == 1) return related[0];
         // One letter of a short word is another word: 63 is not nearly 64.
         return trimmed.Length > 3 ? Bnb.Engine.Text.NearestNames.Within(trimmed, choices, 1) : null;
     }
+
+    private static bool Begins(string word, string with) => word.StartsWith(with, StringComparison.OrdinalIgnoreCase);
 }

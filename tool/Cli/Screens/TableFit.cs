@@ -37,16 +37,23 @@ internal static class TableFit
             kept.RemoveAll(column => column > 0 && rows[0][column].Text == title);
         }
 
-        // What is still missing comes from the names, then from the widest of the others.
-        while (Total() > width)
-        {
-            int widest = kept.Where(column => column == 0 ? widths[0] > ShortestName : widths[0] <= ShortestName && widths[column] > ShortestCell)
-                .DefaultIfEmpty(-1).MaxBy(column => column < 0 ? -1 : widths[column]);
-            if (widest < 0) break;
-            widths[widest] -= widest == 0 ? Math.Min(Total() - width, widths[0] - ShortestName) : 1;
-        }
-
+        // What is still missing comes from the names, then from the widest of the others; on screens narrower than anybody's, from
+        // both again, for a cut row is still one that can be read.
+        Narrow(ShortestName, ShortestCell);
+        Narrow(ShortestName / 3, ShortestCell);
+        Narrow(1, 1);
         return Rebuilt(table, rows, kept, widths);
+
+        void Narrow(int shortestName, int shortestCell)
+        {
+            while (Total() > width)
+            {
+                int widest = kept.Where(column => column == 0 ? widths[0] > shortestName : widths[0] <= shortestName && widths[column] > shortestCell)
+                    .DefaultIfEmpty(-1).MaxBy(column => column < 0 ? -1 : widths[column]);
+                if (widest < 0) return;
+                widths[widest] -= widest == 0 ? Math.Min(Total() - width, widths[0] - shortestName) : 1;
+            }
+        }
 
         int Total() => kept.Sum(column => widths[column]) + (PerColumn * kept.Count) + 1;
     }

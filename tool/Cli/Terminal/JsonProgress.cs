@@ -9,8 +9,7 @@ internal sealed class JsonProgress : IDisposable
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
-    private readonly ManualResetEventSlim _stop = new();
-    private readonly Thread _thread;
+    private readonly ProgressThread _thread;
     private readonly IDisposable? _beside;
 
     /// <param name="terminal">Nothing else may write to its stdout until this is disposed of.</param>
@@ -21,27 +20,12 @@ internal sealed class JsonProgress : IDisposable
     {
         _beside = beside;
         var watch = Stopwatch.StartNew();
-        _thread = new Thread(() =>
-        {
-            try
-            {
-                while (!_stop.Wait(interval ?? Interval)) terminal.Out.Write(ProgressJson.Of(progress, watch.Elapsed));
-            }
-            catch (OutputLostException)
-            {
-                // The result cannot be printed either; that is where it becomes an error.
-            }
-        })
-        { Name = "progress", IsBackground = true };
-        _thread.Start();
+        _thread = new ProgressThread(terminal, interval ?? Interval, () => terminal.Out.Write(ProgressJson.Of(progress, watch.Elapsed)));
     }
 
     public void Dispose()
     {
-        if (_stop.IsSet) return;
-        _stop.Set();
-        _thread.Join();
-        _stop.Dispose();
+        _thread.Dispose();
         _beside?.Dispose();
     }
 }

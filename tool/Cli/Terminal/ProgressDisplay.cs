@@ -19,33 +19,23 @@ internal sealed class ProgressDisplay : IDisposable
     private readonly ITerminal _terminal;
     private readonly PipelineProgress _progress;
     private readonly Stopwatch _watch = Stopwatch.StartNew();
-    private readonly ManualResetEventSlim _stop = new();
-    private readonly Thread _thread;
+    private readonly ProgressThread _thread;
+    private int _drawn;
 
     private ProgressDisplay(ITerminal terminal, PipelineProgress progress)
     {
         (_terminal, _progress) = (terminal, progress);
-        _thread = new Thread(terminal.ErrorIsInteractive ? ShowLive : ShowPlain) { Name = "progress", IsBackground = true };
-        _thread.Start();
+        _thread = terminal.ErrorIsInteractive
+            ? new ProgressThread(terminal, LiveInterval, ShowLive, () => terminal.Error.Write(Cleared(terminal.ErrorWidth)))
+            : new ProgressThread(terminal, PlainInterval, () => terminal.Error.WriteLine(Now().ToString()));
     }
 
     public static ProgressDisplay Start(ITerminal terminal, PipelineProgress progress) => new(terminal, progress);
 
-    public void Dispose()
-    {
-        if (_stop.IsSet) return;
-        _stop.Set();
-        _thread.Join();
-        _stop.Dispose();
-    }
+    public void Dispose() => _thread.Dispose();
 
     private ProgressLine Now() =>
         new(_progress.BytesDone, _progress.BytesTotal, _watch.Elapsed, DisplayText.Escape(_progress.Current));
-
-    private void ShowPlain()
-    {
-        while (!_stop.Wait(PlainInterval)) _terminal.Error.WriteLine(Now().ToString());
-    }
 
     /// <summary>Clears a frame: its line, and in a window that became narrower since the rows that the terminal wrapped it into.</summary>
     /// <param name="drawn">Columns of the frame.</param>
@@ -62,17 +52,11 @@ internal sealed class ProgressDisplay : IDisposable
     /// </summary>
     private void ShowLive()
     {
-        int drawn = 0;
-        while (!_stop.Wait(LiveInterval))
-        {
-            int width = _terminal.ErrorWidth;
-            string frame = Now().Fit(width - 1);
-            _terminal.Error.Write(Cleared(width) + frame);
-            drawn = frame.Length;
-        }
-
-        _terminal.Error.Write(Cleared(_terminal.ErrorWidth));
-
-        string Cleared(int width) => _terminal.Reflows ? Clear(drawn, width) : ClearLine;
+        int width = _terminal.ErrorWidth;
+        string frame = Now().Fit(width - 1);
+        _terminal.Error.Write(Cleared(width) + frame);
+        _drawn = frame.Length;
     }
+
+    private string Cleared(int width) => _terminal.Reflows ? Clear(_drawn, width) : ClearLine;
 }

@@ -43,7 +43,11 @@ internal static class Talk
     {
         // Opening a pipe would wait for a reader without a word.
         if (!NamedFile.IsOfTheShell(path) && Path.Exists(path) && NamedFile.IsIrregular(path)) throw new IOException("this is a pipe or a device");
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        if (!Directory.Exists(folder) && !Directory.Exists(Path.GetDirectoryName(folder))) throw new IOException($"there is no folder {Path.GetDirectoryName(folder)}");
+        if (Directory.Exists(path)) throw new IOException("there is a folder of this name");
+        Directory.CreateDirectory(folder);
+        if (ModelFile.IsAt(path)) throw new IOException("this file belongs to a model");
         File.OpenHandle(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite).Dispose();
     }
 

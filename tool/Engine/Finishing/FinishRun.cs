@@ -44,7 +44,9 @@ internal static class FinishRun
         throw new UserErrorException(ExitCode.CannotResume, "NO-STAGING", "there is nothing to finish: no worker has begun this output")
         {
             File = folder,
-            Action = "give OUTPUT as it was given to the workers",
+            Action = outputPath.TrimEnd('/').EndsWith(StagingNames.Suffix, StringComparison.Ordinal)
+                ? $"give OUTPUT as it was given to the workers, without {StagingNames.Suffix}"
+                : "give OUTPUT as it was given to the workers",
         };
     }
 }

@@ -109,7 +109,7 @@ internal static class OutputCheck
         if (info.LinkTarget is not null)
             throw Refuse("OUTPUT-EXISTS", "the output is a symbolic link", place.Path, "name the folder it points to, or choose another --output");
         if (info.Exists)
-            throw Refuse("OUTPUT-EXISTS", "the output is an existing file", place.Path, "choose another --output");
+            throw Refuse("OUTPUT-EXISTS", FileIdentity.KindAt(place.Path) is { } kind and not "a regular file" ? $"the output is {kind}" : "the output is an existing file", place.Path, "choose another --output");
         if (!Directory.Exists(place.Path)) return;
 
         List<string> entries = [.. place.Entries().Order(StringComparer.Ordinal).Take(EntriesShown + 1)];

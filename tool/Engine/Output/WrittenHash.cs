@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
 
@@ -19,7 +20,7 @@ internal sealed class WrittenHash : IDisposable
     private bool _stopped;
     private long? _length;
     private string? _sha256;
-    private Exception? _failure;
+    private ExceptionDispatchInfo? _failure;
 
     /// <param name="handle">The file, readable; stays the caller's.</param>
     public WrittenHash(SafeFileHandle handle)
@@ -52,7 +53,8 @@ internal sealed class WrittenHash : IDisposable
         lock (_gate) _length = length;
         _more.Set();
         _thread.Join();
-        return _failure is null ? _sha256! : throw new IOException(_failure.Message, _failure);
+        _failure?.Throw();
+        return _sha256!;
     }
 
     /// <summary>Ends the thread, whatever it has done.</summary>
@@ -104,9 +106,10 @@ internal sealed class WrittenHash : IDisposable
                 _more.WaitOne();
             }
         }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or CryptographicException or ObjectDisposedException)
+        catch (Exception failure)
         {
-            _failure = failure;
+            // Whatever it is, the waiting thread reports it: here it would end the process.
+            _failure = ExceptionDispatchInfo.Capture(failure);
         }
     }
 }

@@ -47,7 +47,7 @@ internal sealed class NamePattern
             throw new PolicyException(
                 PolicyException.PatternInvalid,
                 "a pattern is no regular expression, or one with look-around or back references",
-                [KeyValuePair.Create(option, PolicyException.Shorten(pattern)), KeyValuePair.Create("reason", error.Message)],
+                [KeyValuePair.Create(option, PolicyException.Shorten(pattern)), KeyValuePair.Create("reason", error.Message.Split(" (Parameter")[0])],
                 "correct what follows re:, or give a glob without it");
         }
     }

@@ -21,6 +21,12 @@ internal static class UnmatchedPattern
             PolicyException.PatternUnmatched,
             summary,
             facts,
-            "correct the pattern; it must fit the whole tensor or module name, * stands for any run of characters");
+            IsList(pattern)
+                ? "one pattern each time: repeat the option, or write {a,b}"
+                : "correct the pattern; it must fit the whole tensor or module name, * stands for any run of characters");
     }
+
+    /// <summary>Names and commas, none of them inside braces.</summary>
+    private static bool IsList(string pattern) =>
+        !pattern.StartsWith("re:", StringComparison.Ordinal) && pattern.Contains(',', StringComparison.Ordinal) && !pattern.Contains('{', StringComparison.Ordinal);
 }

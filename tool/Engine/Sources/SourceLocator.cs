@@ -25,8 +25,11 @@ internal sealed class SourceLocator(HuggingFaceCache cache)
         if (text.Contains("://", StringComparison.Ordinal)) throw SourceRefusals.Url(text);
         if (Path.Exists(text)) return OnDisk(text);
         // A path that is not there is what its name looks like: "org/name" is more likely a model than "a/b/c" is.
-        if (!RepositoryName.TryParse(text, out RepositoryName? model)) return new SourceLocation(text, null);
-        bool isPlainWord = model.Revision is null && !model.Id.Contains('/', StringComparison.Ordinal);
+        bool isName = RepositoryName.TryParse(text, out RepositoryName? model);
+        // A link that leads nowhere is there and has its own error.
+        if ((!isName || !Directory.Exists(cache.FolderOf(model!))) && !IsLink(text) && MissingPath.Refusal(text, cache) is { } refusal) throw refusal;
+        if (!isName) return new SourceLocation(text, null);
+        bool isPlainWord = model!.Revision is null && !model.Id.Contains('/', StringComparison.Ordinal);
         if (isPlainWord && !Directory.Exists(cache.FolderOf(model))) return new SourceLocation(text, null);
         return InCache(model, null);
     }
@@ -40,6 +43,8 @@ internal sealed class SourceLocator(HuggingFaceCache cache)
         if (File.Exists(location.Path) && ShardName.CountOf(location.Path) > 1) throw SourceRefusals.OneShard(location.Path);
         return location;
     }
+
+    private static bool IsLink(string path) => path.Length > 0 && !path.Contains('\0', StringComparison.Ordinal) && new FileInfo(path).LinkTarget is not null;
 
     private static SourceLocation OnDisk(string path)
     {
@@ -55,6 +60,11 @@ internal sealed class SourceLocator(HuggingFaceCache cache)
             RepositoryName model = HuggingFaceCache.ModelOf(path)!;
             string snapshot = HuggingFaceCache.Snapshot(path, revision: null) ?? throw SourceRefusals.ManySnapshots(model, path);
             return new SourceLocation(snapshot, HuggingFaceCache.ModelOf(snapshot));
+        }
+
+        else if (SourceRefusals.WholeCache(path) is { } refusal)
+        {
+            throw refusal;
         }
 
         return new SourceLocation(path, HuggingFaceCache.ModelOf(path));

@@ -14,8 +14,20 @@ internal static class SourceRefusals
         ExitCode.InputMissing, "SOURCE-URL", "this is an address, and this tool reads local files only")
     {
         Facts = [("address", text)],
-        Action = "download it first, then give the path of the folder",
+        Action = NextCommand(text),
     };
+
+    /// <summary>A folder of many models, as the cache itself is; null for any other.</summary>
+    public static UserErrorException? WholeCache(string folder)
+    {
+        string[] ids = [.. MissingPath.Entries(folder).Select(RepositoryName.IdOfFolder).OfType<string>().Order(StringComparer.Ordinal)];
+        return ids.Length == 0 ? null : new UserErrorException(ExitCode.InputMissing, "FILE-MISSING", "this is a Hugging Face cache with all its models")
+        {
+            File = folder,
+            Facts = [("models", ItemList.Names(ids))],
+            Action = $"give the id of one, for example {ids[0]}",
+        };
+    }
 
     /// <summary>A model that was never downloaded, or not at this revision. Perhaps a path with a typing error: both are said.</summary>
     public static UserErrorException NotInCache(RepositoryName model, HuggingFaceCache cache)
@@ -103,11 +115,28 @@ internal static class SourceRefusals
         };
     }
 
+    private static string NextCommand(string address)
+    {
+        if (address.StartsWith("file://", StringComparison.OrdinalIgnoreCase))
+        {
+            string path = Uri.TryCreate(address, UriKind.Absolute, out Uri? parsed) && parsed.IsFile && parsed.Host.Length == 0 ? parsed.LocalPath : address["file://".Length..];
+            return $"give the path alone: {Quoted(path)}";
+        }
+
+        return address.Split("://")[0].ToLowerInvariant() switch
+        {
+            "http" or "https" or "ftp" => $"curl -L -O {Quoted(address)}, then give the path",
+            "s3" => $"aws s3 cp --recursive {Quoted(address)} model, then give the path: model",
+            "gs" => $"gcloud storage cp -r {Quoted(address)} model, then give the path: model",
+            _ => "download it first, then give the path of the folder",
+        };
+    }
+
     private static string Download(RepositoryName model) =>
         $"hf download {model.Id}" + (model.Revision is { } revision ? $" --revision {revision}" : "");
 
     /// <summary>As a shell takes it.</summary>
-    private static string Quoted(string text) => text.Length > 0 && text.All(c => char.IsAsciiLetterOrDigit(c) || "/._-+=:@%,".Contains(c, StringComparison.Ordinal))
+    public static string Quoted(string text) => text.Length > 0 && text.All(c => char.IsAsciiLetterOrDigit(c) || "/._-+=:@%,".Contains(c, StringComparison.Ordinal))
         ? text
         : "'" + text.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
 }

@@ -16,6 +16,7 @@ internal static class ReportFile
             : !Directory.Exists(Path.GetDirectoryName(full)) ? "its folder does not exist"
             // It would be replaced, not written to.
             : Path.Exists(full) && NamedFile.IsIrregular(full) ? "this is a pipe or a device"
+            : ModelFile.IsAt(full) ? "it belongs to a model"
             : null;
         if (reason is null) return;
         throw new UserErrorException(ExitCode.OutputRefused, "REPORT-FILE", $"the file cannot be written: {reason}")
@@ -37,11 +38,11 @@ internal static class ReportFile
     public static void Write(string path, byte[] bytes)
     {
         // Beside it first, then in one step in its place.
-        string temp = path + ".tmp";
+        string temp = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, $".t-{Guid.NewGuid():N}.tmp");
         try
         {
             // Not File.WriteAllBytes, which reserves the space and then loses the reason why there is none.
-            using (var handle = File.OpenHandle(temp, FileMode.Create, FileAccess.Write)) RandomAccess.Write(handle, bytes, 0);
+            using (var handle = File.OpenHandle(temp, FileMode.CreateNew, FileAccess.Write)) RandomAccess.Write(handle, bytes, 0);
             File.Move(temp, path, overwrite: true);
         }
         catch

@@ -13,7 +13,12 @@ internal sealed class InputTensorRun(TensorPlan plan, WeightInput input, ShardRu
         long first = chunk * Context.Budget.ChunkValues, all = input.Shape.ElementCount;
         int count = (int)Math.Min(Context.Budget.ChunkValues, all - first);
         ReadOnlySpan<byte> values = Context.Source.ReaderOf(input).Read(first, count, buffers);
-        if (FloatTypes.Of(input.DType) is { } type && NonFinite.Any(type, values)) CopiedNonFinite = true;
+        if (FloatTypes.Of(input.DType) is { } type && NonFinite.Any(type, values))
+        {
+            if (!Context.KeepNonFinite && CastRange.Overflow(Plan, Context.Source) is { } overflow) throw overflow;
+            CopiedNonFinite = true;
+        }
+
         Write(OutputRole.Dense, first * (input.DType.BitSize() / 8), values);
         Context.Progress.Add((long)(Plan.SourceBytes * ((double)count / Math.Max(1, all))));
     }

@@ -38,6 +38,7 @@ internal static class NonFiniteScan
     /// <param name="target">The type that values are rounded to first; float16 has a range to leave.</param>
     public static UserErrorException Error(TensorPlan plan, TensorSource source, WorkerBuffers buffers, ElementType target)
     {
+        if (CastRange.Overflow(plan, source) is { } overflow) return overflow;
         Quantization quantization = plan.Quantization!;
         long nan = 0, positive = 0, negative = 0, first = -1, beyond = 0, firstBeyond = -1;
         float largest = 0;

@@ -41,7 +41,7 @@ internal static class TextSource
             }
         }
 
-        throw new UserErrorException(Path.Exists(path) ? ExitCode.InputMalformed : ExitCode.InputMissing, "TEXT", $"the text cannot be read: {wrong}")
+        throw new UserErrorException(File.Exists(path) && !NamedFile.IsIrregular(path) ? ExitCode.InputMalformed : ExitCode.InputMissing, "TEXT", $"the text cannot be read: {wrong}")
         {
             File = path,
             Action = $"name a UTF-8 text of at most {LargestFile} bytes, or leave --text out for the sample text",
