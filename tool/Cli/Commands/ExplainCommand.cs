@@ -32,9 +32,8 @@ internal static class ExplainCommand
             if (!wanted.Quantizes)
                 throw new UserErrorException(ExitCode.Usage, "USAGE", "with --type none nothing is decided") { Action = "name the type that the decisions are for" };
             IReadOnlyList<LoadTarget> targets = load.LoadsInOf(parsed);
-            ExpertChoice experts = LoadTargets.Experts(load.ExpertsOf(parsed), targets, wanted);
             string model = context.Locate(parsed.GetRequiredValue(path));
-            foreach (Explanation explanation in ExplainRun.Execute(model, parsed.GetValue(pattern), parsed.GetValue(sources.Variant), wanted, experts, targets))
+            foreach (Explanation explanation in ExplainRun.Execute(model, parsed.GetValue(pattern), parsed.GetValue(sources.Variant), wanted, load.ExpertsOf(parsed), targets))
                 Write(explanation, context);
         });
         return command;

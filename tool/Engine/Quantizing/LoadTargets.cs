@@ -23,6 +23,22 @@ internal static class LoadTargets
     public static ExpertChoice Experts(ExpertChoice? asked, IReadOnlyList<LoadTarget> targets, QuantizeRecipe recipe) =>
         asked ?? (targets.Contains(LoadTarget.Transformers5) && !FusesPacked(recipe) ? ExpertChoice.Keep : ExpertChoice.Pack);
 
+    /// <summary>What is asked of a component of a pipeline. Each library loads its own; the loaders of whole models have no use for any.</summary>
+    /// <param name="wanted">Loaders that are to read the pipeline.</param>
+    /// <param name="experts">What becomes of experts, as asked for.</param>
+    public static (IReadOnlyList<LoadTarget> Targets, ExpertChoice? Experts) OfComponent(Checkpoint component, IReadOnlyList<LoadTarget> wanted, ExpertChoice? experts)
+    {
+        bool isDiffusers = component.Config?.IsDiffusers == true;
+        IReadOnlyList<LoadTarget> targets =
+        [
+            .. wanted.Where(target => target is not (LoadTarget.Transformers4 or LoadTarget.Transformers5 or LoadTarget.Diffusers)
+                || (target == LoadTarget.Diffusers) == isDiffusers),
+        ];
+        // Experts are split for the loaders that were named, and none of them loads this one.
+        bool isSplitForOthers = experts == ExpertChoice.Split && targets.Count == 0 && wanted.Count > 0;
+        return (targets, isSplitForOthers ? null : experts);
+    }
+
     /// <summary>Refuses a plan that one of the wanted loaders cannot load.</summary>
     /// <exception cref="UserErrorException">With the loader, the reason and a way forward.</exception>
     public static void Check(QuantizeRequest request, Checkpoint source, PolicyResult policy)
