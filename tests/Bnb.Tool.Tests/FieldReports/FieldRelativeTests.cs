@@ -2,6 +2,7 @@ using System.Text;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
+using Bnb.Formats.Primitives;
 using Bnb.TestKit;
 using Bnb.Tool.Tests.Policy;
 using Xunit;
@@ -208,6 +209,82 @@ public sealed class FieldRelativeTests : IDisposable
 
         Assert.Equal(ExitCode.VerificationFailed, run.Exit);
         Assert.Contains(ModuleName.WithoutWeight(plain), run.Out + run.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("BertForMaskedLM", "bert", "bert.encoder.layer.0.attention.self.query", "cls.predictions.decoder.weight|cls.predictions.decoder.bias", "bert.embeddings.word_embeddings.weight")]
+    [InlineData("T5ForConditionalGeneration", "t5", "encoder.block.0.layer.0.SelfAttention.q", "encoder.embed_tokens.weight|decoder.embed_tokens.weight|lm_head.weight", "shared.weight")]
+    [InlineData("GPT2LMHeadModel", "gpt2", "transformer.h.0.attn.c_attn", "lm_head.weight|transformer.h.0.attn.bias|transformer.h.0.attn.masked_bias", "transformer.wte.weight")]
+    [InlineData("BartForConditionalGeneration", "bart", "model.encoder.layers.0.self_attn.q_proj", "model.encoder.embed_tokens.weight|model.decoder.embed_tokens.weight", "model.shared.weight")]
+    public void Verify_WhatAClassTiesOrMakesItself_MayBeAbsent(string model, string type, string layer, string dropped, string table)
+    {
+        string config = $"{{\"architectures\": [\"{model}\"], \"model_type\": \"{type}\"}}\n";
+        TestTensor[] saved = [TestTensor.Floats(layer + ".weight", "BF16", 64, 64), TestTensor.Floats(table, "BF16", 64, 64)];
+        CheckpointBuilder.SingleFile(_folder["saved"], saved, config);
+        ToolRun.Succeed("quantize", _folder["saved"], "--output", _folder["out"]);
+        CheckpointBuilder.SingleFile(
+            _folder["source"],
+            [.. saved, .. dropped.Split('|').Select(name => name.EndsWith(".bias", StringComparison.Ordinal) && !name.EndsWith("attn.bias", StringComparison.Ordinal)
+                ? TestTensor.Floats(name, "BF16", 64)
+                : name.EndsWith("attn.bias", StringComparison.Ordinal) ? TestTensor.Floats(name, "F32", 1, 1, 8, 8) : saved[1] with { Name = name })],
+            config);
+
+        ToolRun run = ToolRun.Succeed("verify", _folder["out"], "--source", _folder["source"]);
+
+        foreach (string name in dropped.Split('|')) Assert.Contains(name + " of the source is missing: ", run.Out, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("{\"architectures\": [\"GPT2LMHeadModel\"], \"model_type\": \"gpt2\", \"tie_word_embeddings\": false}", "lm_head.weight")]
+    [InlineData("{\"architectures\": [\"GPT2LMHeadModel\"], \"model_type\": \"gpt2\"}", "transformer.wpe.weight")]
+    public void Verify_WhatIsNotTied_MayNotBeAbsent(string config, string missing)
+    {
+        TestTensor[] saved = [TestTensor.Floats("transformer.h.0.attn.c_attn.weight", "BF16", 64, 64), TestTensor.Floats("transformer.wte.weight", "BF16", 64, 64)];
+        CheckpointBuilder.SingleFile(_folder["saved"], saved, config);
+        ToolRun.Succeed("quantize", _folder["saved"], "--output", _folder["out"]);
+        CheckpointBuilder.SingleFile(_folder["source"], [.. saved, saved[1] with { Name = missing }], config);
+
+        ToolRun run = ToolRun.Of("verify", _folder["out"], "--source", _folder["source"]);
+
+        Assert.Equal(ExitCode.VerificationFailed, run.Exit);
+        Assert.Contains(missing + " of the source is missing", run.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Verify_WeightInTwoFactorsOfOldNames_IsCompared()
+    {
+        TestTensor query = TestTensor.Floats("encoder.layers.0.attention.q_proj.weight", "BF16", 64, 64), size = TestTensor.Floats("g", "BF16", 1, 1, 8), way = TestTensor.Floats("v", "BF16", 8, 4, 8);
+        const string Config = "{\"architectures\": [\"Wav2Vec2Model\"], \"model_type\": \"wav2vec2\"}", Conv = "encoder.pos_conv_embed.conv.";
+        CheckpointBuilder.SingleFile(
+            _folder["saved"], [query, size with { Name = Conv + "parametrizations.weight.original0" }, way with { Name = Conv + "parametrizations.weight.original1" }], Config);
+        ToolRun.Succeed("quantize", _folder["saved"], "--output", _folder["out"]);
+        string old = CheckpointBuilder.SingleFile(_folder["old"], [query, size with { Name = Conv + "weight_g" }, way with { Name = Conv + "weight_v" }], Config);
+
+        ToolRun.Succeed("verify", _folder["out"], "--source", old);
+    }
+
+    [Theory]
+    [InlineData("kv_scale")]
+    [InlineData("prob_scale")]
+    [InlineData("k_proj.output_scale")]
+    [InlineData("attn.v_scale")]
+    public void Int4_CacheScalesByOtherNames_AreNotesAndGoWithTheirConfig(string scale)
+    {
+        string source = CheckpointBuilder.SingleFile(_folder["source"], [TestTensor.Floats(Block + ".weight", "BF16", 64, 64)]);
+        ToolRun.Succeed("quantize", source, "--output", _folder["plain"], "--type", "int4", "--group-size", "32");
+        string config = File.ReadAllText(_folder["plain", "config.json"]).Replace("\"kv_cache_scheme\": null", "\"kv_cache_scheme\": {\"num_bits\": 8, \"type\": \"float\"}", StringComparison.Ordinal);
+        Assert.Contains("\"num_bits\": 8", config, StringComparison.Ordinal);
+        string packed = CheckpointBuilder.SingleFile(
+            _folder["packed"],
+            [
+                .. OutputFolder.Tensors(_folder["plain"]).Select(tensor => new TestTensor(tensor.Key, tensor.Value.Info.DType.Name(), [.. tensor.Value.Info.Shape.Dimensions], tensor.Value.Bytes)),
+                TestTensor.Floats("model.layers.0.self_attn." + scale, "F32", 1),
+            ],
+            config);
+
+        Assert.Contains("scale of a quantized cache", ToolRun.Succeed("verify", packed, "--source", source).Out, StringComparison.Ordinal);
+        ToolRun.Succeed("dequantize", packed, "--output", _folder["dense"]);
+        Assert.Equal([Block + ".weight"], OutputFolder.Tensors(_folder["dense"]).Keys);
     }
 
     private static PolicyResult Decide(string type, params string[] names) => QuantizationPolicy.Decide(
