@@ -7,7 +7,6 @@ using Bnb.Engine.Inspecting;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
-using Bnb.Engine.Quantizing;
 using Bnb.Engine.Reports;
 using Bnb.Formats.Primitives;
 

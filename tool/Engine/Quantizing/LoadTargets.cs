@@ -60,12 +60,12 @@ internal static class LoadTargets
 
     private static (string Reason, string Action)? Obstacle(LoadTarget target, QuantizeRequest request, Checkpoint source, PolicyResult policy) => target switch
     {
-        LoadTarget.Transformers4 => WithoutClass(Loader.Transformers4, "transformers 4", source, policy),
+        LoadTarget.Transformers4 => WithoutClass(Loader.Transformers4, "transformers 4", source, policy) ?? Transformers4(policy),
         LoadTarget.Transformers5 => WithoutClass(Loader.Transformers5, "transformers 5", source, policy) ?? Transformers5(request, policy),
         LoadTarget.Diffusers => WithoutClass(Loader.Diffusers, "diffusers", source, policy) ?? OnlyBitsAndBytes("diffusers", request),
         LoadTarget.Vllm => Vllm(request, source, policy) ?? Engine("vLLM", request, source, policy),
-        LoadTarget.Sglang => Engine("SGLang", request, source, policy),
-        _ => OnlyBitsAndBytes("PEFT", request),
+        LoadTarget.Sglang => Sglang(source, policy) ?? Engine("SGLang", request, source, policy),
+        _ => Unknown("it trains models of transformers and diffusers, which", policy.Known.Parts.Count > 0, source) ?? OnlyBitsAndBytes("PEFT", request),
     };
 
     private static (string, string)? WithoutClass(Loader loader, string library, Checkpoint source, PolicyResult policy)
@@ -73,6 +73,24 @@ internal static class LoadTargets
         // Remote code is a class of its own, of which only its names are known.
         if (source.Config?.Has("auto_map") == true || policy.Known.Parts.Any(part => part.Class.IndexOf(loader) >= 0)) return null;
         return ($"{library} has no class of that name", "leave the word out of --loads-in, or correct the class in config.json");
+    }
+
+    // What it serves is not in the atlas, but it is of transformers or of vLLM.
+    private static (string, string)? Sglang(Checkpoint source, PolicyResult policy) => Unknown(
+        "it serves models that transformers or vLLM has, and these",
+        policy.Known.Vllm is not null || policy.Known.Parts.Any(static part => part.Class.Loaders.Any(static loader => loader != Loader.Diffusers)),
+        source);
+
+    private static (string, string)? Unknown(string who, bool isKnown, Checkpoint source) => isKnown || source.Config?.Has("auto_map") == true
+        ? null
+        : ($"{who} have no class of that name", "leave the word out of --loads-in, or correct the class in config.json");
+
+    private static (string, string)? Transformers4(PolicyResult policy)
+    {
+        var stacks = new ExpertStacks(policy.Known);
+        return policy.FusedExperts.Any(experts => stacks.Find(experts.Name)?.IsReadBy(Loader.Transformers4) == true)
+            ? ("it reads the experts of this class one by one, and here they are in one tensor", "use --experts split")
+            : null;
     }
 
     private static (string, string)? Transformers5(QuantizeRequest request, PolicyResult policy)

@@ -7,7 +7,6 @@ using Bnb.Engine.Splitting;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.CompressedTensors;
-using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.ScaledFloats;
 using Bnb.Formats.Tensors;
