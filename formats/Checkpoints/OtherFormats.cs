@@ -10,21 +10,19 @@ internal static class OtherFormats
     public const string Rule = "QNT0101";
 
     /// <summary>One problem per kind of tensor, about the first of them.</summary>
-    /// <returns>All tensors concerned.</returns>
-    public static IReadOnlyList<CheckpointTensor> Report(WeightSearch search)
+    /// <param name="named">Tensors of formats that were told by their names alone.</param>
+    /// <returns>All tensors concerned, those too.</returns>
+    public static IReadOnlyList<CheckpointTensor> Report(WeightSearch search, IEnumerable<CheckpointTensor> named)
     {
-        var all = new HashSet<CheckpointTensor>(ReferenceEqualityComparer.Instance);
+        var all = new HashSet<CheckpointTensor>(named, ReferenceEqualityComparer.Instance);
         HashSet<string> names = [.. search.ByName.Keys];
-        string method = search.Config?.QuantMethod is { } given ? $" (quant_method {DisplayText.Escape(given)})" : "";
         var found = search.Remaining
             .Select(tensor => (Tensor: tensor, Reason: Codes(tensor, names) ?? QuantizedSource.Reason(tensor.Name, tensor.DType, names)))
             .Where(pair => pair.Reason is not null)
             .GroupBy(pair => pair.Reason!, StringComparer.Ordinal);
         foreach (var kind in found)
         {
-            int more = kind.Count() - 1;
-            string rest = more > 0 ? $", and {more} more like it" : "";
-            search.Fatal(Rule, kind.First().Tensor.Name, $"{kind.Key}{rest}: quantized in a format that is not read{method}");
+            Say(search, kind.First().Tensor.Name, kind.Key, kind.Count());
             search.Take(kind.Select(pair => pair.Tensor.Name));
             all.UnionWith(kind.Select(pair => pair.Tensor));
         }
@@ -32,11 +30,21 @@ internal static class OtherFormats
         return [.. search.Tensors.Where(all.Contains)];
     }
 
+    /// <summary>Adds the problem of one kind of tensors.</summary>
+    public static void Say(WeightSearch search, string first, string kind, int count)
+    {
+        string method = search.Config?.QuantMethod is { } given ? $" (quant_method {DisplayText.Escape(given)})" : "";
+        string rest = count > 1 ? $", and {count - 1} more like it" : "";
+        search.Fatal(Rule, first, $"{kind}{rest}: quantized in a format that is not read{method}");
+    }
+
     /// <summary>Integers under the name of a weight; what the recognizers of LLM.int8() left.</summary>
-    private static string? Codes(CheckpointTensor tensor, HashSet<string> names) =>
-        tensor.DType == DType.I8
-        && CompressedTensorsKeys.PrefixOf(tensor.Name, CompressedTensorsKeys.Weight) is { } prefix
-        && names.Contains(prefix + CompressedTensorsKeys.Scale)
-            ? "I8 codes with a weight_scale"
+    private static string? Codes(CheckpointTensor tensor, HashSet<string> names)
+    {
+        if (CompressedTensorsKeys.PrefixOf(tensor.Name, CompressedTensorsKeys.Weight) is not { } prefix) return null;
+        if (names.Contains(prefix + CompressedTensorsKeys.Scale)) return tensor.DType == DType.I8 ? "I8 codes with a weight_scale" : null;
+        return QuantizedSource.IsCodes(tensor) && QuantizedSource.Reason(tensor.Name, tensor.DType, names) is null
+            ? QuantizedSource.CodesOf(tensor)
             : null;
+    }
 }

@@ -50,6 +50,8 @@ public sealed class QuantizedCheckpoint
         ArgumentNullException.ThrowIfNull(recognizers);
         var search = new WeightSearch(source.Tensors, source.Config);
         foreach (Action<WeightSearch> recognize in recognizers) recognize(search);
+        List<CheckpointTensor> named = [];
+        NamedFormats.Report(search, named);
         // First those that are sure of what is theirs: they take I8 and scales that others would call strays.
         Fp8Weights.Recognize(search);
         Fp4Weights.Recognize(search);
@@ -57,7 +59,7 @@ public sealed class QuantizedCheckpoint
         BnbWeights.Recognize(search);
         Int8Weights.Recognize(search);
         Int4Weights.Recognize(search);
-        return new QuantizedCheckpoint(source, search, OtherFormats.Report(search));
+        return new QuantizedCheckpoint(source, search, OtherFormats.Report(search, named));
     }
 
     /// <summary>Throws for the first weight that cannot be decoded; for commands that need all of them.</summary>

@@ -27,7 +27,7 @@ public static class QuantizedSource
         HashSet<string> names = [.. checkpoint.Tensors.Select(tensor => tensor.Name)];
         foreach (CheckpointTensor tensor in checkpoint.Tensors)
         {
-            if (Reason(tensor.Name, tensor.DType, names) is { } reason)
+            if ((Reason(tensor.Name, tensor.DType, names) ?? (IsCodes(tensor) ? CodesOf(tensor) : null)) is { } reason)
                 return $"tensor {DisplayText.Escape(tensor.Name)}: {reason}";
         }
 
@@ -43,6 +43,7 @@ public static class QuantizedSource
 
     internal static string? Reason(string name, DType dtype, HashSet<string> names)
     {
+        if (NamedFormats.Of(name, dtype, names.Contains) is { } format) return format;
         if (BnbKeys.IsCompanion(name) && !name.EndsWith(BnbKeys.WeightFormatSuffix, StringComparison.Ordinal))
             return "written by bitsandbytes";
         if (Ends(name, ".qweight") || Ends(name, ".qzeros")) return "GPTQ or AWQ weights";
@@ -50,20 +51,16 @@ public static class QuantizedSource
         if (Ends(name, ".weight_scale") || Ends(name, ".weight_scale_inv")) return "the scale of a quantized weight";
         if (Ends(name, "_blocks") && names.Contains(name[..^7] + "_scales")) return "MXFP4 weights";
         if (Ends(name, ".weight") && dtype == DType.U32 && names.Contains(name[..^7] + ".scales")) return "MLX weights";
-        if (IsQuanto(name, names)) return "quanto weights";
-        if (Ends(name, ".W_q")) return "HQQ weights";
         bool isNarrow = dtype is DType.F8E4M3 or DType.F8E5M2 or DType.F8E4M3Fnuz or DType.F8E5M2Fnuz or DType.F4;
         return isNarrow && Ends(name, ".weight") ? $"a weight stored as {dtype.Name()}" : null;
     }
 
-    // Its packed tensors are data of data.
-    private static bool IsQuanto(string name, HashSet<string> names)
-    {
-        const string Data = "._data";
-        string weight = name;
-        while (Ends(weight, Data)) weight = weight[..^Data.Length];
-        return weight.Length < name.Length && names.Contains(weight + "._scale");
-    }
+    /// <summary>A matrix of bytes under the name of a weight: somebody's codes, as no layer multiplies by them.</summary>
+    internal static bool IsCodes(CheckpointTensor tensor) => tensor.Shape.Rank >= 2 && Ends(tensor.Name, ".weight")
+        && (tensor.DType is DType.I8 or DType.U8);
+
+    /// <summary>What is said of one.</summary>
+    internal static string CodesOf(CheckpointTensor tensor) => $"a weight stored as {tensor.DType.Name()}";
 
     private static bool Ends(string name, string suffix) => name.EndsWith(suffix, StringComparison.Ordinal);
 }

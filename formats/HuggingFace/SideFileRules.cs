@@ -11,8 +11,9 @@ public static class SideFileRules
 
     private static readonly string[] OtherEndings = [".index.json", ".incomplete", ".lock", ".part"];
 
-    // How GPTQ, AWQ and modelopt say that the weights beside them are quantized, which those of an output are no longer.
-    private static readonly string[] OtherSettings = ["quantize_config.json", "quant_config.json", "hf_quant_config.json"];
+    // How GPTQ, AWQ and modelopt say that the weights beside them are quantized, which those of an output are no longer. Beside a
+    // PEFT adapter's settings transformers loads the adapter's base model in place of the weights that are there.
+    private static readonly string[] OtherSettings = ["quantize_config.json", "quant_config.json", "hf_quant_config.json", "adapter_config.json"];
 
     // What this tool says of the files beside it; beside others it would be a lie.
     private const string Manifest = "bnb-manifest.json";

@@ -3,7 +3,6 @@ using System.Text;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Safetensors;
 using Bnb.TestKit;
-using Xunit;
 
 namespace Bnb.Formats.Tests;
 

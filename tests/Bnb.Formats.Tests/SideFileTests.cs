@@ -22,7 +22,7 @@ public sealed class SideFileTests
         string[] leftOut =
         [
             "consolidated.safetensors", "model.fp16.safetensors", "model.gguf", "pytorch_model.bin", "pytorch_model.bin.index.json",
-            "tf_model.h5", "training_args.bin", "tokenizer.json.incomplete", "quantize_config.json", "hf_quant_config.json",
+            "tf_model.h5", "training_args.bin", "tokenizer.json.incomplete", "quantize_config.json", "hf_quant_config.json", "adapter_config.json",
         ];
         string[] leftOutFolders = [".git/HEAD", ".cache/x", "original/params.json", "checkpoint-500/model.safetensors", "onnx/config.json"];
         string folder = CheckpointBuilder.SingleFile(temp["m"], [TestTensor.Numbered("a", "F32", 2)]);

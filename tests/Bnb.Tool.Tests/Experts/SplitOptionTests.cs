@@ -190,7 +190,7 @@ public sealed class SplitOptionTests : IDisposable
     [InlineData("split", 0)]
     public void MinCoverage_OfAModelThatIsMostlyExperts_IsReachedBySplitting(string experts, int expected)
     {
-        ToolRun run = ToolRun.Of("quantize", Stacks("qwen3_moe"), "--output", Output, "--min-coverage", "90%", "--experts", experts, "--loads-in", "transformers4");
+        ToolRun run = ToolRun.Of("quantize", Stacks("qwen3_moe"), "--output", Output, "--min-coverage", "90%", "--experts", experts, "--loads-in", "vllm", "--type", "int4", "--group-size", "32");
 
         Assert.Equal(expected, (int)run.Exit);
         if (expected == 0) return;

@@ -51,6 +51,27 @@ public sealed class LoadsInTests : IDisposable
     }
 
     [Theory]
+    [InlineData("transformers4", "{\"architectures\": [\"Qwen3MoeForCausalLM\"], \"model_type\": \"qwen3_moe\"}", "use --experts split")]
+    [InlineData("sglang", "{\"_class_name\": \"FluxTransformer2DModel\"}", "leave the word out of --loads-in")]
+    [InlineData("sglang", "{\"architectures\": [\"X\"], \"model_type\": \"nobody\"}", "leave the word out of --loads-in")]
+    [InlineData("peft", "{\"architectures\": [\"X\"], \"model_type\": \"nobody\"}", "leave the word out of --loads-in")]
+    public void Quantize_ForALoaderThatHasNoSuchModel_IsRefusedWithAWayForward(string target, string config, string action)
+    {
+        string source = CheckpointBuilder.SingleFile(
+            _folder["source"],
+            [
+                TestTensor.Floats(Query, "BF16", 64, 64), TestTensor.Floats("model.layers.0.mlp.gate.weight", "BF16", 2, 64),
+                TestTensor.Floats("model.layers.0.mlp.experts.gate_up_proj", "BF16", 2, 128, 64), TestTensor.Floats("model.layers.0.mlp.experts.down_proj", "BF16", 2, 64, 64),
+            ],
+            config);
+
+        ToolRun run = ToolRun.Of("quantize", source, "--output", _folder["out"], "--loads-in", target);
+
+        Refusal.AssertIs(run, ExitCode.InputUnsupported, "LOADS-IN");
+        Assert.Contains(action, run.Error.ReplaceLineEndings(" "), StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("nf4", "transformers 4 and vLLM read that; transformers 5, which fuses experts, does not; --experts keep or -t int4 does for it")]
     [InlineData("int8", "transformers 4 reads that; vLLM has no int8 experts, and transformers 5")]
     [InlineData("int4", "transformers 4 and 5 and vLLM read that where it is symmetric")]

@@ -7,7 +7,6 @@ using Bnb.Engine.Inspecting;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
-using Bnb.Engine.Quantizing;
 using Bnb.Engine.Reports;
 using Bnb.Formats.Primitives;
 
@@ -32,9 +31,8 @@ internal static class ExplainCommand
             if (!wanted.Quantizes)
                 throw new UserErrorException(ExitCode.Usage, "USAGE", "with --type none nothing is decided") { Action = "name the type that the decisions are for" };
             IReadOnlyList<LoadTarget> targets = load.LoadsInOf(parsed);
-            ExpertChoice experts = LoadTargets.Experts(load.ExpertsOf(parsed), targets, wanted);
             string model = context.Locate(parsed.GetRequiredValue(path));
-            foreach (Explanation explanation in ExplainRun.Execute(model, parsed.GetValue(pattern), parsed.GetValue(sources.Variant), wanted, experts, targets))
+            foreach (Explanation explanation in ExplainRun.Execute(model, parsed.GetValue(pattern), parsed.GetValue(sources.Variant), wanted, load.ExpertsOf(parsed), targets))
                 Write(explanation, context);
         });
         return command;

@@ -13,7 +13,7 @@ internal static class PlanCommand
 {
     public static Command Create(CommandHost host)
     {
-        var source = new Argument<string>("SOURCE") { Description = "Checkpoint folder, or one .safetensors file, as quantize takes it", CustomParser = Choice.FilePath };
+        var source = new Argument<string>("SOURCE") { Description = "Checkpoint folder, diffusers pipeline or one .safetensors file, as quantize takes it", CustomParser = Choice.FilePath };
         var output = new Option<string?>("--output", "-o") { Description = "Recipe file to write, for quantize --config (default: none)", HelpName = "FILE", CustomParser = Choice.FilePath };
         var targetSize = new Option<long>("--target-size") { Description = "Largest weight files, headers included, for example 5GiB (no default)", HelpName = "SIZE", CustomParser = Choice.Size };
         var targetBits = new Option<double>("--target-bits") { Description = "Most bits of all tensors over all parameters, for example 4.5 (no default)", HelpName = "X", CustomParser = Choice.PositiveNumber };
@@ -28,7 +28,7 @@ internal static class PlanCommand
         Option<int> threads = CommonOptions.Threads();
         var command = new Command("plan", "Choose a form for every tensor: the least error for a size, or the smallest size for an error") { source, output, targetSize, targetBits, maxError, plot };
         foreach (Option option in recipe.All) command.Add(option);
-        foreach (Option option in (Option[])[overrides, include, exclude, load.Experts, load.LoadsIn, sources.Variant, sources.DType, threads]) command.Add(option);
+        foreach (Option option in (Option[])[overrides, include, exclude, load.Experts, load.LoadsIn, sources.Components, sources.Variant, sources.DType, threads]) command.Add(option);
         command.Validators.Add(result =>
         {
             List<string> goals = [.. ((Option[])[targetSize, targetBits, maxError]).Where(option => result.GetResult(option) is { Implicit: false }).Select(option => option.Name)];
@@ -47,6 +47,7 @@ internal static class PlanCommand
                     Recipe = recipe.Recipe(parsed),
                     ImportancePath = recipe.ImportancePath(parsed),
                     Overrides = OverrideOptions.Of(parsed, overrides),
+                    Components = parsed.GetValue(sources.Components) ?? [],
                     Variant = parsed.GetValue(sources.Variant),
                     CastTo = parsed.GetValue(sources.DType),
                     Patterns = CommonOptions.PatternsInOrder(parsed),

@@ -19,10 +19,19 @@ internal static class PlanScreen
             console.Write(TableFit.Of(console, table));
         }
 
+        List<(string, string)> facts = [];
+        if (summary.Output.Source.Request.Components.Count > 0)
+        {
+            facts.AddRange(summary.Output.Models.Select(static model => (
+                DisplayText.Escape(model.Plan.Component!),
+                $"{ByteSize.Exact(model.OutputFileBytes)} bytes, {TableConsole.Number(model.BitsPerParameter, 4)} bits per parameter")));
+            facts.AddRange(summary.Output.Source.Copied.Select(static copied => (DisplayText.Escape(copied.Component), $"{ByteSize.Exact(copied.FileBytes)} bytes, copied")));
+        }
+
         TableConsole.WriteFacts(
             console,
-            [("recipe", $"{summary.Quantized.Plan.Recipe.Type}, {summary.Overrides.Count} overrides"),
-            ("parameters", $"{TableConsole.Number(summary.Quantized.Plan.ParameterCount)}, {TableConsole.Percent(summary.Quantized.Plan.QuantizedParameterCount, summary.Quantized.Plan.ParameterCount)} quantized"),
+            [.. facts, ("recipe", $"{summary.Output.Type}, {summary.Overrides.Count} overrides"),
+            ("parameters", $"{TableConsole.Number(summary.Output.ParameterCount)}, {TableConsole.Percent(summary.Output.QuantizedParameterCount, summary.Output.ParameterCount)} quantized"),
             ("weight files", $"{ByteSize.Exact(summary.Bytes)} bytes"),
             ("bits per parameter", TableConsole.Number(summary.BitsPerParameter, 4)),
             ("expected error", $"{TableConsole.Number(summary.ExpectedError * 100, 3)} %, relative RMSE"),

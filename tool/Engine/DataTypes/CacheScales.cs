@@ -10,10 +10,15 @@ namespace Bnb.Engine.DataTypes;
 /// </summary>
 internal static class CacheScales
 {
-    private static readonly string[] Leaves = ["k_scale", "v_scale", "q_scale", "k_zero_point", "v_zero_point"];
+    private static readonly string[] Leaves =
+        ["k_scale", "v_scale", "q_scale", "kv_scale", "prob_scale", "prob_output_scale", "k_zero_point", "v_zero_point", "q_zero_point"];
+
+    // Older ones are scales of what these layers put out.
+    private static readonly string[] Outputs = ["k_proj.output_scale", "v_proj.output_scale", "q_proj.output_scale", "qkv_proj.output_scale", "kv_proj.output_scale"];
 
     /// <summary>Whether a tensor is called like one.</summary>
-    public static bool IsName(string tensor) => Leaves.Contains(tensor[(tensor.LastIndexOf('.') + 1)..]);
+    public static bool IsName(string tensor) => Leaves.Contains(tensor[(tensor.LastIndexOf('.') + 1)..])
+        || Outputs.Any(name => tensor.EndsWith(name, StringComparison.Ordinal));
 
     /// <summary>Names of those that are left out when the <c>quantization_config</c> goes.</summary>
     public static IReadOnlyList<string> LeftOut(Checkpoint source) =>

@@ -4,6 +4,7 @@ using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy;
 using Bnb.Engine.Policy.Names;
+using Bnb.Engine.Quantizing;
 using Bnb.Engine.Splitting;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.Primitives;
@@ -19,28 +20,32 @@ internal static class ExplainRun
     /// <param name="wanted">Tensors to tell about, a pattern; null for all.</param>
     /// <param name="variant">Which weights are read; null for the plain files.</param>
     /// <param name="recipe">The form of the output that the decisions are for.</param>
-    /// <param name="experts">What becomes of experts.</param>
+    /// <param name="experts">What becomes of experts, as asked for; null for nothing.</param>
     /// <param name="targets">Loaders that are to read the output; with split there must be some.</param>
     /// <returns>One for the model, or for each component that has tensors to tell about.</returns>
     /// <exception cref="PolicyException">No list of exceptions fits the names; the pattern matches nothing, or is none.</exception>
     public static IReadOnlyList<Explanation> Execute(
-        string path, string? wanted, string? variant, QuantizeRecipe recipe, ExpertChoice experts, IReadOnlyList<LoadTarget> targets)
+        string path, string? wanted, string? variant, QuantizeRecipe recipe, ExpertChoice? experts, IReadOnlyList<LoadTarget> targets)
     {
-        NamePattern? pattern = wanted is null ? null : NamePattern.Of(wanted, PatternName);
+        if (wanted is not null) _ = NamePattern.Of(wanted, PatternName);
         List<Explanation> models = [.. InspectRun.ModelsIn(path, variant).Select(model => Explain(model, recipe, experts, targets))];
-        if (pattern is null) return models;
-        List<Explanation> found =
-        [
-            .. models.Select(model => model with { Decisions = [.. model.Decisions.Where(decision => pattern.IsMatchOfTensor(decision.Tensor.Name))] })
-                .Where(static model => model.Decisions.Count > 0),
-        ];
+        if (wanted is null) return models;
+        List<Explanation> found = [.. models.Select(model => Only(wanted, model)).Where(static model => model.Decisions.Count > 0)];
         return found.Count > 0 ? found : throw UnmatchedPattern.Error(
-            PatternName, wanted!, "the pattern matches no tensor of the checkpoint", models.SelectMany(static model => model.Decisions).Select(static decision => decision.Tensor.Name));
+            PatternName, wanted, "the pattern matches no tensor of the checkpoint", models.SelectMany(static model => model.Decisions).Select(static decision => decision.Tensor.Name));
     }
 
-    private static Explanation Explain(InspectedModel model, QuantizeRecipe recipe, ExpertChoice experts, IReadOnlyList<LoadTarget> targets)
+    private static Explanation Only(string wanted, Explanation model)
+    {
+        var pattern = NamePattern.Of(wanted, PatternName, model.Component is { } component ? component + "/" : "");
+        return model with { Decisions = [.. model.Decisions.Where(decision => pattern.IsMatchOfTensor(decision.Tensor.Name))] };
+    }
+
+    private static Explanation Explain(InspectedModel model, QuantizeRecipe recipe, ExpertChoice? asked, IReadOnlyList<LoadTarget> wanted)
     {
         Checkpoint checkpoint = model.Checkpoint;
+        (IReadOnlyList<LoadTarget> targets, ExpertChoice? own) = model.Component is null ? (wanted, asked) : LoadTargets.OfComponent(checkpoint, wanted, asked);
+        ExpertChoice experts = LoadTargets.Experts(own, targets, recipe);
         ModelFacts facts = ModelFactsReader.Read(checkpoint.Config);
         IReadOnlyList<PolicyTensor> tensors = experts == ExpertChoice.Split ? Split(checkpoint, facts, targets) : AsTheyAre(checkpoint);
         var options = new PolicyOptions(recipe.Blocksize, false, false, [], recipe.Target) { Experts = experts };

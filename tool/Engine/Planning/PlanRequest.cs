@@ -8,7 +8,7 @@ internal sealed record PlanRequest
     /// <summary>The quantization to be planned, as a dry run: source, recipe, patterns, importance, threads.</summary>
     public required QuantizeRequest Quantize { get; init; }
 
-    /// <summary>Bytes of the weight files, headers included.</summary>
+    /// <summary>Bytes of the weight files, headers included; of a pipeline all of them, those that are copied too.</summary>
     public long? TargetBytes { get; init; }
 
     /// <summary>Bits of all tensors over all parameters, as <c>bits_per_parameter</c> of quantize.</summary>

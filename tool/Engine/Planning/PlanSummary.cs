@@ -1,4 +1,3 @@
-using Bnb.Engine.Quantizing;
 using Bnb.Engine.Recipes;
 
 namespace Bnb.Engine.Planning;
@@ -9,17 +8,17 @@ namespace Bnb.Engine.Planning;
 internal sealed record PlanPoint(long Bytes, double Error);
 
 /// <summary>What <c>plan</c> chose.</summary>
-/// <param name="Quantized">The dry run of the recipe: sizes are exact.</param>
+/// <param name="Output">The dry run of the recipe.</param>
 /// <param name="Overrides">Tensors that differ from the recipe's own form.</param>
 /// <param name="ExpectedError">Relative RMSE over the weights that can be quantized; those that are kept count with none.</param>
 /// <param name="Curve">Sizes and errors that can be had, from small to large.</param>
 /// <param name="Uniform">The recipe without overrides.</param>
 internal sealed record PlanSummary(
-    QuantizeSummary Quantized, IReadOnlyList<RecipeOverride> Overrides, double ExpectedError, IReadOnlyList<PlanPoint> Curve, PlanPoint Uniform)
+    PlannedOutput Output, IReadOnlyList<RecipeOverride> Overrides, double ExpectedError, IReadOnlyList<PlanPoint> Curve, PlanPoint Uniform)
 {
     /// <summary>Bytes of the weight files, headers included.</summary>
-    public long Bytes => Quantized.OutputFileBytes;
+    public long Bytes => Output.FileBytes;
 
     /// <summary>Bits of all tensors over all parameters.</summary>
-    public double BitsPerParameter => Quantized.BitsPerParameter;
+    public double BitsPerParameter => Output.BitsPerParameter;
 }

@@ -9,15 +9,16 @@ namespace Bnb.Engine.Planning;
 internal sealed record FormChoice(string? Form, long Bytes, double Error);
 
 /// <summary>Tensors that get one form, since some loader fuses them.</summary>
+/// <param name="Prefix">What overrides have before the names of tensors: a component of a pipeline and a slash; empty for a model.</param>
 /// <param name="Tensors">One or more.</param>
 /// <param name="Forms">From small to large; each costs more bytes and errs less.</param>
 /// <param name="Own">The recipe's own form, which may be none of those.</param>
-internal sealed record TensorChoice(IReadOnlyList<TensorPlan> Tensors, IReadOnlyList<FormChoice> Forms, FormChoice Own)
+internal sealed record TensorChoice(string Prefix, IReadOnlyList<TensorPlan> Tensors, IReadOnlyList<FormChoice> Forms, FormChoice Own)
 {
     /// <summary>
     /// The lower convex hull of the forms: those that are the best for some price of a byte. The others are passed over.
     /// </summary>
-    public static TensorChoice Of(IReadOnlyList<TensorPlan> tensors, IReadOnlyCollection<FormChoice> forms)
+    public static TensorChoice Of(string prefix, IReadOnlyList<TensorPlan> tensors, IReadOnlyCollection<FormChoice> forms)
     {
         var hull = new List<FormChoice>();
         foreach (FormChoice form in forms.OrderBy(form => form.Bytes).ThenBy(form => form.Error))
@@ -27,7 +28,7 @@ internal sealed record TensorChoice(IReadOnlyList<TensorPlan> Tensors, IReadOnly
             hull.Add(form);
         }
 
-        return new TensorChoice(tensors, hull, forms.First(form => form.Form is null));
+        return new TensorChoice(prefix, tensors, hull, forms.First(form => form.Form is null));
     }
 
     /// <summary>Error saved per byte spent.</summary>

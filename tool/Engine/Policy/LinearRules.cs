@@ -46,7 +46,8 @@ internal static class LinearRules
         string leaf = module.Leaf;
         if (LeafNames.IsEmbedding(leaf)) return Verdict.Never(RuleIds.Embedding, "embedding table");
         if (LeafNames.IsNorm(leaf)) return Verdict.Never(RuleIds.Norm, "normalization");
-        if (LeafNames.IsAdapter(module)) return Verdict.Never(RuleIds.Adapter, "factor of an adapter");
+        // Remote code may build adapters into the model, whose loader would convert them like every linear layer.
+        if (LeafNames.Adapter(module) is string factor) return Excluded(RuleIds.Adapter, "factor of an adapter", factor) with { Forced = true };
 
         PolicyOptions options = context.Options;
         bool transpose = context.HasConv1D && FamilyCatalog.Conv1DLeaves.Contains(leaf);
@@ -102,10 +103,11 @@ internal static class LinearRules
             return Excluded(RuleIds.Multimodal, "part of the vision or audio side", tower);
 
         string leaf = module.Leaf;
-        if (LeafNames.IsEmbeddingLike(leaf) || LeafNames.IsNumberedTable(module)) return Excluded(RuleIds.Embedding, "named like an embedding table", leaf);
+        if (DiffusionEnd(module, context) is { } end) return end;
+        if (LeafNames.IsEmbeddingLike(leaf) || LeafNames.IsTableOfSeveral(module)) return Excluded(RuleIds.Embedding, "named like an embedding table", leaf);
         if (IsRouter(module, context)) return Excluded(RuleIds.Router, "expert router", leaf);
         if (Head(module, context) is string head) return Excluded(RuleIds.Head, "output head", head);
-        return MultiheadAttention(module, context) ?? KeptInFloat(module, context) ?? StateSpace(module, context) ?? DiffusionEnd(module, context);
+        return MultiheadAttention(module, context) ?? KeptInFloat(module, context) ?? StateSpace(module, context);
     }
 
     private static Verdict? KeptInFloat(ModuleName module, RuleContext context)
@@ -151,6 +153,9 @@ internal static class LinearRules
     {
         foreach (string component in module.Components)
             if (FamilyCatalog.Heads.Contains(component)) return component;
+
+        foreach (string component in module.Components.TakeWhile(static part => !part.All(char.IsAsciiDigit)))
+            if (LeafNames.IsHead(component)) return component;
 
         string leaf = module.Leaf;
         if (FamilyCatalog.HeadLeaves.Contains(leaf)) return leaf;

@@ -11,13 +11,16 @@ internal sealed class NamePattern
 {
     private const string Expression = "re:";
 
+    private readonly string _prefix;
     private readonly Glob? _glob;
     private readonly Regex? _expression;
 
     /// <summary>Compiles a pattern.</summary>
+    /// <param name="prefix">What may also stand before the names: <c>transformer/</c> for a component of a pipeline; empty for a model.</param>
     /// <exception cref="ArgumentException">The regular expression is none, or uses look-around or back references.</exception>
-    public NamePattern(string pattern)
+    public NamePattern(string pattern, string prefix = "")
     {
+        _prefix = prefix;
         if (!pattern.StartsWith(Expression, StringComparison.Ordinal))
         {
             _glob = new Glob(pattern);
@@ -35,12 +38,13 @@ internal sealed class NamePattern
     }
 
     /// <summary>Compiles what a user gave as <paramref name="option"/>.</summary>
+    /// <param name="prefix">As the constructor has it.</param>
     /// <exception cref="PolicyException">PATTERN-INVALID.</exception>
-    public static NamePattern Of(string pattern, string option)
+    public static NamePattern Of(string pattern, string option, string prefix = "")
     {
         try
         {
-            return new NamePattern(pattern);
+            return new NamePattern(pattern, prefix);
         }
         catch (ArgumentException error)
         {
@@ -52,9 +56,11 @@ internal sealed class NamePattern
         }
     }
 
-    /// <summary>Whether the whole of <paramref name="name"/> fits.</summary>
-    public bool IsMatch(string name) => _glob?.IsMatch(name) ?? _expression!.IsMatch(name);
+    /// <summary>Whether the whole of <paramref name="name"/> fits, with the prefix or without.</summary>
+    public bool IsMatch(string name) => Fits(name) || (_prefix.Length > 0 && Fits(_prefix + name));
 
     /// <summary>Whether the whole name of a tensor fits, or that of the module whose weight it is.</summary>
     public bool IsMatchOfTensor(string name) => IsMatch(name) || (ModuleName.PathOfWeight(name) is { } module && IsMatch(module));
+
+    private bool Fits(string name) => _glob?.IsMatch(name) ?? _expression!.IsMatch(name);
 }

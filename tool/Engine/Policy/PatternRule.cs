@@ -9,6 +9,7 @@ internal sealed record PatternRule(bool Include, string Glob)
     public string Option => Include ? "--include" : "--exclude";
 
     /// <summary>The pattern, compiled.</summary>
+    /// <param name="prefix">What may stand before the names, see <see cref="NamePattern"/>.</param>
     /// <exception cref="Names.PolicyException">PATTERN-INVALID.</exception>
-    public NamePattern Compile() => NamePattern.Of(Glob, Option);
+    public NamePattern Compile(string prefix = "") => NamePattern.Of(Glob, Option, prefix);
 }

@@ -21,6 +21,9 @@ internal sealed record PolicyOptions(
     /// <summary>Values per absmax or group of a tensor that has another form, by its name; null when all have <see cref="Blocksize"/>.</summary>
     public Func<string, int>? BlocksizeOf { get; init; }
 
+    /// <summary>What patterns may have before the names: a component of a pipeline and a slash; empty for a model.</summary>
+    public string NamePrefix { get; init; } = "";
+
     /// <summary>What becomes of experts that some library fuses.</summary>
     public ExpertChoice Experts { get; init; } = ExpertChoice.Pack;
 }

@@ -32,7 +32,7 @@ internal static class QuantizationPolicy
             verdicts[i] = LinearRules.Judge(tensors[i], modules[i], context);
         }
 
-        UserPatterns.Apply(tensors, modules, verdicts, options.Patterns);
+        UserPatterns.Apply(tensors, modules, verdicts, options);
         var names = new ModuleNames(facts, context.Known);
         names.Groups.Equalize(modules, verdicts);
         var unsaved = new UnsavedModules(context.Known, tensors, verdicts);

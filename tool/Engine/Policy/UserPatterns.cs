@@ -12,12 +12,13 @@ internal static class UserPatterns
     /// </summary>
     /// <exception cref="PolicyException">A pattern matches nothing, or an include only what cannot be quantized.</exception>
     public static void Apply(
-        IReadOnlyList<PolicyTensor> tensors, ModuleName?[] modules, Verdict[] verdicts, IReadOnlyList<PatternRule> patterns)
+        IReadOnlyList<PolicyTensor> tensors, ModuleName?[] modules, Verdict[] verdicts, PolicyOptions options)
     {
+        IReadOnlyList<PatternRule> patterns = options.Patterns;
         for (int p = 0; p < patterns.Count; p++)
         {
             PatternRule pattern = patterns[p];
-            NamePattern glob = pattern.Compile();
+            NamePattern glob = pattern.Compile(options.NamePrefix);
             int matched = 0;
             int able = 0;
             int example = -1;

@@ -41,10 +41,14 @@ internal static class GatherCheck
 
     private static bool IsUngathered(CheckpointTensor tensor) => tensor.Shape.Dimensions is [0];
 
-    private static bool IsMatrix(string name, PolicyResult policy) =>
-        ModuleName.PathOfWeight(name) is string path
-        && (policy.Known.Find(name) is not null || IsNamedLikeOne(new ModuleName(path)));
+    private static bool IsMatrix(string name, PolicyResult policy) => policy.Known.Find(name) is not null
+        || (ModuleName.PathOfWeight(name) is string path ? IsNamedLikeOne(new ModuleName(path)) : IsParameterOfLayers(name));
 
     private static bool IsNamedLikeOne(ModuleName module) =>
-        LeafNames.IsEmbedding(module.Leaf) || LeafNames.IsFamiliarLinear(module.Leaf) || FamilyCatalog.Heads.Contains(module.Leaf);
+        LeafNames.IsEmbedding(module.Leaf) || LeafNames.IsEmbeddingLike(module.Leaf) || LeafNames.IsTableOfSeveral(module)
+        || LeafNames.IsFamiliarLinear(module.Leaf) || FamilyCatalog.Heads.Contains(module.Leaf) || LeafNames.IsHead(module.Leaf);
+
+    /// <summary>Linear layers without a module of their own: stacks of experts, and q, k and v of torch's attention in one.</summary>
+    private static bool IsParameterOfLayers(string name) => !LinearRules.IsBias(name)
+        && (name.Contains("experts.", StringComparison.Ordinal) || name.EndsWith("in_proj_weight", StringComparison.Ordinal));
 }

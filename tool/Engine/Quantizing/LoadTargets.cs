@@ -23,6 +23,22 @@ internal static class LoadTargets
     public static ExpertChoice Experts(ExpertChoice? asked, IReadOnlyList<LoadTarget> targets, QuantizeRecipe recipe) =>
         asked ?? (targets.Contains(LoadTarget.Transformers5) && !FusesPacked(recipe) ? ExpertChoice.Keep : ExpertChoice.Pack);
 
+    /// <summary>What is asked of a component of a pipeline. Each library loads its own; the loaders of whole models have no use for any.</summary>
+    /// <param name="wanted">Loaders that are to read the pipeline.</param>
+    /// <param name="experts">What becomes of experts, as asked for.</param>
+    public static (IReadOnlyList<LoadTarget> Targets, ExpertChoice? Experts) OfComponent(Checkpoint component, IReadOnlyList<LoadTarget> wanted, ExpertChoice? experts)
+    {
+        bool isDiffusers = component.Config?.IsDiffusers == true;
+        IReadOnlyList<LoadTarget> targets =
+        [
+            .. wanted.Where(target => target is not (LoadTarget.Transformers4 or LoadTarget.Transformers5 or LoadTarget.Diffusers)
+                || (target == LoadTarget.Diffusers) == isDiffusers),
+        ];
+        // Experts are split for the loaders that were named, and none of them loads this one.
+        bool isSplitForOthers = experts == ExpertChoice.Split && targets.Count == 0 && wanted.Count > 0;
+        return (targets, isSplitForOthers ? null : experts);
+    }
+
     /// <summary>Refuses a plan that one of the wanted loaders cannot load.</summary>
     /// <exception cref="UserErrorException">With the loader, the reason and a way forward.</exception>
     public static void Check(QuantizeRequest request, Checkpoint source, PolicyResult policy)
@@ -44,12 +60,12 @@ internal static class LoadTargets
 
     private static (string Reason, string Action)? Obstacle(LoadTarget target, QuantizeRequest request, Checkpoint source, PolicyResult policy) => target switch
     {
-        LoadTarget.Transformers4 => WithoutClass(Loader.Transformers4, "transformers 4", source, policy),
+        LoadTarget.Transformers4 => WithoutClass(Loader.Transformers4, "transformers 4", source, policy) ?? Transformers4(policy),
         LoadTarget.Transformers5 => WithoutClass(Loader.Transformers5, "transformers 5", source, policy) ?? Transformers5(request, policy),
         LoadTarget.Diffusers => WithoutClass(Loader.Diffusers, "diffusers", source, policy) ?? OnlyBitsAndBytes("diffusers", request),
         LoadTarget.Vllm => Vllm(request, source, policy) ?? Engine("vLLM", request, source, policy),
-        LoadTarget.Sglang => Engine("SGLang", request, source, policy),
-        _ => OnlyBitsAndBytes("PEFT", request),
+        LoadTarget.Sglang => Sglang(source, policy) ?? Engine("SGLang", request, source, policy),
+        _ => Unknown("it trains models of transformers and diffusers, which", policy.Known.Parts.Count > 0, source) ?? OnlyBitsAndBytes("PEFT", request),
     };
 
     private static (string, string)? WithoutClass(Loader loader, string library, Checkpoint source, PolicyResult policy)
@@ -57,6 +73,24 @@ internal static class LoadTargets
         // Remote code is a class of its own, of which only its names are known.
         if (source.Config?.Has("auto_map") == true || policy.Known.Parts.Any(part => part.Class.IndexOf(loader) >= 0)) return null;
         return ($"{library} has no class of that name", "leave the word out of --loads-in, or correct the class in config.json");
+    }
+
+    // What it serves is not in the atlas, but it is of transformers or of vLLM.
+    private static (string, string)? Sglang(Checkpoint source, PolicyResult policy) => Unknown(
+        "it serves models that transformers or vLLM has, and these",
+        policy.Known.Vllm is not null || policy.Known.Parts.Any(static part => part.Class.Loaders.Any(static loader => loader != Loader.Diffusers)),
+        source);
+
+    private static (string, string)? Unknown(string who, bool isKnown, Checkpoint source) => isKnown || source.Config?.Has("auto_map") == true
+        ? null
+        : ($"{who} have no class of that name", "leave the word out of --loads-in, or correct the class in config.json");
+
+    private static (string, string)? Transformers4(PolicyResult policy)
+    {
+        var stacks = new ExpertStacks(policy.Known);
+        return policy.FusedExperts.Any(experts => stacks.Find(experts.Name)?.IsReadBy(Loader.Transformers4) == true)
+            ? ("it reads the experts of this class one by one, and here they are in one tensor", "use --experts split")
+            : null;
     }
 
     private static (string, string)? Transformers5(QuantizeRequest request, PolicyResult policy)

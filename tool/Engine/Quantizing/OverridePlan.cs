@@ -22,11 +22,12 @@ internal sealed class OverridePlan
     // Of each name the last rule's place, -1 for none.
     private readonly Dictionary<string, int> _last = new(StringComparer.Ordinal);
 
+    /// <param name="prefix">What patterns may have before the names of tensors; empty for a model.</param>
     /// <exception cref="UserErrorException">OVERRIDE: a form that cannot be mixed with the run's.</exception>
-    public OverridePlan(QuantizeRecipe recipe, IReadOnlyList<RecipeOverride> overrides)
+    public OverridePlan(QuantizeRecipe recipe, IReadOnlyList<RecipeOverride> overrides, string prefix)
     {
         _recipe = recipe;
-        _rules = [.. overrides.Select(rule => new PlannedRule(rule, new NamePattern(rule.Pattern), rule.Keep ? null : RecipeOf(recipe, rule)))];
+        _rules = [.. overrides.Select(rule => new PlannedRule(rule, new NamePattern(rule.Pattern, prefix), rule.Keep ? null : RecipeOf(recipe, rule)))];
         _used = new bool[_rules.Count];
     }
 

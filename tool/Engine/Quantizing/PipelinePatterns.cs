@@ -1,32 +1,38 @@
 using Bnb.Engine.Policy;
-using Bnb.Engine.Policy.Names;
-using Bnb.Engine.Recipes;
 using Bnb.Formats.Checkpoints;
 
 namespace Bnb.Engine.Quantizing;
 
 /// <summary>
-/// Which patterns concern which component of a pipeline: a component gets those that match one of its tensors. A pattern that
-/// matches none of any goes to the first, which refuses it.
+/// Which patterns concern which component of a pipeline: a component gets those that match one of its tensors, with the component's
+/// name and a slash before it or without. A pattern that matches none of any goes to the first, which refuses it.
 /// </summary>
-internal sealed class PipelinePatterns(IReadOnlyList<PipelineComponent> components)
+/// <param name="models">What is asked of each component, without patterns of its own yet.</param>
+internal sealed class PipelinePatterns(IReadOnlyList<(QuantizeRequest Request, Checkpoint Checkpoint)> models)
 {
-    private readonly Dictionary<string, bool> _matchesAny = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, IReadOnlySet<string>> _concerned = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, IReadOnlyList<string>> _names = new(StringComparer.Ordinal);
 
-    /// <summary>Inclusions and exclusions, in their order.</summary>
-    public IReadOnlyList<PatternRule> For(PipelineComponent component, IReadOnlyList<PatternRule> rules) =>
-        [.. rules.Where(rule => Concerns(component, rule.Glob))];
+    /// <summary>The request of a component with the patterns and overrides that concern it, in their order.</summary>
+    public QuantizeRequest Own(QuantizeRequest request) => request with
+    {
+        Patterns = [.. request.Patterns.Where(rule => Concerned(rule.Glob).Contains(request.Component!))],
+        Overrides = [.. request.Overrides.Where(rule => Concerned(rule.Pattern).Contains(request.Component!))],
+    };
 
-    /// <summary>Overrides, in their order.</summary>
-    public IReadOnlyList<RecipeOverride> For(PipelineComponent component, IReadOnlyList<RecipeOverride> rules) =>
-        [.. rules.Where(rule => Concerns(component, rule.Pattern))];
+    private IReadOnlySet<string> Concerned(string pattern)
+    {
+        if (!_concerned.TryGetValue(pattern, out IReadOnlySet<string>? components))
+            _concerned[pattern] = components = models.Where(model => Matches(pattern, model)).Select(static model => model.Request.Component!).ToHashSet(StringComparer.Ordinal);
+        return components.Count > 0 ? components : new HashSet<string>([models[0].Request.Component!]);
+    }
 
-    private bool Concerns(PipelineComponent component, string text)
+    private bool Matches(string text, (QuantizeRequest Request, Checkpoint Checkpoint) model)
     {
         NamePattern pattern;
         try
         {
-            pattern = new NamePattern(text);
+            pattern = new NamePattern(text, model.Request.NamePrefix);
         }
         catch (ArgumentException)
         {
@@ -34,11 +40,14 @@ internal sealed class PipelinePatterns(IReadOnlyList<PipelineComponent> componen
             return true;
         }
 
-        if (!_matchesAny.TryGetValue(text, out bool matches))
-            _matchesAny[text] = matches = components.Any(one => Matches(pattern, one));
-        return matches ? Matches(pattern, component) : component == components[0];
+        return NamesOf(model).Any(pattern.IsMatchOfTensor);
     }
 
-    private static bool Matches(NamePattern pattern, PipelineComponent component) => component.Checkpoint.Tensors.Any(tensor =>
-        pattern.IsMatch(tensor.Name) || (ModuleName.PathOfWeight(tensor.Name) is { } module && pattern.IsMatch(module)));
+    /// <summary>The names that the component's plan decides by, which a packed or divided source does not hold.</summary>
+    private IReadOnlyList<string> NamesOf((QuantizeRequest Request, Checkpoint Checkpoint) model)
+    {
+        if (!_names.TryGetValue(model.Request.Component!, out IReadOnlyList<string>? names))
+            _names[model.Request.Component!] = names = [.. QuantizePlan.Dense(model.Request, model.Checkpoint, ModelFactsReader.Read(model.Checkpoint.Config)).Select(static tensor => tensor.Name)];
+        return names;
+    }
 }

@@ -49,23 +49,11 @@ internal sealed record PipelinePlan(PipelineFolder Source, IReadOnlyList<Quantiz
 
         PipelineFolder source = PipelineFolder.Open(request.SourcePath, request.FollowSymlinks, request.Variant);
         IReadOnlyList<PipelineComponent> chosen = ComponentChoice.Of(source, request.Components);
-        var patterns = new PipelinePatterns(chosen);
-        List<QuantizePlan> plans = [];
-        foreach (PipelineComponent component in chosen)
-        {
-            RefuseWithoutConfig(component);
-            QuantizeRequest own = request with
-            {
-                SourcePath = component.Checkpoint.Folder,
-                Patterns = patterns.For(component, request.Patterns),
-                Overrides = patterns.For(component, request.Overrides),
-                LoadsIn = TargetsOf(component, request.LoadsIn),
-            };
-            RefuseUnread(component, own);
-            plans.Add(QuantizePlan.Make(own, component.Checkpoint).As(component.Name));
-        }
-
-        return new PipelinePlan(source, plans, request);
+        foreach (PipelineComponent component in chosen) RefuseWithoutConfig(component);
+        List<(QuantizeRequest Request, Checkpoint Checkpoint)> models = [.. chosen.Select(component => (RequestOf(component, request), component.Checkpoint))];
+        foreach ((QuantizeRequest own, Checkpoint checkpoint) in models) RefuseUnread(own, checkpoint);
+        var patterns = new PipelinePatterns(models);
+        return new PipelinePlan(source, [.. models.Select(model => QuantizePlan.Make(patterns.Own(model.Request), model.Checkpoint).InItsFolder())], request);
     }
 
     public override void WriteOptions(Utf8JsonWriter json)
@@ -78,11 +66,10 @@ internal sealed record PipelinePlan(PipelineFolder Source, IReadOnlyList<Quantiz
 
     private bool IsQuantized(PipelineComponent component) => Components.Any(plan => plan.Component == component.Name);
 
-    // Each library loads its own components; the loaders of whole models have no use for any.
-    private static IReadOnlyList<LoadTarget> TargetsOf(PipelineComponent component, IReadOnlyList<LoadTarget> wanted)
+    private static QuantizeRequest RequestOf(PipelineComponent component, QuantizeRequest request)
     {
-        bool isDiffusers = component.Checkpoint.Config?.IsDiffusers == true;
-        return [.. wanted.Where(target => target is not (LoadTarget.Transformers4 or LoadTarget.Transformers5 or LoadTarget.Diffusers) || (target == LoadTarget.Diffusers) == isDiffusers)];
+        (IReadOnlyList<LoadTarget> targets, ExpertChoice? experts) = LoadTargets.OfComponent(component.Checkpoint, request.LoadsIn, request.Experts);
+        return request with { SourcePath = component.Checkpoint.Folder, Component = component.Name, LoadsIn = targets, Experts = experts };
     }
 
     private static void RefuseWithoutConfig(PipelineComponent component)
@@ -95,13 +82,13 @@ internal sealed record PipelinePlan(PipelineFolder Source, IReadOnlyList<Quantiz
             action: "download config.json into the same folder, or name other --components");
     }
 
-    private static void RefuseUnread(PipelineComponent component, QuantizeRequest request)
+    private static void RefuseUnread(QuantizeRequest request, Checkpoint checkpoint)
     {
-        bool isUnread = request.Recipe.Target == PolicyTarget.CompressedTensors && component.Checkpoint.Config?.IsDiffusers == true;
+        bool isUnread = request.Recipe.Target == PolicyTarget.CompressedTensors && checkpoint.Config?.IsDiffusers == true;
         if (!isUnread) return;
-        throw new UserErrorException(ExitCode.InputUnsupported, "LOADS-IN", $"diffusers cannot load {DisplayText.Escape(component.Name)} as {request.Recipe.Type}: it reads bitsandbytes types only")
+        throw new UserErrorException(ExitCode.InputUnsupported, "LOADS-IN", $"diffusers cannot load {DisplayText.Escape(request.Component!)} as {request.Recipe.Type}: it reads bitsandbytes types only")
         {
-            File = component.Checkpoint.Folder,
+            File = checkpoint.Folder,
             Action = "use -t nf4 or -t int8, or name other --components",
         };
     }

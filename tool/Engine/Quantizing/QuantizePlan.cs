@@ -28,12 +28,12 @@ internal sealed record QuantizePlan(
 {
     public override byte[]? CardBytes => ModelCard.Of([this], SideFiles, Source.Folder);
 
-    public override IReadOnlyList<OutputPart> Parts => [new OutputPart(Component is null ? "" : Component + "/", Source, Shards, ConfigBytes)];
+    public override IReadOnlyList<OutputPart> Parts => [new OutputPart(Request.NamePrefix, Source, Shards, ConfigBytes)];
 
     public override SideFileList SideFiles => Source.SideFiles;
 
     /// <summary>The component of a pipeline that it makes; null for a model by itself.</summary>
-    public string? Component { get; private init; }
+    public string? Component => Request.Component;
 
     public override string Command => "quantize";
 
@@ -61,12 +61,10 @@ internal sealed record QuantizePlan(
     public static QuantizePlan Make(QuantizeRequest request, Checkpoint source)
     {
         QuantizeRecipe recipe = request.Recipe;
-        var overrides = new OverridePlan(recipe, request.Overrides);
+        var overrides = new OverridePlan(recipe, request.Overrides, request.NamePrefix);
         Importance? importance = request.ImportancePath is { } path ? Importance.Open(path) : null;
         ModelFacts facts = ModelFactsReader.Read(source.Config);
-        IReadOnlyList<TensorPlan> dense = DenseTensors.Of(source, OutputManifest.RecordsConv1D(source.Folder));
-        if (LoadTargets.Experts(request) == ExpertChoice.Split) dense = SplitTargets.Split(request.LoadsIn, dense, facts);
-        if (request.AdapterPath is { } adapter) dense = AdapterMerge.Apply(dense, LoraAdapter.Open(adapter), facts);
+        IReadOnlyList<TensorPlan> dense = Dense(request, source, facts);
         IReadOnlyList<PatternRule> patterns = overrides.Patterns(request.Patterns, dense.Select(tensor => tensor.Name));
         PolicyResult policy = QuantizationPolicy.Decide(
             [.. dense.Select(tensor => new PolicyTensor(
@@ -77,6 +75,7 @@ internal sealed record QuantizePlan(
                 // A larger block that does not divide a row is refused by itself, where it may not be.
                 BlocksizeOf = request.Overrides.Count == 0 ? null : name => Math.Min(recipe.Blocksize, overrides.For(name).Blocksize),
                 Experts = LoadTargets.Experts(request),
+                NamePrefix = request.NamePrefix,
             });
         GatherCheck.RefuseUngathered(source, policy);
         if (request.CastTo is { } dtype) dense = LoaderCast.Apply(dtype, dense, policy);
@@ -112,6 +111,16 @@ internal sealed record QuantizePlan(
         return new QuantizePlan(source, recipe, policy, tensors, shards, config) { Request = request, ComputeDType = computeDType };
     }
 
+    /// <summary>The weights that are decided about, by the names they are decided by: decoded, experts divided, the adapter added.</summary>
+    /// <exception cref="CheckpointFormatException">A weight of the source cannot be decoded.</exception>
+    /// <exception cref="UserErrorException">The source cannot be quantized as asked.</exception>
+    public static IReadOnlyList<TensorPlan> Dense(QuantizeRequest request, Checkpoint source, ModelFacts facts)
+    {
+        IReadOnlyList<TensorPlan> dense = DenseTensors.Of(source, OutputManifest.RecordsConv1D(source.Folder));
+        if (LoadTargets.Experts(request) == ExpertChoice.Split) dense = SplitTargets.Split(request.LoadsIn, dense, facts);
+        return request.AdapterPath is { } adapter ? AdapterMerge.Apply(dense, LoraAdapter.Open(adapter), facts) : dense;
+    }
+
     /// <summary>Whether weights are turned although neither the class nor the family says that they are Conv1D: biases did.</summary>
     private bool FoundConv1D
     {
@@ -128,9 +137,8 @@ internal sealed record QuantizePlan(
         if (FoundConv1D) json.WriteBoolean(OutputManifest.Conv1DOption, true);
     }
 
-    /// <summary>The same as a component of a pipeline, whose files are in a folder of its name.</summary>
-    public QuantizePlan As(string component) =>
-        this with { Component = component, Shards = [.. Shards.Select(shard => shard with { FileName = $"{component}/{shard.FileName}" })] };
+    /// <summary>The same with the files of a component of a pipeline in the folder of its name.</summary>
+    public QuantizePlan InItsFolder() => this with { Shards = [.. Shards.Select(shard => shard with { FileName = Request.NamePrefix + shard.FileName })] };
 
     /// <summary>The same plan for some of its shards, as what one worker did is reported.</summary>
     public QuantizePlan Only(IReadOnlyList<int> shards)

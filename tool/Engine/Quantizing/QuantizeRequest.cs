@@ -31,6 +31,12 @@ internal sealed record QuantizeRequest
     /// <summary>Components of a pipeline to quantize; empty for the denoisers and large text encoders.</summary>
     public IReadOnlyList<string> Components { get; init; } = [];
 
+    /// <summary>The component of a pipeline that this is of; null for a model, and for the request that names a whole pipeline.</summary>
+    public string? Component { get; init; }
+
+    /// <summary>What patterns may have before the names of tensors: the component and a slash; empty for a model.</summary>
+    public string NamePrefix => Component is null ? "" : Component + "/";
+
     /// <summary>The dtype that floating-point tensors are cast to before anything else; null to leave them as they are.</summary>
     public ElementType? CastTo { get; init; }
 

@@ -22,19 +22,14 @@ internal static class RequestOptions
     /// <summary>The same as keys and values.</summary>
     public static IEnumerable<KeyValuePair<string, JsonNode?>> Of(QuantizeRequest request)
     {
-        IReadOnlyList<TensorPlan> tensors = PipelineFolder.IsAt(request.SourcePath)
-            ? PipelinePlan.Make(request).Tensors
-            : QuantizePlan.Make(request, RequestSource.Open(request)).Tensors;
-        return Of(request, tensors);
+        return Of(request, PipelineFolder.IsAt(request.SourcePath) ? PipelinePlan.Make(request).Components : [QuantizePlan.Make(request, RequestSource.Open(request))]);
     }
 
     /// <summary>Keys and values; <c>quantize --config</c> of them makes the same output.</summary>
-    public static IEnumerable<KeyValuePair<string, JsonNode?>> Of(QuantizePlan plan) => Of(plan.Request, plan.Tensors);
-
-    /// <param name="tensors">Planned for the request: tell which of them patterns reached when a file cannot hold their order.</param>
-    private static IEnumerable<KeyValuePair<string, JsonNode?>> Of(QuantizeRequest request, IReadOnlyList<TensorPlan> tensors) =>
+    /// <param name="models">Planned for the request: their tensors tell which of them patterns reached when a file cannot hold their order.</param>
+    public static IEnumerable<KeyValuePair<string, JsonNode?>> Of(QuantizeRequest request, IReadOnlyList<QuantizePlan> models) =>
     [
-        .. OfType(request.Recipe), .. OfScales(request), .. OfPatterns(request, tensors), .. OfOutput(request),
+        .. OfType(request.Recipe), .. OfScales(request), .. OfPatterns(request, models), .. OfOutput(request),
         Texts(Recipe.OverridesKey, request.Overrides.Select(rule => rule.ToString())),
     ];
 
@@ -67,7 +62,7 @@ internal static class RequestOptions
         if (request.ImportancePath is { } importance) yield return new("importance", importance);
     }
 
-    private static IEnumerable<KeyValuePair<string, JsonNode?>> OfPatterns(QuantizeRequest request, IReadOnlyList<TensorPlan> tensors)
+    private static IEnumerable<KeyValuePair<string, JsonNode?>> OfPatterns(QuantizeRequest request, IReadOnlyList<QuantizePlan> models)
     {
         IReadOnlyList<PatternRule> rules = request.Patterns;
         int turns = Enumerable.Range(1, Math.Max(0, rules.Count - 1)).Count(i => rules[i].Include != rules[i - 1].Include);
@@ -82,7 +77,8 @@ internal static class RequestOptions
         foreach (IGrouping<bool, PatternRule> group in rules.GroupBy(rule => rule.Include))
             yield return Texts(group.Key ? "include" : "exclude", group.Select(rule => rule.Glob));
 
-        IEnumerable<string> Names(string rule) => tensors.Where(tensor => tensor.Decision.Rule == rule).Select(tensor => Recipe.PatternOf(tensor.Name));
+        IEnumerable<string> Names(string rule) => models.SelectMany(model => model.Tensors.Where(tensor => tensor.Decision.Rule == rule)
+            .Select(tensor => Recipe.PatternOf(model.Request.NamePrefix + tensor.Name)));
     }
 
     private static IEnumerable<KeyValuePair<string, JsonNode?>> OfOutput(QuantizeRequest request)

@@ -13,7 +13,10 @@ internal static class RequestSource
         bool isFolder = Directory.Exists(request.SourcePath);
         if (request.Variant is not null && !isFolder && File.Exists(request.SourcePath)) throw Refuse("--variant chooses among the files of a folder", request);
         if (request.Components.Count > 0 && Path.Exists(request.SourcePath)) throw Refuse("--components needs a pipeline, a folder with model_index.json", request);
-        return Checkpoint.Open(request.SourcePath, requireConfig: isFolder, request.FollowSymlinks, request.Variant);
+        Checkpoint source = Checkpoint.Open(request.SourcePath, requireConfig: false, request.FollowSymlinks, request.Variant);
+        // Who gave an adapter needs no config.json.
+        AdapterFolder.RefuseFactors(source);
+        return isFolder && source.Config is null ? Checkpoint.Open(request.SourcePath, requireConfig: true, request.FollowSymlinks, request.Variant) : source;
     }
 
     private static UserErrorException Refuse(string what, QuantizeRequest request) => new(ExitCode.Usage, "USAGE", what)

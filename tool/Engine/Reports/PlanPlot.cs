@@ -34,7 +34,7 @@ internal static class PlanPlot
         svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{Width / 2}\" y=\"{Height - 8}\" text-anchor=\"middle\">weight files</text>\n");
         string line = string.Join(' ', summary.Curve.Select(point => string.Create(CultureInfo.InvariantCulture, $"{X(point.Bytes):F1},{Y(point.Error):F1}")));
         svg.Append(CultureInfo.InvariantCulture, $"<polyline fill=\"none\" stroke=\"#2a78c0\" stroke-width=\"2\" points=\"{line}\"/>\n");
-        Mark(summary.Uniform.Bytes, summary.Uniform.Error, "#c0572a", $"uniform {summary.Quantized.Plan.Recipe.Type}", -14);
+        Mark(summary.Uniform.Bytes, summary.Uniform.Error, "#c0572a", $"uniform {summary.Output.Type}", -14);
         Mark(summary.Bytes, summary.ExpectedError, "#2a9d3a", "this recipe", 22);
         return svg.Append("</svg>\n").ToString();
 

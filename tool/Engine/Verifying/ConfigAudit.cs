@@ -97,7 +97,7 @@ internal static class ConfigAudit
                 ? new Finding(Rule, "llm_int8_skip_modules is not given: each loader version makes its own list", Fails: false)
                 : new Finding(
                     Rule,
-                    $"llm_int8_skip_modules is not given, and loaders convert {plain.Count} linear modules that are not quantized here: {DisplayText.Escape(string.Join(", ", plain.Take(MostNamed)))}{(plain.Count > MostNamed ? ", …" : "")}",
+                    $"llm_int8_skip_modules is not given, and loaders convert {plain.Count} linear modules that are not quantized here: {Named(plain)}",
                     Fails: true);
             yield break;
         }
@@ -117,7 +117,23 @@ internal static class ConfigAudit
                 Rule, $"llm_int8_skip_modules skips {hit.Count} quantized modules in some loader, first {DisplayText.Escape(hit[0])}", Fails: true);
         }
 
-        List<string> missed = [.. PlainLinears(quantized, facts, PolicyTarget.Bnb4, 64).Where(name => !skips.MatchesAll(name))];
+        // A list that is given is all there is: loaders convert output heads too, which they would know by themselves.
+        List<string> unlisted = [], missed = [];
+        PolicyResult decided = DecidePlain(quantized, facts, PolicyTarget.Bnb4, 64);
+        foreach (TensorDecision decision in decided.Decisions.Take(quantized.Plain.Count))
+        {
+            string module = ModuleName.WithoutWeight(decision.Tensor.Name);
+            if (!IsLinear(decision) && decision.Rule != RuleIds.Head) continue;
+            if (!decided.Readers.Of(new ModuleName(module), decision.Known).Any(skips.MatchesAny)) unlisted.Add(module);
+            else if (IsLinear(decision) && !skips.MatchesAll(module)) missed.Add(module);
+        }
+
+        if (unlisted.Count > 0)
+        {
+            yield return new Finding(
+                Rule, $"llm_int8_skip_modules does not name {unlisted.Count} linear modules that are not quantized here, and loaders convert them: {Named(unlisted)}", Fails: true);
+        }
+
         if (missed.Count > 0)
         {
             yield return new Finding(
@@ -125,21 +141,26 @@ internal static class ConfigAudit
         }
     }
 
+    private static string Named(List<string> modules) =>
+        DisplayText.Escape(string.Join(", ", modules.Take(MostNamed))) + (modules.Count > MostNamed ? ", …" : "");
+
     /// <summary>Modules that are not quantized here and that are linear layers by the rules.</summary>
-    public static IEnumerable<string> PlainLinears(QuantizedCheckpoint quantized, ModelFacts facts, PolicyTarget target, int blocksize)
+    public static IEnumerable<string> PlainLinears(QuantizedCheckpoint quantized, ModelFacts facts, PolicyTarget target, int blocksize) =>
+        DecidePlain(quantized, facts, target, blocksize).Decisions.Take(quantized.Plain.Count).Where(IsLinear)
+            .Select(static decision => ModuleName.WithoutWeight(decision.Tensor.Name));
+
+    /// <summary>What would be quantized, or is a linear layer in every library that has the class: a router, a first layer.</summary>
+    private static bool IsLinear(TensorDecision decision) => decision.Action == TensorAction.Quantize
+        || (decision.Known is { Facts.IsLinearEverywhere: true } && decision.Rule is not (RuleIds.KeepFloat32 or RuleIds.ReadRaw or RuleIds.Empty));
+
+    /// <summary>Decisions about the plain tensors, in their order, and then about the packed ones.</summary>
+    private static PolicyResult DecidePlain(QuantizedCheckpoint quantized, ModelFacts facts, PolicyTarget target, int blocksize)
     {
         var options = new PolicyOptions(blocksize, false, true, [], target);
-        IReadOnlyList<PolicyTensor> plain =
-        [
-            .. quantized.Plain.Select(tensor => new PolicyTensor(
-                tensor.Name, tensor.Shape.Dimensions, tensor.DType is DType.F16 or DType.BF16 or DType.F32, tensor.ByteCount)),
-        ];
+        IEnumerable<PolicyTensor> plain = quantized.Plain.Select(static tensor => new PolicyTensor(
+            tensor.Name, tensor.Shape.Dimensions, tensor.DType is DType.F16 or DType.BF16 or DType.F32, tensor.ByteCount));
         // The packed ones belong to the picture: by all names together the model's class is found.
         IEnumerable<PolicyTensor> packed = quantized.Weights.Select(static weight => new PolicyTensor(weight.Name, [weight.Rows, weight.Columns], true, 0));
-        return plain.Count == 0
-            ? []
-            : QuantizationPolicy.Decide([.. plain, .. packed], facts, options).Decisions.Take(plain.Count)
-                .Where(decision => decision.Action == TensorAction.Quantize)
-                .Select(decision => ModuleName.WithoutWeight(decision.Tensor.Name));
+        return QuantizationPolicy.Decide([.. plain, .. packed], facts, options);
     }
 }

@@ -3,10 +3,21 @@ namespace Bnb.Engine.Verifying;
 /// <summary>What savers of checkpoints leave out, rename and add without changing the model.</summary>
 internal static class FieldNames
 {
-    private static readonly (string Old, string New)[] Renamed = [(".gamma", ".weight"), (".beta", ".bias")];
+    private static readonly (string Old, string New)[] Renamed =
+    [
+        (".gamma", ".weight"), (".beta", ".bias"),
+        (".weight_g", ".parametrizations.weight.original0"), (".weight_v", ".parametrizations.weight.original1"),
+    ];
+
+    private static readonly string[] Buffers =
+        ["inv_freq", "position_ids", "masked_bias", "cos_cached", "sin_cached", "token_type_ids", "relative_position_index", "freqs_cis", "causal_mask"];
+
     private static readonly string[] Heads = ["lm_head", "embed_out", "output", "proj_out", "decoder", "output_layer", "lm_loss", "generator_lm_head"];
 
-    /// <summary>The source's name for a tensor: TensorFlow's old names of norms are written as torch's.</summary>
+    /// <summary>
+    /// The source's name for a tensor: TensorFlow's old names of norms are written as torch's, and those of a weight in two
+    /// factors as torch has had them since 2.0.
+    /// </summary>
     /// <param name="has">Whether the source has a tensor of a name.</param>
     public static string InSource(string name, Func<string, bool> has)
     {
@@ -21,8 +32,9 @@ internal static class FieldNames
     }
 
     /// <summary>A buffer that models compute when they are built; newer versions do not save it.</summary>
-    public static bool IsDerivedBuffer(string name) =>
-        Leaf(name) is "inv_freq" or "position_ids" or "masked_bias" or "cos_cached" or "sin_cached" or "token_type_ids";
+    /// <param name="rank">Its dimensions: causal masks are called bias and have four.</param>
+    public static bool IsDerivedBuffer(string name, int rank) => Buffers.Contains(Leaf(name))
+        || (rank == 4 && (name.EndsWith("attn.bias", StringComparison.Ordinal) || name.EndsWith("attention.bias", StringComparison.Ordinal)));
 
     /// <summary>The weight or bias of an output head, which a tied checkpoint need not hold.</summary>
     public static bool IsHead(string name)

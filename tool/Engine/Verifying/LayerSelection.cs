@@ -9,7 +9,7 @@ internal static class LayerSelection
 {
     public static IReadOnlyList<LayerPlan> Apply(IReadOnlyList<LayerPlan> layers, VerifyRequest request)
     {
-        var rules = request.Patterns.Select(rule => (rule.Include, Pattern: rule.Compile())).ToList();
+        var rules = request.Patterns.Select(rule => (rule.Include, Pattern: rule.Compile(request.NamePrefix))).ToList();
         for (int i = 0; i < rules.Count; i++)
         {
             if (!layers.Any(layer => rules[i].Pattern.IsMatchOfTensor(layer.Weight.Name)))

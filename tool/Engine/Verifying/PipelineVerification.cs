@@ -45,6 +45,7 @@ internal static class PipelineVerification
                 QuantizedPath = Path.Combine(request.QuantizedPath, component.Name),
                 SourcePath = Path.Combine(request.SourcePath, component.Name),
                 Patterns = component.Patterns,
+                NamePrefix = component.Name + "/",
             })),
         ];
     }
@@ -56,13 +57,12 @@ internal static class PipelineVerification
     private static List<(string Name, IReadOnlyList<PatternRule> Patterns)> Chosen(List<PipelineComponent> quantized, IReadOnlyList<PatternRule> patterns)
     {
         if (patterns.Count == 0) return [.. quantized.Select(component => (component.Name, patterns))];
-        List<NamePattern> compiled = [.. patterns.Select(static rule => rule.Compile())];
         List<(string Name, bool[] Matches)> components =
         [
             .. quantized.Select(component =>
             {
                 List<string> layers = [.. DataTypeCatalog.Read(component.Checkpoint).Weights.Select(static weight => weight.Name)];
-                return (component.Name, (bool[])[.. compiled.Select(pattern => layers.Exists(pattern.IsMatchOfTensor))]);
+                return (component.Name, (bool[])[.. patterns.Select(rule => layers.Exists(rule.Compile(component.Name + "/").IsMatchOfTensor))]);
             }),
         ];
         List<(string, IReadOnlyList<PatternRule>)> chosen = [];

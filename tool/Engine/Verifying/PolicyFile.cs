@@ -24,12 +24,14 @@ internal sealed class PolicyFile
     private static readonly string[] RuleMembers = ["match", .. LimitMembers];
 
     private readonly JsonInput _input;
+    private readonly string _prefix;
     private readonly Thresholds _default = Thresholds.FromTheory;
     private readonly List<(string Text, NamePattern Pattern, Thresholds Limits)> _rules = [];
 
-    private PolicyFile(JsonInput input, JsonElement root)
+    private PolicyFile(JsonInput input, JsonElement root, string prefix)
     {
         _input = input;
+        _prefix = prefix;
         Dictionary<string, JsonElement> members = Known(root, "", RootMembers);
         if (members.TryGetValue("default", out JsonElement fallback))
             _default = ReadLimits(Known(fallback, "default", LimitMembers), "default");
@@ -39,12 +41,13 @@ internal sealed class PolicyFile
     }
 
     /// <summary>Reads the whole file.</summary>
+    /// <param name="prefix">What patterns may have before the names of layers: a component of a pipeline and a slash; empty for a model.</param>
     /// <exception cref="UserErrorException">POLICY-FILE: it cannot be read or does not say exactly what a policy can say.</exception>
-    public static PolicyFile Read(string path)
+    public static PolicyFile Read(string path, string prefix = "")
     {
         JsonInput input = InputOf(path);
         using JsonDocument document = input.Read(MostBytes);
-        return new PolicyFile(input, document.RootElement);
+        return new PolicyFile(input, document.RootElement, prefix);
     }
 
     /// <summary>Reads the content of a file. Pure: touches no file.</summary>
@@ -54,7 +57,7 @@ internal sealed class PolicyFile
     {
         JsonInput input = InputOf(path);
         using JsonDocument document = input.Parse(json);
-        return new PolicyFile(input, document.RootElement);
+        return new PolicyFile(input, document.RootElement, prefix: "");
     }
 
     private static JsonInput InputOf(string path) => new(path, ErrorCode, "correct the policy file");
@@ -96,7 +99,7 @@ internal sealed class PolicyFile
     {
         try
         {
-            return new NamePattern(pattern);
+            return new NamePattern(pattern, _prefix);
         }
         catch (ArgumentException error)
         {

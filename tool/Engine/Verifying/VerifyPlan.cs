@@ -7,7 +7,6 @@ using Bnb.Engine.Splitting;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.Checkpoints;
 using Bnb.Formats.CompressedTensors;
-using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.ScaledFloats;
 using Bnb.Formats.Tensors;
@@ -98,8 +97,9 @@ internal sealed record VerifyPlan(
             .Concat(quantized.Weights.Select(weight => weight.Name))
             .Concat(renamed)
             .ToHashSet(StringComparer.Ordinal);
+        var tied = new TiedTensors(facts, source.Config ?? quantized.Source.Config, originals.Values.Where(static tensor => tensor.Shape.Rank >= 2).Select(static tensor => tensor.Name));
         foreach (string missing in originals.Keys.Where(name => !present.Contains(name)).Order(StringComparer.Ordinal))
-            findings.Add(Missing(missing, source.Config ?? quantized.Source.Config));
+            findings.Add(Missing(originals[missing], tied));
         findings.AddRange(ConfigAudit.Run(quantized, facts));
         int matched = quantized.Weights.Count(weight => originals.TryGetValue(weight.Name, out TensorPlan? original) && original.Shape.ElementCount == weight.ValueCount);
         findings.AddRange(Diagnosis.DifferentModel(quantized.Weights.Count, matched));
@@ -114,12 +114,12 @@ internal sealed record VerifyPlan(
         return ExpertSplit.IfAny(dense, facts, names.Contains)?.Tensors ?? dense;
     }
 
-    private static Finding Missing(string name, ModelConfig? config)
+    private static Finding Missing(TensorPlan tensor, TiedTensors tied)
     {
-        string? harmless = FieldNames.IsDerivedBuffer(name) ? "a buffer that the model makes itself"
-            : config?.TieWordEmbeddings == true && FieldNames.IsHead(name) ? "tied to the embedding"
+        string? harmless = FieldNames.IsDerivedBuffer(tensor.Name, tensor.Shape.Rank) ? "a buffer that the model makes itself"
+            : tied.MayBeAbsent(tensor.Name) ? "tied to the embedding"
             : null;
-        return new Finding("structure", $"{DisplayText.Escape(name)} of the source is missing{(harmless is null ? "" : ": " + harmless)}", Fails: harmless is null);
+        return new Finding("structure", $"{DisplayText.Escape(tensor.Name)} of the source is missing{(harmless is null ? "" : ": " + harmless)}", Fails: harmless is null);
     }
 
     private static LayerPlan? Match(

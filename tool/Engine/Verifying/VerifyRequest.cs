@@ -43,6 +43,9 @@ internal sealed record VerifyRequest
 
     public IReadOnlyList<PatternRule> Patterns { get; init; } = [];
 
+    /// <summary>What patterns may have before the names of layers: a component of a pipeline and a slash; empty for a model.</summary>
+    public string NamePrefix { get; init; } = "";
+
     public string? BaselinePath { get; init; }
 
     /// <summary>Whether the quantized files are read to their end for SHA-256, which a kept report wants.</summary>

@@ -23,7 +23,7 @@ internal static class VerifyRun
     public static VerificationReport Execute(VerifyRequest request, IRunEvents events, CancellationToken cancellation)
     {
         // What can be wrong with the options is said before hours of work, not after.
-        PolicyFile? policy = request.PolicyPath is { } policyPath ? PolicyFile.Read(policyPath) : null;
+        PolicyFile? policy = request.PolicyPath is { } policyPath ? PolicyFile.Read(policyPath, request.NamePrefix) : null;
         Baseline? baseline = request.BaselinePath is { } baselinePath ? Baseline.Read(baselinePath) : null;
 
         VerificationReport report = Measure(

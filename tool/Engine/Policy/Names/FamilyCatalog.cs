@@ -48,7 +48,7 @@ internal static class FamilyCatalog
 
     /// <summary>Heads only at the top of the model: inside layers the same words name ordinary linear layers.</summary>
     public static readonly FrozenSet<string> TopLevelHeads = FrozenSet.Create(
-        StringComparer.Ordinal, "output", "head", "proj_out");
+        StringComparer.Ordinal, "output", "head", "proj_out", "output_projection", "output_proj", "out_proj");
 
     /// <summary>Leaf names of expert routers.</summary>
     public static readonly FrozenSet<string> RouterLeaves = FrozenSet.Create(

@@ -5,6 +5,9 @@ namespace Bnb.Engine.Policy.Names;
 /// <summary>What a module's last name component says about it.</summary>
 internal static partial class LeafNames
 {
+    // Words for lookup tables, alone or after others: token_embedder, wtes, time_embedding_table.
+    private const string TableWords = "(.*_)?(embs?|embd|embeds?|embedders?|embeddings?|wtes?|wpes?|luts?|lookups?|tables?)";
+
     // A name longer than this is no convention; it also keeps the patterns off hostile input.
     private const int LongestKnown = 128;
 
@@ -14,14 +17,30 @@ internal static partial class LeafNames
     /// <summary>Looks like an embedding or a codebook but might be a linear layer: copied and covered by the skip list.</summary>
     public static bool IsEmbeddingLike(string leaf) => leaf.Length <= LongestKnown && EmbeddingLikePattern().IsMatch(leaf);
 
-    /// <summary>A factor of a low-rank adapter, which is added to a weight and never one of its own.</summary>
-    public static bool IsAdapter(ModuleName module) =>
-        module.Components.Any(static part => part.StartsWith("lora_", StringComparison.Ordinal));
+    /// <summary>
+    /// The component that says that the module is a factor of a low-rank adapter, which is added to a weight and never one of its
+    /// own: <c>lora_A</c>, <c>lora_down</c>, diffusers' <c>to_q_lora</c>; null when none does.
+    /// </summary>
+    public static string? Adapter(ModuleName module) => module.Components.FirstOrDefault(static part =>
+        part == "lora" || part.StartsWith("lora_", StringComparison.Ordinal) || part.EndsWith("_lora", StringComparison.Ordinal));
 
-    /// <summary>A table of a list of them, whose own name is a number: <c>emb.0</c>.</summary>
-    public static bool IsNumberedTable(ModuleName module) =>
-        module.Components.Count > 1 && module.Leaf.Length > 0 && module.Leaf.All(char.IsAsciiDigit)
-        && module.Components[^2] is var list && list.Length <= LongestKnown && NumberedTablePattern().IsMatch(list);
+    /// <summary>
+    /// One of several tables, named by a number or by what it is for: <c>emb.0</c>, <c>char_embeddings.word</c>. What projects
+    /// says so in its name.
+    /// </summary>
+    public static bool IsTableOfSeveral(ModuleName module)
+    {
+        if (module.Components.Count < 2 || module.Leaf.Length > LongestKnown) return false;
+        bool isNumber = module.Leaf.Length > 0 && module.Leaf.All(char.IsAsciiDigit);
+        return module.Components[^2] is var list && list.Length <= LongestKnown && TablesPattern().IsMatch(list)
+            && (isNumber || !ProjectionPattern().IsMatch(module.Leaf));
+    }
+
+    /// <summary>
+    /// A module of the model's end that scores, classifies or gives logits: <c>rank_head</c>, <c>token_classifier</c>,
+    /// <c>start_logits</c>. Inside of layers the same words name other things.
+    /// </summary>
+    public static bool IsHead(string component) => component.Length <= LongestKnown && HeadPattern().IsMatch(component);
 
     /// <summary>A normalization; Cohere and Chameleon keep 2-D ones.</summary>
     public static bool IsNorm(string leaf) => leaf.Length <= LongestKnown && NormPattern().IsMatch(leaf);
@@ -51,15 +70,24 @@ internal static partial class LeafNames
     private static partial Regex EmbeddingPattern();
 
     [GeneratedRegex(
-        "^(embed|emb|codebooks?|vte|.*embeddings?|.*embed_tokens.*|.*positional.*|.*embeds_layers?|emb_.*|.*_emb|.*_embed|"
-        + "embed_.*tokens|embedding_table)$",
+        "^(codebooks?|vte|.*embeddings?|.*embed_tokens.*|.*positional.*|.*embeds_layers?|emb_.*|.*_emb|.*_embed|"
+        + "embed_.*tokens|" + TableWords + "(_(?!.*(proj|linear|dense|mlp|fc|norm)).*)?)$",
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex EmbeddingLikePattern();
 
     [GeneratedRegex(
-        "^(emb|embeddings?|codebooks?|.*embeds_layers|emb_.*|.*_emb|.*_embeddings?)$",
+        "^(codebooks?|.*embeds_layers|emb_.*|.*_embeddings?|" + TableWords + "(_(?!.*(proj|linear|dense|mlp|fc|norm)).*)?)$",
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
-    private static partial Regex NumberedTablePattern();
+    private static partial Regex TablesPattern();
+
+    [GeneratedRegex("(proj|linear|dense|mlp|fc|norm|conv|layer|hidden|mapping)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex ProjectionPattern();
+
+    [GeneratedRegex(
+        "^(.*_)?(heads?|classifiers?|scorers?|scores?|regress(or|ors|ion)|rankers?|rewards?|logits?)(_(proj|projection|dense|linear|layer|out))?$"
+        + "|^gating(_(network|net|layer|layers|mlp))?$",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex HeadPattern();
 
     [GeneratedRegex(
         "^((.*_)?(layer_?norm|rms_?norm|norm)\\d*|ln(_.*)?|(q|k)_(layer)?norm)$",
