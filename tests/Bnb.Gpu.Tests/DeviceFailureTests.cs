@@ -34,6 +34,12 @@ public sealed class DeviceFailureTests
         ["QuantizeFp8"] = session => session.QuantizeFp8(ElementType.F16, 2, new byte[4], new byte[2], new byte[2]),
         ["QuantizeNested4"] = session => session.QuantizeNested4(
             Code4Catalog.Nf4, ElementType.F32, 64, new byte[8], new byte[1], new byte[1], new float[1], out _),
+        ["SearchBlocks4"] = session => session.SearchBlocks4(Code4Catalog.Nf4, ElementType.F32, 64, new byte[8], default, new float[1], new byte[1]),
+        ["SearchNested4"] = session => session.SearchNested4(
+            Code4Catalog.Fp4, ElementType.F32, 64, new byte[8], default, new byte[1], new float[1], new byte[1]),
+        ["SearchInt4Groups"] = session => session.SearchInt4Groups(
+            ElementType.F16, ElementType.F16, 32, new byte[64], default, new byte[2], new byte[16]),
+        ["SearchInt8Rows"] = session => session.SearchInt8Rows(ElementType.F16, 2, new byte[4], default, new float[1], new sbyte[2]),
         ["NormalFloatValues"] = session => session.NormalFloatValues(4),
     };
 

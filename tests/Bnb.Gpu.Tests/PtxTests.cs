@@ -40,6 +40,8 @@ public sealed partial class PtxTests
             // A sum with a bound, of products.
             if (name.StartsWith("OutlierColumns", StringComparison.Ordinal)) continue;
             Assert.DoesNotMatch(Fused(), ptx);
+            // What steers a search may be fused; what decides is the next test's.
+            if (name.StartsWith("SearchKernel", StringComparison.Ordinal)) continue;
             // The driver's compiler fuses a product and the sum that takes it, unless something is between them. Products may
             // be added to in the bucket's constant alone, which any rounding serves.
             foreach (Match product in Product().Matches(ptx))
@@ -47,6 +49,37 @@ public sealed partial class PtxTests
                 string use = $@"(add|sub)\.f32\s+%f\d+, (%f\d+, )?{Regex.Escape(product.Groups[1].Value)}[,;](?! 0f4B400000)";
                 Assert.False(Regex.IsMatch(ptx, use), $"{name}: {product.Value}");
             }
+        }
+    }
+
+    [Fact]
+    public void SearchKernels_AddNoProductOfFloat64ThatCouldBeFused()
+    {
+        (string Name, string Ptx)[] searches = [.. Kernels().Where(kernel => kernel.Key.StartsWith("SearchKernel", StringComparison.Ordinal)).Select(kernel => (kernel.Key, kernel.Value))];
+        Assert.Equal(8, searches.Length);
+        foreach ((string name, string ptx) in searches)
+        {
+            MatchCollection products = WideProduct().Matches(ptx);
+            Assert.NotEmpty(products);
+            HashSet<string> registers = [.. products.Select(product => product.Groups[1].Value)];
+            // Whatever they are moved to, too, wherever that is.
+            int known;
+            do
+            {
+                known = registers.Count;
+                foreach (Match move in WideMove().Matches(ptx))
+                {
+                    if (registers.Contains(move.Groups[2].Value)) registers.Add(move.Groups[1].Value);
+                }
+            }
+            while (registers.Count > known);
+            foreach (string register in registers)
+            {
+                Assert.False(Regex.IsMatch(ptx, $@"(add|sub)\.f64\s+%fd\d+, (%fd\d+, )?{register}[,;]"), $"{name}: {register}");
+            }
+
+            // Four values a load, of blocks with weights and without.
+            Assert.Equal(3, Regex.Count(ptx, @"\bld\.(global\.)?v4\.b32"));
         }
     }
 
@@ -169,6 +202,12 @@ public sealed partial class PtxTests
 
     [GeneratedRegex(@"mul\.f32\s+(%f\d+),")]
     private static partial Regex Product();
+
+    [GeneratedRegex(@"mov\.f64\s+(%fd\d+), (%fd\d+);")]
+    private static partial Regex WideMove();
+
+    [GeneratedRegex(@"mul\.f64\s+(%fd\d+),")]
+    private static partial Regex WideProduct();
 
     [GeneratedRegex(@"\.shared[^\n]*\[(\d+)\];")]
     private static partial Regex SharedArray();
