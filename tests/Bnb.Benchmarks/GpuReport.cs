@@ -85,7 +85,7 @@ internal static class GpuReport
         text.AppendLine("| rows of x | type | weights | kernel | ms | TFLOP/s | of vendor | weights GB/s | of the copy |");
         text.AppendLine("|---:|---|---|---|---:|---:|---:|---:|---:|");
         (string Name, WeightFormat Format)[] formats =
-            [("nf4", new WeightFormat(Code4Catalog.Nf4, Blocksize, 0)), ("int8", WeightFormat.Int8Rows), ("int4", WeightFormat.Int4Groups(64, ElementType.BF16))];
+            [("nf4", new WeightFormat(Code4Catalog.Nf4, Blocksize, 0)), ("int8", WeightFormat.Int8Rows), ("fp8", WeightFormat.Fp8Rows), ("int4", WeightFormat.Int4Groups(64, ElementType.BF16))];
         foreach (ElementType type in (ElementType[])[ElementType.BF16, ElementType.F16])
         {
             foreach (int m in (int[])[1, 16, size])

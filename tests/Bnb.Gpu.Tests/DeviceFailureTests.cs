@@ -23,6 +23,7 @@ public sealed class DeviceFailureTests
             1, 1, 2, ElementType.F16, new byte[4], Code4Catalog.Nf4, 64, new byte[1], new float[1], new float[1]),
         ["MixedGemmInt8"] = session => session.MixedGemmInt8(
             1, 1, 2, ElementType.F16, new byte[4], new sbyte[2], new float[1], new float[1]),
+        ["MixedGemmFp8"] = session => session.MixedGemmFp8(1, 1, 2, ElementType.F16, new byte[4], new byte[2], new float[1], new float[1]),
         ["MixedGemmGroups4"] = session => session.MixedGemmGroups4(
             1, 1, 32, ElementType.F16, new byte[64], 32, ElementType.F16, new byte[16], new byte[2], new sbyte[1], new float[1]),
         ["Int8Gemm"] = session => session.Int8Gemm(

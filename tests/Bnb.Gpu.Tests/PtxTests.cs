@@ -116,7 +116,7 @@ public sealed partial class PtxTests
         {
             // 16 codes of 4 or 8 bits, twice before the loop and once in it; as often two quads of activations, which do not pass
             // through registers.
-            bool int8 = name.Contains("Weights8", StringComparison.Ordinal);
+            bool int8 = HasByteCodes(name);
             Assert.Equal(int8 ? 3 : 0, Regex.Count(ptx, @"\bld\.(global\.)?v4\.b32"));
             Assert.Equal(int8 ? 0 : 3, Regex.Count(ptx, @"\bld\.(global\.)?v2\.b32"));
             Assert.Equal(6, Regex.Count(ptx, @"cp\.async\.cg\.shared\.global \[at\], \[\s*%rd\d+\], 16, \s*%r\d+;"));
@@ -125,7 +125,7 @@ public sealed partial class PtxTests
         foreach ((string name, string ptx) in Kernels().Where(kernel => kernel.Key.StartsWith("GemvKernel", StringComparison.Ordinal)))
         {
             Assert.Equal(name.Contains("F32", StringComparison.Ordinal) ? 2 : 1, Regex.Count(ptx, @"\bld\.(global\.)?v4\.b32"));
-            Assert.Equal(name.Contains("Weights8", StringComparison.Ordinal) ? 1 : 0, Regex.Count(ptx, @"\bld\.(global\.)?v2\.b32"));
+            Assert.Equal(HasByteCodes(name) ? 1 : 0, Regex.Count(ptx, @"\bld\.(global\.)?v2\.b32"));
         }
     }
 
@@ -134,7 +134,7 @@ public sealed partial class PtxTests
     {
         foreach ((string name, string ptx) in Kernels().Where(kernel => kernel.Key.StartsWith("GemvWide", StringComparison.Ordinal)))
         {
-            int eights = name.Contains("Weights8", StringComparison.Ordinal) ? 2 : 4;
+            int eights = HasByteCodes(name) ? 2 : 4;
             int activations = name.Contains("<StoredF32,", StringComparison.Ordinal) ? 2 * eights : eights;
             Assert.Equal(1 + activations, Regex.Count(ptx, @"\bld\.(global\.)?v4\.b32"));
         }
@@ -187,6 +187,9 @@ public sealed partial class PtxTests
         Assert.NotEmpty(Listing.Value);
         return Listing.Value;
     }
+
+    private static bool HasByteCodes(string name) =>
+        name.Contains("Weights8", StringComparison.Ordinal) || name.Contains("WeightsFp8", StringComparison.Ordinal);
 
     private static int SharedBytes(string ptx) =>
         SharedArray().Matches(ptx).Sum(match => int.Parse(match.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture));

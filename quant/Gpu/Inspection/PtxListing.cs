@@ -16,7 +16,7 @@ internal static class PtxListing
 {
     private static readonly Type[] Stored = [typeof(StoredF32), typeof(StoredF16), typeof(StoredBF16)];
     private static readonly Type[] Codes = [typeof(RankedNf4), typeof(RankedFp4)];
-    private static readonly Type[] Rows = [typeof(Weights4), typeof(Weights8)];
+    private static readonly Type[] Rows = [typeof(Weights4), typeof(Weights8), typeof(WeightsFp8)];
     private static readonly Type[] Weights = [.. Rows, typeof(WeightsGroups4<StoredF16>), typeof(WeightsGroups4<StoredBF16>), typeof(WeightsGroups4<StoredF32>)];
 
     /// <summary>Name and text, for compute capability 8.0, which is what ILGPU uses for everything newer.</summary>

@@ -131,6 +131,24 @@ public sealed class DeviceRunTests : IDisposable
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Verify_Fp8_MultipliesCodesOnTheDevice(string kind)
+    {
+        DeviceModel.RequireDevice(kind);
+        string source = DeviceModel.Write(_folder["model"]), output = _folder["fp8"];
+        ToolRun.Succeed("quantize", source, "--output", output, "--type", "fp8", "--exclude", "*.q_proj*", "--exclude", "*.k_proj*");
+        foreach (string type in (string[])["bfloat16", "float16"])
+        {
+            // The second rounds decoded weights again, which products of codes do not.
+            ToolRun run = ToolRun.Succeed(
+                "verify", output, "--source", source, "--tokens", "3", "--device", kind, "--compute-dtype", type, "--json");
+
+            Assert.Contains($"\"kernel_path\":\"{kind}:0\"", run.Out, StringComparison.Ordinal);
+            Assert.Empty(run.Error);
+        }
+    }
+
     [Fact]
     public void Quantize_Auto_TakesTheCpuForASmallModelAndSaysWhy()
     {

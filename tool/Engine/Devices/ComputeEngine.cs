@@ -75,6 +75,16 @@ internal abstract class ComputeEngine(KernelPath path) : IDisposable
     /// <param name="threads">On the CPU.</param>
     public abstract void Multiply(int m, int n, int k, ReadOnlySpan<float> x, ReadOnlySpan<float> w, Span<float> y, int threads);
 
+    /// <summary>Whether <see cref="Multiply"/> is another unit's than the CPU's.</summary>
+    public virtual bool HasDenseProducts => false;
+
+    /// <summary>y = x w^T with E4M3 codes whose rows have a scale each, decoded in float32 and rounded once, to the type of x; for one
+    /// caller's thread.</summary>
+    /// <returns>The bound, as of <see cref="Multiply4"/>; null where there is no such kernel and nothing was done: CPUs multiply decoded
+    /// weights.</returns>
+    public virtual Func<int, double, double>? MultiplyFp8(
+        int m, int n, int k, ElementType type, ReadOnlySpan<byte> x, ReadOnlySpan<byte> codes, ReadOnlySpan<float> scales, Span<float> y) => null;
+
     /// <summary>y = x w^T as <see cref="Int8Gemm"/> computes it, for one caller's thread; within
     /// <see cref="Int8GemmBounds"/>.</summary>
     public abstract void MultiplyInt8(

@@ -67,6 +67,8 @@ internal sealed class GpuEngine(IReadOnlyList<GpuSession> sessions, KernelPath p
         lease.Session.DequantizeInt8Rows(columns, codes, absmax, type, destination);
     }
 
+    public override bool HasDenseProducts => true;
+
     public override void Multiply(int m, int n, int k, ReadOnlySpan<float> x, ReadOnlySpan<float> w, Span<float> y, int threads)
     {
         using Lease lease = new(this);
@@ -110,6 +112,14 @@ internal sealed class GpuEngine(IReadOnlyList<GpuSession> sessions, KernelPath p
     {
         using Lease lease = new(this);
         lease.Session.MixedGemmGroups4(m, n, k, type, x, groupSize, scaleType, packed, scales, zeroPoints, y);
+        return lease.Session.HasTensorCores ? BoundOnTensorCores : GemmBounds.ForFp32;
+    }
+
+    public override Func<int, double, double> MultiplyFp8(
+        int m, int n, int k, ElementType type, ReadOnlySpan<byte> x, ReadOnlySpan<byte> codes, ReadOnlySpan<float> scales, Span<float> y)
+    {
+        using Lease lease = new(this);
+        lease.Session.MixedGemmFp8(m, n, k, type, x, codes, scales, y);
         return lease.Session.HasTensorCores ? BoundOnTensorCores : GemmBounds.ForFp32;
     }
 
