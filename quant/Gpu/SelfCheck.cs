@@ -38,6 +38,7 @@ internal static class SelfCheck
         Require(session, "a search for scales", !session.HasFloat64 || Search(values, session));
         Require(session, "nested absmax", Nested(absmax, session));
         Require(session, "the product of 4-bit weights", SelfCheckProducts.Weights4(session));
+        Require(session, "the product of fp8 weights", SelfCheckProducts.WeightsFp8(session));
         Require(session, "the product of integers", SelfCheckProducts.Integers(session));
     }
 
