@@ -88,6 +88,28 @@ public sealed partial class GpuSession
         Run(ref operation);
     }
 
+    /// <summary>
+    /// y[i,j] = sum over p of x[i,p] * round(code(j,p) * scale(j)) with float32 accumulation; the weights have the bits that
+    /// <see cref="ScaledCodes.DecodeCodes"/> gives E4M3 codes. The sums are bounded as those of <see cref="MixedGemm4"/>.
+    /// </summary>
+    /// <param name="codes">[n, k] codes.</param>
+    /// <param name="scales">[n] scales.</param>
+    /// <inheritdoc cref="MixedGemmInt8"/>
+    public void MixedGemmFp8(
+        int m,
+        int n,
+        int k,
+        ElementType type,
+        ReadOnlySpan<byte> x,
+        ReadOnlySpan<byte> codes,
+        ReadOnlySpan<float> scales,
+        Span<float> y,
+        GpuProduct product = GpuProduct.Auto)
+    {
+        var operation = new ProductOperation(m, n, k, type, x, WeightFormat.Fp8Rows, codes, scales, y, product);
+        Run(ref operation);
+    }
+
     /// <inheritdoc cref="MixedGemmGroups4.Run"/>
     /// <remarks>Groups of 32 to 4096 values, a power of two.</remarks>
     /// <param name="product">Which kernel.</param>

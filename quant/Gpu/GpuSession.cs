@@ -40,6 +40,9 @@ public sealed partial class GpuSession : IDisposable
     /// <summary>Whether <see cref="GpuProduct.TensorCores"/> can be asked for.</summary>
     public bool HasTensorCores => _bench.HasTensorCores;
 
+    /// <summary>Whether the device has float64, which searches for scales need.</summary>
+    public bool HasFloat64 => _bench.HasFloat64;
+
     /// <summary>What tests change, and what kernels are timed on.</summary>
     internal Workbench Bench => _bench;
 

@@ -8,6 +8,7 @@ using Bnb.Quant.Int4;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Nested;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.Search;
 
 namespace Bnb.Quant.Gpu;
 
@@ -34,8 +35,10 @@ internal static class SelfCheck
         Require(session, "fp8 quantization", QuantizeFp8(values, session));
         Require(session, "int4 quantization", QuantizeGroups(values, session));
         Require(session, "int4 dequantization", DequantizeGroups(absmax, session));
+        Require(session, "a search for scales", !session.HasFloat64 || Search(values, session));
         Require(session, "nested absmax", Nested(absmax, session));
         Require(session, "the product of 4-bit weights", SelfCheckProducts.Weights4(session));
+        Require(session, "the product of fp8 weights", SelfCheckProducts.WeightsFp8(session));
         Require(session, "the product of integers", SelfCheckProducts.Integers(session));
     }
 
@@ -151,6 +154,24 @@ internal static class SelfCheck
             QuantizeGroups4.Run(ElementType.F32, Blocksize, symmetric, source, expectedScales, wanted, expected, KernelPath.Reference);
             session.QuantizeInt4Groups(ElementType.F32, Blocksize, symmetric, source, scales, own, packed);
             same &= expectedScales.AsSpan().SequenceEqual(scales) && wanted.SequenceEqual(own) && expected.AsSpan().SequenceEqual(packed);
+        }
+
+        return same;
+    }
+
+    private static bool Search(float[] values, GpuSession session)
+    {
+        // From 2^-37 to 2^-5, as weights are, and what is searched at all.
+        const int Blocks = 32, First = 90;
+        ReadOnlySpan<byte> source = MemoryMarshal.AsBytes(values.AsSpan(First * Blocksize, Blocks * Blocksize));
+        byte[] packed = new byte[Blocks * Blocksize / 2], expected = new byte[packed.Length];
+        float[] scales = new float[Blocks], expectedScales = new float[Blocks];
+        bool same = true;
+        foreach (Code4 code in Code4Catalog.All)
+        {
+            SearchBlocks4.Run(code, ElementType.F32, Blocksize, source, default, expectedScales, expected, KernelPaths.Selected);
+            session.SearchBlocks4(code, ElementType.F32, Blocksize, source, default, scales, packed);
+            same &= expected.AsSpan().SequenceEqual(packed) && SameBits(expectedScales, scales);
         }
 
         return same;

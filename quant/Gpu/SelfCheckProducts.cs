@@ -36,6 +36,34 @@ internal static class SelfCheckProducts
         static int Unit(Random random) => random.Next(3) switch { 0 => 0, 1 => 7, _ => 15 };
     }
 
+    /// <summary>With E4M3 weights of -2 to 2, and of 2^-9, a subnormal code, under a scale of 2^9.</summary>
+    public static bool WeightsFp8(GpuSession session)
+    {
+        ReadOnlySpan<byte> kinds = [0x00, 0x38, 0xB8, 0x40, 0xC0, 0x01, 0x81];
+        ReadOnlySpan<float> values = [0f, 1f, -1f, 2f, -2f, 0.001953125f, -0.001953125f];
+        bool same = true;
+        foreach ((int m, int k) in ((int, int)[])[(1, 64), (M, 96), (M, 37)])
+        {
+            var random = new Random(k);
+            float[] x = [.. Enumerable.Range(0, m * k).Select(_ => (float)random.Next(-8, 9))];
+            var stored = new byte[2 * x.Length];
+            Narrow.FromSingle(ElementType.BF16, x, stored);
+            var codes = new byte[N * k];
+            float[] scales = [.. Enumerable.Repeat(512f, N)], expected = new float[m * N], y = new float[m * N];
+            for (int i = 0; i < codes.Length; i++)
+            {
+                int kind = random.Next(kinds.Length);
+                codes[i] = kinds[kind];
+                for (int row = 0; row < m; row++) expected[row * N + i / k] += x[row * k + i % k] * values[kind] * 512f;
+            }
+
+            session.MixedGemmFp8(m, N, k, ElementType.BF16, stored, codes, scales, y);
+            same &= expected.AsSpan().SequenceEqual(y);
+        }
+
+        return same;
+    }
+
     /// <summary>With codes of every kind: integer sums are exact and what scales them is the same roundings everywhere.</summary>
     public static bool Integers(GpuSession session)
     {

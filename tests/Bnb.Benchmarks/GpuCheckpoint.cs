@@ -20,6 +20,10 @@ internal static class GpuCheckpoint
             ("nf4", ["--type", "nf4"]), ("fp4", ["--type", "fp4"]), ("nf4 without double quantization", ["--type", "nf4", "--double-quant", "false"]),
             ("int8", ["--type", "int8"]), ("fp8", ["--type", "fp8"]),
             ("int4", ["--type", "int4", "--group-size", "32"]),
+            ("nf4, searched scales", ["--type", "nf4", "--scale", "search"]),
+            ("fp4 without double quantization, searched scales", ["--type", "fp4", "--double-quant", "false", "--scale", "search"]),
+            ("int8, searched scales", ["--type", "int8", "--scale", "search"]),
+            ("int4, searched scales", ["--type", "int4", "--group-size", "32", "--scale", "search"]),
             ("int4 asymmetric", ["--type", "int4", "--group-size", "32", "--symmetric", "false"]),
         }
         .Select(row => (row.Name, (Func<GpuDevice, string>)(device => Compare(device, row.Options)))),

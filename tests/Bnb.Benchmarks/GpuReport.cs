@@ -4,6 +4,7 @@ using System.Text;
 using Bnb.Quant.Backends;
 using Bnb.Quant.Blockwise;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.Search;
 
 namespace Bnb.Benchmarks;
 
@@ -22,6 +23,8 @@ internal static class GpuReport
         ("kernels", device => Measure(device, (session, text) => Bandwidth(session, text, CopyRate(session), CountOf(device), RoundsOf(device)))),
         ("products", device => Measure(device, (session, text) =>
             Products(session, text, CopyRate(session), device.Kind == "cuda" ? 4096 : device.IsSimulator ? 64 : 512, RoundsOf(device)))),
+        ("search", device => Measure(device, (session, text) =>
+            Search(session, text, device.Kind == "cuda" ? 1 << 26 : device.IsSimulator ? 1 << 11 : 1 << 20))),
         ("streaming", device => Measure(device, (session, text) => Streaming(session, text, device.IsSimulator ? 1 << 14 : 1 << 27))),
     ];
 
@@ -85,7 +88,7 @@ internal static class GpuReport
         text.AppendLine("| rows of x | type | weights | kernel | ms | TFLOP/s | of vendor | weights GB/s | of the copy |");
         text.AppendLine("|---:|---|---|---|---:|---:|---:|---:|---:|");
         (string Name, WeightFormat Format)[] formats =
-            [("nf4", new WeightFormat(Code4Catalog.Nf4, Blocksize, 0)), ("int8", WeightFormat.Int8Rows), ("int4", WeightFormat.Int4Groups(64, ElementType.BF16))];
+            [("nf4", new WeightFormat(Code4Catalog.Nf4, Blocksize, 0)), ("int8", WeightFormat.Int8Rows), ("fp8", WeightFormat.Fp8Rows), ("int4", WeightFormat.Int4Groups(64, ElementType.BF16))];
         foreach (ElementType type in (ElementType[])[ElementType.BF16, ElementType.F16])
         {
             foreach (int m in (int[])[1, 16, size])
@@ -124,6 +127,34 @@ internal static class GpuReport
             Code4Catalog.Nf4, ElementType.BF16, Blocksize, source, theirAbsmax, theirs, KernelPaths.Selected));
         bool same = ours.AsSpan().SequenceEqual(theirs) && absmax.AsSpan().SequenceEqual(theirAbsmax);
         Line(text, $"Streaming {source.Length / 1048576.0:0.##} MiB of bf16 from host memory to nf4 in host memory, best of 3: {source.Length / gpu / 1e9:0.00} GB/s read by the GPU, {source.Length / cpu / 1e9:0.00} GB/s by one core ({KernelPaths.Selected}). Bytes {(same ? "equal" : "DIFFERENT")}.");
+    }
+
+    /// <summary>Searched scales with copies, of as many normal weights as repeat every 64 Ki, and what one core makes of those.</summary>
+    private static void Search(GpuSession session, StringBuilder text, int count)
+    {
+        if (!session.HasFloat64)
+        {
+            text.AppendLine("No float64, so no search for scales.");
+            return;
+        }
+
+        int part = Math.Min(count, 1 << 16);
+        var once = new byte[part * 2];
+        Narrow.FromSingle(ElementType.BF16, FloatPalette.Normals(2, part, 0.02f), once);
+        var source = new byte[count * 2L];
+        for (int at = 0; at < source.Length; at += once.Length) once.CopyTo(source, at);
+        byte[] packed = new byte[count / 2], expected = new byte[part / 2];
+        float[] scales = new float[count / Blocksize], expectedScales = new float[part / Blocksize];
+        foreach (Code4 code in Code4Catalog.All)
+        {
+            double gpu = Seconds(() => session.SearchBlocks4(code, ElementType.BF16, Blocksize, source, default, scales, packed));
+            double cpu = Seconds(() => SearchBlocks4.Run(code, ElementType.BF16, Blocksize, once, default, expectedScales, expected, KernelPaths.Selected));
+            bool same = expected.AsSpan().SequenceEqual(packed.AsSpan(0, expected.Length))
+                && expectedScales.AsSpan().SequenceEqual(scales.AsSpan(0, expectedScales.Length));
+            if (!same) throw new InvalidOperationException($"searched scales of {code} are not the CPU's");
+            Line(text, $"Searched scales of {code} in blocks of {Blocksize}, {count / 1048576.0:0.###} Mi values from and to host memory, best of 3: {count / gpu / 1e6:0} million values/s by the GPU, {part / cpu / 1e6:0} by one core ({KernelPaths.Selected}).");
+            text.AppendLine();
+        }
     }
 
     private static double Seconds(Action action)

@@ -1,10 +1,11 @@
-// dotnet run -c Release --project tests/Bnb.Benchmarks -- kernels | search | quality PAGE | quality-picture PAGE | gemm [ROUNDS] | gpu-run OUT [DEVICE] | ptx DIR | evaluate [TOKENS] | policy [TENSORS] | tensors --tool PATH [COUNT...] | pipeline [--tool PATH] [--gigabytes 0.5,1.8,2,8]
+// dotnet run -c Release --project tests/Bnb.Benchmarks -- kernels | search | decode | quality PAGE | quality-picture PAGE | gemm [ROUNDS] | gpu-run OUT [DEVICE] | ptx DIR | evaluate [TOKENS] | policy [TENSORS] | tensors --tool PATH [COUNT...] | pipeline [--tool PATH] [--gigabytes 0.5,1.8,2,8]
 using Bnb.Benchmarks;
 
 return args switch
 {
     ["kernels", ..] => KernelReport.Run(),
     ["search"] => SearchReport.Run(),
+    ["decode"] => DecodeReport.Run(),
     ["gemm", .. var rest] => GemmReport.Run(rest),
     ["gpu-run", .. var rest] => GpuRun.Run(rest),
     ["ptx", var folder] => PtxFiles.Write(folder),
@@ -21,6 +22,6 @@ return args switch
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: kernels | search | quality PAGE | quality-picture PAGE | gemm [ROUNDS] | gpu-run OUT [DEVICE] | ptx DIR | evaluate [TOKENS] | policy [TENSORS] | tensors --tool PATH [COUNT...] | pipeline [--tool PATH] [--gigabytes LIST] [--rounds N]");
+    Console.Error.WriteLine("usage: kernels | search | decode | quality PAGE | quality-picture PAGE | gemm [ROUNDS] | gpu-run OUT [DEVICE] | ptx DIR | evaluate [TOKENS] | policy [TENSORS] | tensors --tool PATH [COUNT...] | pipeline [--tool PATH] [--gigabytes LIST] [--rounds N]");
     return 2;
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -9,7 +8,7 @@ using Bnb.Quant.Search;
 
 namespace Bnb.Benchmarks;
 
-/// <summary>How fast scales are searched, by processor time of one thread, which other processes disturb less than time on the wall.</summary>
+/// <summary>How fast scales are searched.</summary>
 internal static class SearchReport
 {
     private const int Count = 1 << 18;
@@ -40,32 +39,13 @@ internal static class SearchReport
         text.AppendLine(CultureInfo.InvariantCulture, $"|---|{string.Concat(paths.Select(_ => "---:|"))}");
         foreach ((string name, Action<byte[], KernelPath> run) in Forms)
         {
-            IEnumerable<string> rates = paths.Select(path => Rate(() => run(source, path)).ToString("0", CultureInfo.InvariantCulture));
+            IEnumerable<string> rates = paths.Select(path => ProcessorTime.Rate(Count, () => run(source, path)).ToString("0", CultureInfo.InvariantCulture));
             text.AppendLine(CultureInfo.InvariantCulture, $"| {name} | {string.Join(" | ", rates)} |");
         }
 
         Machine.Save("search.md", text.ToString());
         return 0;
     }
-
-    private static double Rate(Action run)
-    {
-        TimeSpan start = Cpu();
-        while ((Cpu() - start).TotalSeconds < 1) run();
-        double best = double.PositiveInfinity;
-        start = Cpu();
-        while ((Cpu() - start).TotalSeconds < 1)
-        {
-            // Several, since the clock is coarse.
-            TimeSpan before = Cpu();
-            for (int i = 0; i < 10; i++) run();
-            best = Math.Min(best, (Cpu() - before).TotalSeconds / 10);
-        }
-
-        return Count / best / 1e6;
-    }
-
-    private static TimeSpan Cpu() => Process.GetCurrentProcess().TotalProcessorTime;
 
     private static void Blocks(Code4 code, byte[] source, bool nested, KernelPath path)
     {

@@ -23,6 +23,7 @@ public sealed class DeviceFailureTests
             1, 1, 2, ElementType.F16, new byte[4], Code4Catalog.Nf4, 64, new byte[1], new float[1], new float[1]),
         ["MixedGemmInt8"] = session => session.MixedGemmInt8(
             1, 1, 2, ElementType.F16, new byte[4], new sbyte[2], new float[1], new float[1]),
+        ["MixedGemmFp8"] = session => session.MixedGemmFp8(1, 1, 2, ElementType.F16, new byte[4], new byte[2], new float[1], new float[1]),
         ["MixedGemmGroups4"] = session => session.MixedGemmGroups4(
             1, 1, 32, ElementType.F16, new byte[64], 32, ElementType.F16, new byte[16], new byte[2], new sbyte[1], new float[1]),
         ["Int8Gemm"] = session => session.Int8Gemm(
@@ -34,6 +35,12 @@ public sealed class DeviceFailureTests
         ["QuantizeFp8"] = session => session.QuantizeFp8(ElementType.F16, 2, new byte[4], new byte[2], new byte[2]),
         ["QuantizeNested4"] = session => session.QuantizeNested4(
             Code4Catalog.Nf4, ElementType.F32, 64, new byte[8], new byte[1], new byte[1], new float[1], out _),
+        ["SearchBlocks4"] = session => session.SearchBlocks4(Code4Catalog.Nf4, ElementType.F32, 64, new byte[8], default, new float[1], new byte[1]),
+        ["SearchNested4"] = session => session.SearchNested4(
+            Code4Catalog.Fp4, ElementType.F32, 64, new byte[8], default, new byte[1], new float[1], new byte[1]),
+        ["SearchInt4Groups"] = session => session.SearchInt4Groups(
+            ElementType.F16, ElementType.F16, 32, new byte[64], default, new byte[2], new byte[16]),
+        ["SearchInt8Rows"] = session => session.SearchInt8Rows(ElementType.F16, 2, new byte[4], default, new float[1], new sbyte[2]),
         ["NormalFloatValues"] = session => session.NormalFloatValues(4),
     };
 

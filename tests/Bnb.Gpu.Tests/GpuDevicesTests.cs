@@ -49,6 +49,13 @@ public sealed class GpuDevicesTests
         Assert.Throws<ArgumentException>(() => session.QuantizeInt8Rows(ElementType.F16, 3, new byte[8], new float[1], new sbyte[3]));
         Assert.Throws<ArgumentException>(() => session.DequantizeInt8Rows(3, new sbyte[4], new float[1], ElementType.F16, new byte[6]));
         Assert.Throws<ArgumentException>(() => session.DequantizeInt8Rows(3, new sbyte[3], new float[1], ElementType.F16, new byte[3]));
+        Assert.Throws<ArgumentException>(() => session.SearchBlocks4(Code4Catalog.Nf4, ElementType.F16, 64, new byte[4], default, new float[2], new byte[1]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => session.SearchBlocks4(Code4Catalog.Nf4, ElementType.F16, 48, new byte[4], default, new float[1], new byte[1]));
+        Assert.Throws<ArgumentException>(() => session.SearchNested4(Code4Catalog.Nf4, ElementType.F16, 64, new byte[4], default, new byte[1], new float[2], new byte[1]));
+        Assert.Throws<ArgumentException>(() => session.SearchInt4Groups(ElementType.F16, ElementType.F32, 32, new byte[62], default, new byte[4], new byte[16]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => session.SearchInt4Groups(ElementType.F16, ElementType.F32, 16, new byte[32], default, new byte[4], new byte[8]));
+        Assert.Throws<ArgumentException>(() => session.SearchInt8Rows(ElementType.F16, 3, new byte[8], default, new float[1], new sbyte[3]));
+        Assert.Throws<ArgumentException>(() => session.MixedGemmFp8(1, 2, 3, ElementType.F16, new byte[6], new byte[6], new float[1], new float[2]));
         Assert.Throws<ArgumentException>(() => session.MixedGemmInt8(1, 2, 3, ElementType.F16, new byte[6], new sbyte[6], new float[1], new float[2]));
         Assert.Throws<ArgumentException>(() => session.MixedGemmInt8(1, 2, 3, ElementType.F16, new byte[6], new sbyte[7], new float[2], new float[2]));
         AssertPhaseIsRefused(session, -1, packed: 4);

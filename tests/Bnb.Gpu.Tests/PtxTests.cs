@@ -40,6 +40,8 @@ public sealed partial class PtxTests
             // A sum with a bound, of products.
             if (name.StartsWith("OutlierColumns", StringComparison.Ordinal)) continue;
             Assert.DoesNotMatch(Fused(), ptx);
+            // What steers a search may be fused; what decides is the next test's.
+            if (name.StartsWith("SearchKernel", StringComparison.Ordinal)) continue;
             // The driver's compiler fuses a product and the sum that takes it, unless something is between them. Products may
             // be added to in the bucket's constant alone, which any rounding serves.
             foreach (Match product in Product().Matches(ptx))
@@ -47,6 +49,37 @@ public sealed partial class PtxTests
                 string use = $@"(add|sub)\.f32\s+%f\d+, (%f\d+, )?{Regex.Escape(product.Groups[1].Value)}[,;](?! 0f4B400000)";
                 Assert.False(Regex.IsMatch(ptx, use), $"{name}: {product.Value}");
             }
+        }
+    }
+
+    [Fact]
+    public void SearchKernels_AddNoProductOfFloat64ThatCouldBeFused()
+    {
+        (string Name, string Ptx)[] searches = [.. Kernels().Where(kernel => kernel.Key.StartsWith("SearchKernel", StringComparison.Ordinal)).Select(kernel => (kernel.Key, kernel.Value))];
+        Assert.Equal(8, searches.Length);
+        foreach ((string name, string ptx) in searches)
+        {
+            MatchCollection products = WideProduct().Matches(ptx);
+            Assert.NotEmpty(products);
+            HashSet<string> registers = [.. products.Select(product => product.Groups[1].Value)];
+            // Whatever they are moved to, too, wherever that is.
+            int known;
+            do
+            {
+                known = registers.Count;
+                foreach (Match move in WideMove().Matches(ptx))
+                {
+                    if (registers.Contains(move.Groups[2].Value)) registers.Add(move.Groups[1].Value);
+                }
+            }
+            while (registers.Count > known);
+            foreach (string register in registers)
+            {
+                Assert.False(Regex.IsMatch(ptx, $@"(add|sub)\.f64\s+%fd\d+, (%fd\d+, )?{register}[,;]"), $"{name}: {register}");
+            }
+
+            // Four values a load, of blocks with weights and without.
+            Assert.Equal(3, Regex.Count(ptx, @"\bld\.(global\.)?v4\.b32"));
         }
     }
 
@@ -83,7 +116,7 @@ public sealed partial class PtxTests
         {
             // 16 codes of 4 or 8 bits, twice before the loop and once in it; as often two quads of activations, which do not pass
             // through registers.
-            bool int8 = name.Contains("Weights8", StringComparison.Ordinal);
+            bool int8 = HasByteCodes(name);
             Assert.Equal(int8 ? 3 : 0, Regex.Count(ptx, @"\bld\.(global\.)?v4\.b32"));
             Assert.Equal(int8 ? 0 : 3, Regex.Count(ptx, @"\bld\.(global\.)?v2\.b32"));
             Assert.Equal(6, Regex.Count(ptx, @"cp\.async\.cg\.shared\.global \[at\], \[\s*%rd\d+\], 16, \s*%r\d+;"));
@@ -92,7 +125,7 @@ public sealed partial class PtxTests
         foreach ((string name, string ptx) in Kernels().Where(kernel => kernel.Key.StartsWith("GemvKernel", StringComparison.Ordinal)))
         {
             Assert.Equal(name.Contains("F32", StringComparison.Ordinal) ? 2 : 1, Regex.Count(ptx, @"\bld\.(global\.)?v4\.b32"));
-            Assert.Equal(name.Contains("Weights8", StringComparison.Ordinal) ? 1 : 0, Regex.Count(ptx, @"\bld\.(global\.)?v2\.b32"));
+            Assert.Equal(HasByteCodes(name) ? 1 : 0, Regex.Count(ptx, @"\bld\.(global\.)?v2\.b32"));
         }
     }
 
@@ -101,7 +134,7 @@ public sealed partial class PtxTests
     {
         foreach ((string name, string ptx) in Kernels().Where(kernel => kernel.Key.StartsWith("GemvWide", StringComparison.Ordinal)))
         {
-            int eights = name.Contains("Weights8", StringComparison.Ordinal) ? 2 : 4;
+            int eights = HasByteCodes(name) ? 2 : 4;
             int activations = name.Contains("<StoredF32,", StringComparison.Ordinal) ? 2 * eights : eights;
             Assert.Equal(1 + activations, Regex.Count(ptx, @"\bld\.(global\.)?v4\.b32"));
         }
@@ -155,6 +188,9 @@ public sealed partial class PtxTests
         return Listing.Value;
     }
 
+    private static bool HasByteCodes(string name) =>
+        name.Contains("Weights8", StringComparison.Ordinal) || name.Contains("WeightsFp8", StringComparison.Ordinal);
+
     private static int SharedBytes(string ptx) =>
         SharedArray().Matches(ptx).Sum(match => int.Parse(match.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture));
 
@@ -169,6 +205,12 @@ public sealed partial class PtxTests
 
     [GeneratedRegex(@"mul\.f32\s+(%f\d+),")]
     private static partial Regex Product();
+
+    [GeneratedRegex(@"mov\.f64\s+(%fd\d+), (%fd\d+);")]
+    private static partial Regex WideMove();
+
+    [GeneratedRegex(@"mul\.f64\s+(%fd\d+),")]
+    private static partial Regex WideProduct();
 
     [GeneratedRegex(@"\.shared[^\n]*\[(\d+)\];")]
     private static partial Regex SharedArray();

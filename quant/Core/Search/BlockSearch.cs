@@ -24,13 +24,6 @@ internal sealed class BlockSearch<TTable, TKernel, TSet>(TSet set)
 {
     private const int Batch = ISearchKernel.Batch;
 
-    // What float32 sums can be off, relative to themselves: 2^-12 for rounding y, values and bounds where the error is at least
-    // 2^-16 of the sum of squares, and 2^-23 for each addition in a row, of two errors that are compared; and 2^-28 per value of
-    // absmax^2 for smaller errors.
-    private const float Margin = 0.00024414062f;
-    private const float MarginPerSum = 1.1920929e-7f;
-    private const float Least = 3.7252903e-9f;
-
     private readonly Interval[] _taken = new Interval[Batch];
     private readonly int[] _cuts = new int[Batch];
     private int[] _indices = new int[128];
@@ -64,8 +57,8 @@ internal sealed class BlockSearch<TTable, TKernel, TSet>(TSet set)
         _absmax = absmax;
         _inverse = 1f / absmax;
         _best = float.PositiveInfinity;
-        _slack = 1f + Margin + ((Math.Min(x.Length, ISearchKernel.Run) + (x.Length / ISearchKernel.Run)) * MarginPerSum);
-        _floor = x.Length * Least;
+        _slack = SearchMargin.Slack(x.Length);
+        _floor = SearchMargin.Floor(x.Length);
         _queued = _tried = _openCount = 0;
         QueueStart(negative: false);
         if (!TTable.Mirrored) QueueStart(negative: true);

@@ -28,6 +28,12 @@ public readonly ref struct ColumnImportance
         _first = first;
     }
 
+    /// <summary>One weight per input channel, or nothing.</summary>
+    internal ReadOnlySpan<float> Columns => _columns;
+
+    /// <summary>Index in the weight of the first value of the run.</summary>
+    internal long First => _first;
+
     /// <summary>The weights of <paramref name="count"/> values from <paramref name="start"/> of the run on.</summary>
     /// <param name="destination">At least <paramref name="count"/> long; the rest is set to 0.</param>
     /// <returns>The destination, or nothing when every value counts alike.</returns>

@@ -16,7 +16,7 @@ internal static class PtxListing
 {
     private static readonly Type[] Stored = [typeof(StoredF32), typeof(StoredF16), typeof(StoredBF16)];
     private static readonly Type[] Codes = [typeof(RankedNf4), typeof(RankedFp4)];
-    private static readonly Type[] Rows = [typeof(Weights4), typeof(Weights8)];
+    private static readonly Type[] Rows = [typeof(Weights4), typeof(Weights8), typeof(WeightsFp8)];
     private static readonly Type[] Weights = [.. Rows, typeof(WeightsGroups4<StoredF16>), typeof(WeightsGroups4<StoredBF16>), typeof(WeightsGroups4<StoredF32>)];
 
     /// <summary>Name and text, for compute capability 8.0, which is what ILGPU uses for everything newer.</summary>
@@ -44,6 +44,7 @@ internal static class PtxListing
             yield return (typeof(QuantizeFp8RowsKernel), [stored]);
             yield return (typeof(QuantizeGroups4Kernel), [stored, typeof(ShuffleMax)]);
             yield return (typeof(OutlierColumnsKernel), [stored]);
+            yield return (typeof(SearchValuesKernel), [stored]);
             foreach (Type scale in Stored) yield return (typeof(DequantizeGroups4Kernel), [scale, stored]);
             // Rows of INT4 are whole groups, which the wide kernel takes.
             foreach (Type weights in Rows) yield return (typeof(GemvKernel), [stored, weights]);
@@ -61,6 +62,18 @@ internal static class PtxListing
             yield return (typeof(TensorGemmKernel), [typeof(MmaF16), weights]);
         }
 
+        foreach (Type scales in (Type[])[typeof(SearchedShort<EightBits>), typeof(SearchedNested)])
+        {
+            foreach (Type code in Codes) yield return (typeof(SearchKernel), [typeof(SearchedCode<>).MakeGenericType(code), scales]);
+        }
+
+        foreach (Type scales in (Type[])[typeof(SearchedShort<EightBitsOfInt4>), typeof(SearchedHalf<StoredF16>), typeof(SearchedHalf<StoredBF16>)])
+        {
+            yield return (typeof(SearchKernel), [typeof(SearchedInt4), scales]);
+        }
+
+        yield return (typeof(SearchKernel), [typeof(SearchedInt8), typeof(SearchedShort<TenBits>)]);
+        yield return (typeof(SearchWeightsKernel), []);
         yield return (typeof(Int8GemmKernel), [typeof(Dp4a)]);
         yield return (typeof(Int8TensorKernel), [typeof(MmaS8)]);
         yield return (typeof(Quantize8Kernel), []);

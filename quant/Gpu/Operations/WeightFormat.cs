@@ -18,8 +18,14 @@ internal readonly record struct WeightFormat(Code4? Code, int Blocksize, int Pha
     /// <summary>Whether there is nothing to decode.</summary>
     public bool IsDense { get; private init; }
 
+    /// <summary>Whether codes are E4M3.</summary>
+    public bool IsFp8 { get; private init; }
+
     /// <summary>One byte per code, one absmax per row.</summary>
     public static WeightFormat Int8Rows => default;
+
+    /// <summary>One E4M3 byte per code, one scale per row.</summary>
+    public static WeightFormat Fp8Rows => new() { IsFp8 = true };
 
     /// <summary>Two codes a byte, a pair of scale and offset per group.</summary>
     public static WeightFormat Int4Groups(int groupSize, ElementType scales) => new(null, groupSize, 0, scales);
@@ -28,7 +34,7 @@ internal readonly record struct WeightFormat(Code4? Code, int Blocksize, int Pha
     private bool IsPacked => Code is not null || GroupScales is not null;
 
     /// <summary>The struct that stands for the weights in kernels.</summary>
-    public Type Kernel => IsDense ? typeof(WeightsF32) : Code is not null ? typeof(Weights4)
+    public Type Kernel => IsDense ? typeof(WeightsF32) : IsFp8 ? typeof(WeightsFp8) : Code is not null ? typeof(Weights4)
         : GroupScales is { } type ? typeof(WeightsGroups4<>).MakeGenericType(KernelTypes.Of(type)) : typeof(Weights8);
 
     /// <exception cref="ArgumentOutOfRangeException">The block size is none, or the phase is outside of it.</exception>

@@ -10,6 +10,7 @@ internal sealed class DynamicTables(Accelerator accelerator) : IDisposable
 {
     private readonly MemoryBuffer1D<float, Stride1D.Dense> _bounds = accelerator.Allocate1D(DynamicBuckets.BoundOfBucket.ToArray());
     private readonly MemoryBuffer1D<byte, Stride1D.Dense> _ranks = accelerator.Allocate1D(DynamicBuckets.CodeOfBucket.ToArray());
+    private readonly MemoryBuffer1D<float, Stride1D.Dense> _values = accelerator.Allocate1D(DynamicCode8.Values.ToArray());
     private readonly MemoryBuffer1D<float, Stride1D.Dense> _map = accelerator.Allocate1D<float>(256);
     private readonly MemoryBuffer1D<float, Stride1D.Dense> _offset = accelerator.Allocate1D<float>(1);
 
@@ -18,6 +19,9 @@ internal sealed class DynamicTables(Accelerator accelerator) : IDisposable
 
     /// <summary><see cref="DynamicBuckets.CodeOfBucket"/>.</summary>
     public ArrayView<byte> Ranks => _ranks.View;
+
+    /// <summary><see cref="DynamicCode8.Values"/>.</summary>
+    public ArrayView<float> Values => _values.View;
 
     /// <summary>The 256 values that were loaded last.</summary>
     public ArrayView<float> Map => _map.View;
@@ -39,5 +43,5 @@ internal sealed class DynamicTables(Accelerator accelerator) : IDisposable
         accelerator.Synchronize();
     }
 
-    public void Dispose() => Closing.AttemptAll([_bounds.Dispose, _ranks.Dispose, _map.Dispose, _offset.Dispose]);
+    public void Dispose() => Closing.AttemptAll([_bounds.Dispose, _ranks.Dispose, _values.Dispose, _map.Dispose, _offset.Dispose]);
 }

@@ -1,5 +1,6 @@
 using Bnb.Engine.Errors;
 using Bnb.TestKit;
+using Bnb.Tool.Tests.Verify;
 using Xunit;
 
 namespace Bnb.Tool.Tests.Devices;
@@ -59,6 +60,32 @@ public sealed class DeviceRunTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Kinds))]
+    public void Quantize_SearchedScalesOnADevice_GivesTheFilesOfTheCpu(string kind)
+    {
+        DeviceModel.RequireDevice(kind);
+        string source = CheckpointBuilder.SingleFile(
+            _folder["model"],
+            [
+                NormalWeights.Of("model.layers.0.self_attn.q_proj.weight", "BF16", 1, 16, 64),
+                NormalWeights.Of("model.layers.0.self_attn.k_proj.weight", "F16", 2, 9, 64),
+                NormalWeights.Of("model.layers.0.self_attn.o_proj.weight", "F32", 3, 24, 64),
+                TestTensor.Floats("model.norm.weight", "BF16", 64),
+            ]);
+        foreach ((string type, string[] options) in ((string, string[])[])
+            [("nf4", []), ("fp4", ["--double-quant", "false"]), ("int8", []), ("int4", ["--group-size", "32"])])
+        {
+            string cpu = _folder[$"cpu-{type}"], device = _folder[$"device-{type}"];
+            ToolRun.Succeed(["quantize", source, "--output", cpu, "--type", type, "--scale", "search", .. options]);
+            ToolRun run = ToolRun.Succeed(["quantize", source, "--output", device, "--type", type, "--scale", "search", "--device", kind, .. options]);
+
+            Assert.Contains($"{kind}:0", run.Out, StringComparison.Ordinal);
+            Assert.DoesNotContain("the CPU does it", run.Error, StringComparison.Ordinal);
+            Assert.Equal(OutputFolder.Fingerprint(cpu), OutputFolder.Fingerprint(device));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
     public void Verify_OnADevice_MultipliesThereWithinTheBound(string kind)
     {
         DeviceModel.RequireDevice(kind);
@@ -101,6 +128,24 @@ public sealed class DeviceRunTests : IDisposable
 
             Assert.Contains($"\"kernel_path\":\"{kind}:0\"", run.Out, StringComparison.Ordinal);
             Assert.DoesNotContain("has no GPU kernel", run.Error, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Verify_Fp8_MultipliesCodesOnTheDevice(string kind)
+    {
+        DeviceModel.RequireDevice(kind);
+        string source = DeviceModel.Write(_folder["model"]), output = _folder["fp8"];
+        ToolRun.Succeed("quantize", source, "--output", output, "--type", "fp8", "--exclude", "*.q_proj*", "--exclude", "*.k_proj*");
+        foreach (string type in (string[])["bfloat16", "float16"])
+        {
+            // The second rounds decoded weights again, which products of codes do not.
+            ToolRun run = ToolRun.Succeed(
+                "verify", output, "--source", source, "--tokens", "3", "--device", kind, "--compute-dtype", type, "--json");
+
+            Assert.Contains($"\"kernel_path\":\"{kind}:0\"", run.Out, StringComparison.Ordinal);
+            Assert.DoesNotContain("the CPU does it", run.Error, StringComparison.Ordinal);
         }
     }
 

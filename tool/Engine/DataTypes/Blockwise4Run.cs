@@ -118,8 +118,8 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
         Shard.SetState(Plan, quantization.State(offset).ToUtf8());
     }
 
-    /// <summary>A chunk with searched scales: whole nested blocks, so that nothing has to wait for the rest of the tensor. On the
-    /// CPU whatever the device, and the same bytes on each of its paths.</summary>
+    /// <summary>A chunk with searched scales: whole nested blocks, so that nothing has to wait for the rest of the
+    /// tensor.</summary>
     private void Search(long first, int count, ReadOnlySpan<byte> values, Span<byte> packed, WorkerBuffers buffers)
     {
         int blocks = (int)DivideUp(count, _recipe.Blocksize);
@@ -128,9 +128,9 @@ internal sealed class Blockwise4Run(TensorPlan plan, Blockwise4Quantization quan
         Span<float> absmax = buffers.Scales.AsSpan(0, _recipe.DoubleQuant ? (int)DivideUp(blocks, NestedAbsmax.Blocksize) : blocks);
         Span<byte> nestedCodes = _recipe.DoubleQuant ? new byte[blocks] : [];
         bool finite = _recipe.DoubleQuant
-            ? SearchBlocks4.RunNested(
-                _recipe.Code, quantization.ElementType, _recipe.Blocksize, values, importance, nestedCodes, absmax, packed, Context.Engine.Path)
-            : SearchBlocks4.Run(_recipe.Code, quantization.ElementType, _recipe.Blocksize, values, importance, absmax, packed, Context.Engine.Path);
+            ? Context.Engine.SearchNested4(
+                _recipe.Code, quantization.ElementType, _recipe.Blocksize, values, importance, nestedCodes, absmax, packed)
+            : Context.Engine.Search4(_recipe.Code, quantization.ElementType, _recipe.Blocksize, values, importance, absmax, packed);
         if (!finite) throw NonFiniteScan.Error(Plan, Context.Source, buffers, quantization.ElementType);
 
         Write(OutputRole.Codes, first / 2, packed);

@@ -68,8 +68,8 @@ internal sealed class Int4Run(TensorPlan plan, Int4Quantization quantization, Sh
         Span<byte> packed = buffers.Codes.AsSpan(0, count / 2);
         bool searches = quantization.Scale == ScaleRule.Search;
         bool finite = searches
-            ? SearchGroups4.Run(
-                _type, quantization.ScaleType, _groupSize, values, new ColumnImportance(quantization.Importance, first), scales, packed, Context.Engine.Path)
+            ? Context.Engine.SearchInt4Groups(
+                _type, quantization.ScaleType, _groupSize, values, new ColumnImportance(quantization.Importance, first), scales, packed)
             : Context.Engine.QuantizeInt4Groups(_type, _groupSize, quantization.Recipe.Symmetric, values, scales, zeroPoints, packed);
         if (!finite && !Context.KeepNonFinite) throw NonFiniteScan.Error(Plan, Context.Source, buffers, _type);
         // The difference of two finite float16 values need not be one: such a group would decode to NaN.

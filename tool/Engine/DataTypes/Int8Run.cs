@@ -47,8 +47,8 @@ internal sealed class Int8Run(TensorPlan plan, Int8Quantization quantization, Sh
         ReadOnlySpan<byte> values = Context.Source.ReadValues(Plan, firstRow * columns, count, buffers, Preloaded);
         Span<sbyte> codes = MemoryMarshal.Cast<byte, sbyte>(buffers.Codes.AsSpan(0, count));
         bool finite = quantization.Scale == ScaleRule.Search
-            ? SearchRows8.Run(
-                quantization.ElementType, columns, values, new ColumnImportance(quantization.Importance, firstRow * columns), absmax, codes, Context.Engine.Path)
+            ? Context.Engine.SearchInt8Rows(
+                quantization.ElementType, columns, values, new ColumnImportance(quantization.Importance, firstRow * columns), absmax, codes)
             : Context.Engine.QuantizeInt8Rows(quantization.ElementType, columns, values, absmax, codes);
         if (!finite) ThrowUnlessKept(buffers);
         Write(OutputRole.Codes, firstRow * columns, MemoryMarshal.AsBytes(codes));

@@ -6,6 +6,7 @@ using Bnb.Quant.Int4;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Nested;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.Search;
 
 namespace Bnb.Engine.Devices;
 
@@ -74,6 +75,16 @@ internal abstract class ComputeEngine(KernelPath path) : IDisposable
     /// <param name="threads">On the CPU.</param>
     public abstract void Multiply(int m, int n, int k, ReadOnlySpan<float> x, ReadOnlySpan<float> w, Span<float> y, int threads);
 
+    /// <summary>Whether <see cref="Multiply"/> is another unit's than the CPU's.</summary>
+    public virtual bool HasDenseProducts => false;
+
+    /// <summary>y = x w^T with E4M3 codes whose rows have a scale each, decoded in float32 and rounded once, to the type of x; for one
+    /// caller's thread.</summary>
+    /// <returns>The bound, as of <see cref="Multiply4"/>; null where there is no such kernel and nothing was done: CPUs multiply decoded
+    /// weights.</returns>
+    public virtual Func<int, double, double>? MultiplyFp8(
+        int m, int n, int k, ElementType type, ReadOnlySpan<byte> x, ReadOnlySpan<byte> codes, ReadOnlySpan<float> scales, Span<float> y) => null;
+
     /// <summary>y = x w^T as <see cref="Int8Gemm"/> computes it, for one caller's thread; within
     /// <see cref="Int8GemmBounds"/>.</summary>
     public abstract void MultiplyInt8(
@@ -95,6 +106,31 @@ internal abstract class ComputeEngine(KernelPath path) : IDisposable
         QuantizeAbsmax(absmax, offset, codes, nestedAbsmax);
         return finite;
     }
+
+    /// <summary>Why searches for scales run on the CPU although devices are open; null when they do not.</summary>
+    public virtual string? NoSearch => null;
+
+    /// <inheritdoc cref="SearchBlocks4.Run(Code4, ElementType, int, ReadOnlySpan{byte}, ColumnImportance, Span{float}, Span{byte}, KernelPath)"/>
+    public virtual bool Search4(
+        Code4 code, ElementType type, int blocksize, ReadOnlySpan<byte> source, ColumnImportance importance, Span<float> absmax, Span<byte> packed) =>
+        SearchBlocks4.Run(code, type, blocksize, source, importance, absmax, packed, Path);
+
+    /// <inheritdoc cref="SearchBlocks4.RunNested"/>
+    public virtual bool SearchNested4(
+        Code4 code, ElementType type, int blocksize, ReadOnlySpan<byte> source, ColumnImportance importance, Span<byte> nestedCodes,
+        Span<float> nestedAbsmax, Span<byte> packed) =>
+        SearchBlocks4.RunNested(code, type, blocksize, source, importance, nestedCodes, nestedAbsmax, packed, Path);
+
+    /// <inheritdoc cref="SearchGroups4.Run"/>
+    public virtual bool SearchInt4Groups(
+        ElementType type, ElementType scaleType, int groupSize, ReadOnlySpan<byte> source, ColumnImportance importance, Span<byte> scales,
+        Span<byte> packed) =>
+        SearchGroups4.Run(type, scaleType, groupSize, source, importance, scales, packed, Path);
+
+    /// <inheritdoc cref="SearchRows8.Run"/>
+    public virtual bool SearchInt8Rows(
+        ElementType type, int columns, ReadOnlySpan<byte> source, ColumnImportance importance, Span<float> scb, Span<sbyte> codes) =>
+        SearchRows8.Run(type, columns, source, importance, scb, codes, Path);
 
     public virtual void Dispose()
     {

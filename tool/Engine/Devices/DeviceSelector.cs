@@ -12,13 +12,20 @@ namespace Bnb.Engine.Devices;
 /// <param name="WorkBytes">Bytes of weights that kernels will read: opening a GPU must pay.</param>
 /// <param name="Threads">CPU threads that would do the work otherwise.</param>
 /// <param name="CpuOnly">What the work is when it has nothing for a GPU; else null.</param>
-internal sealed record DeviceNeed(DeviceChoice Choice, long? MaxMemoryBytes, long WorkBytes, int Threads, string? CpuOnly = null);
+internal sealed record DeviceNeed(DeviceChoice Choice, long? MaxMemoryBytes, long WorkBytes, int Threads, string? CpuOnly = null)
+{
+    /// <summary>Whether scales are searched, which is more work for each weight by far, and needs float64.</summary>
+    public bool Searches { get; init; }
+}
 
 /// <summary>Opens what <c>--device</c> names, or for <c>auto</c> what is measured to be faster. Says what it did and why.</summary>
 internal static class DeviceSelector
 {
     /// <summary>Loading a driver and compiling kernels takes about as long as the CPU needs for a few of these.</summary>
     public const long SmallestWorkForGpu = 4_000_000_000;
+
+    /// <summary>The same of weights whose scales are searched.</summary>
+    public const long SmallestSearchForGpu = 100_000_000;
 
     private const long DefaultMemory = 1L << 30;
 
@@ -30,7 +37,13 @@ internal static class DeviceSelector
         if (need.Choice.Kind != DeviceChoice.Auto)
         {
             // Loud, because who names a device expects it to work.
-            if (need.CpuOnly is not { } work) return OpenNamed(need, path);
+            if (need.CpuOnly is not { } work)
+            {
+                GpuEngine engine = OpenNamed(need, path);
+                if (need.Searches && engine.NoSearch is { } reason) events.Warning($"{reason}, which a search for scales needs: the CPU does it");
+                return engine;
+            }
+
             events.Warning($"{work} has no GPU kernel: the CPU does it");
             return new CpuEngine(path) { Note = $"cpu: {work} has no GPU kernel" };
         }
@@ -48,18 +61,25 @@ internal static class DeviceSelector
         List<GpuDevice> gpus = [.. found.Where(device => !device.IsCpu)];
         GpuDevice? best = gpus.FirstOrDefault(device => device.Unusable is null);
         if (best is null) return new AutoDecision(null, null, gpus.Count == 0 ? "no GPU was found" : $"{gpus[0].Id} cannot be used: {gpus[0].Unusable}");
-        if (need.WorkBytes < SmallestWorkForGpu)
+        long least = need.Searches ? SmallestSearchForGpu : SmallestWorkForGpu;
+        if (need.WorkBytes < least)
         {
             return new AutoDecision(
-                null, null, $"{ByteSize.Format(need.WorkBytes)} of weights are done before {best.Id} is ready (from {ByteSize.Format(SmallestWorkForGpu)} on it is measured)");
+                null, null, $"{ByteSize.Format(need.WorkBytes)} of weights are done before {best.Id} is ready (from {ByteSize.Format(least)} on it is measured)");
         }
 
         GpuSession? session = null;
         try
         {
             session = GpuDevices.Open(best, MemoryLimit(need, best));
-            (double gpu, double cpu) = DeviceRates.Measure(session, path, need.Threads);
-            string rates = $"{best.Id} quantizes {DeviceRates.Text(gpu)} with copies, the CPU {DeviceRates.Text(cpu)} ({need.Threads} threads, {path.ToString().ToLowerInvariant()})";
+            if (need.Searches && !session.HasFloat64)
+            {
+                session.Dispose();
+                return new AutoDecision(null, null, $"{best.Id} has no float64, which a search for scales needs");
+            }
+
+            (double gpu, double cpu) = need.Searches ? DeviceRates.MeasureSearch(session, path, need.Threads) : DeviceRates.Measure(session, path, need.Threads);
+            string rates = $"{best.Id} {(need.Searches ? "searches" : "quantizes")} {DeviceRates.Text(gpu)} with copies, the CPU {DeviceRates.Text(cpu)} ({need.Threads} threads, {path.ToString().ToLowerInvariant()})";
             if (gpu > cpu) return new AutoDecision(best, session, rates);
             session.Dispose();
             return new AutoDecision(null, null, rates);

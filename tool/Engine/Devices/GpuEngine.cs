@@ -7,6 +7,7 @@ using Bnb.Quant.Gpu.Operations;
 using Bnb.Quant.Int4;
 using Bnb.Quant.Int8;
 using Bnb.Quant.Numerics;
+using Bnb.Quant.Search;
 
 namespace Bnb.Engine.Devices;
 
@@ -66,6 +67,8 @@ internal sealed class GpuEngine(IReadOnlyList<GpuSession> sessions, KernelPath p
         lease.Session.DequantizeInt8Rows(columns, codes, absmax, type, destination);
     }
 
+    public override bool HasDenseProducts => true;
+
     public override void Multiply(int m, int n, int k, ReadOnlySpan<float> x, ReadOnlySpan<float> w, Span<float> y, int threads)
     {
         using Lease lease = new(this);
@@ -112,6 +115,14 @@ internal sealed class GpuEngine(IReadOnlyList<GpuSession> sessions, KernelPath p
         return lease.Session.HasTensorCores ? BoundOnTensorCores : GemmBounds.ForFp32;
     }
 
+    public override Func<int, double, double> MultiplyFp8(
+        int m, int n, int k, ElementType type, ReadOnlySpan<byte> x, ReadOnlySpan<byte> codes, ReadOnlySpan<float> scales, Span<float> y)
+    {
+        using Lease lease = new(this);
+        lease.Session.MixedGemmFp8(m, n, k, type, x, codes, scales, y);
+        return lease.Session.HasTensorCores ? BoundOnTensorCores : GemmBounds.ForFp32;
+    }
+
     public override void MultiplyInt8(
         Int8Activations x, int n, ReadOnlySpan<sbyte> codes, ReadOnlySpan<float> scb, Span<float> y)
     {
@@ -131,6 +142,63 @@ internal sealed class GpuEngine(IReadOnlyList<GpuSession> sessions, KernelPath p
 
         using Lease lease = new(this);
         return lease.Session.QuantizeNested4(code, type, blocksize, source, packed, codes, nestedAbsmax, out offset);
+    }
+
+    public override string? NoSearch => _sessions.FirstOrDefault(session => !session.HasFloat64) is { } lacking
+        ? $"{lacking.Device.Id} has no float64"
+        : null;
+
+    // A block is one unit there, of nested scales 256 are; where the memory limit does not allow them the same bytes come from here.
+    public override bool Search4(
+        Code4 code, ElementType type, int blocksize, ReadOnlySpan<byte> source, ColumnImportance importance, Span<float> absmax, Span<byte> packed)
+    {
+        foreach (GpuSession session in _sessions)
+        {
+            if (!session.FitsSearch4(code, type, blocksize, nested: false, importance)) return base.Search4(code, type, blocksize, source, importance, absmax, packed);
+        }
+
+        using Lease lease = new(this);
+        return lease.Session.SearchBlocks4(code, type, blocksize, source, importance, absmax, packed);
+    }
+
+    public override bool SearchNested4(
+        Code4 code, ElementType type, int blocksize, ReadOnlySpan<byte> source, ColumnImportance importance, Span<byte> nestedCodes,
+        Span<float> nestedAbsmax, Span<byte> packed)
+    {
+        foreach (GpuSession session in _sessions)
+        {
+            if (session.FitsSearch4(code, type, blocksize, nested: true, importance)) continue;
+            return base.SearchNested4(code, type, blocksize, source, importance, nestedCodes, nestedAbsmax, packed);
+        }
+
+        using Lease lease = new(this);
+        return lease.Session.SearchNested4(code, type, blocksize, source, importance, nestedCodes, nestedAbsmax, packed);
+    }
+
+    public override bool SearchInt4Groups(
+        ElementType type, ElementType scaleType, int groupSize, ReadOnlySpan<byte> source, ColumnImportance importance, Span<byte> scales,
+        Span<byte> packed)
+    {
+        foreach (GpuSession session in _sessions)
+        {
+            if (session.FitsSearchRows(type, groupSize, importance)) continue;
+            return base.SearchInt4Groups(type, scaleType, groupSize, source, importance, scales, packed);
+        }
+
+        using Lease lease = new(this);
+        return lease.Session.SearchInt4Groups(type, scaleType, groupSize, source, importance, scales, packed);
+    }
+
+    public override bool SearchInt8Rows(
+        ElementType type, int columns, ReadOnlySpan<byte> source, ColumnImportance importance, Span<float> scb, Span<sbyte> codes)
+    {
+        foreach (GpuSession session in _sessions)
+        {
+            if (!session.FitsSearchRows(type, columns, importance)) return base.SearchInt8Rows(type, columns, source, importance, scb, codes);
+        }
+
+        using Lease lease = new(this);
+        return lease.Session.SearchInt8Rows(type, columns, source, importance, scb, codes);
     }
 
     public override void Dispose()

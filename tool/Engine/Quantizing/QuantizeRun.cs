@@ -46,7 +46,10 @@ internal static class QuantizeRun
         bool computes = !request.DryRun || request.Recipe.SizeDependsOnWeights;
         using ComputeEngine engine = computes
             ? DeviceSelector.Open(
-                new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, CpuOnly(request.Recipe)),
+                new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads, CpuOnly(request.Recipe))
+                {
+                    Searches = request.Recipe.Scale == ScaleRule.Search,
+                },
                 kernelPath,
                 events)
             : new CpuEngine(kernelPath);
@@ -68,7 +71,6 @@ internal static class QuantizeRun
 
     private static string? CpuOnly(QuantizeRecipe recipe) => recipe switch
     {
-        { Scale: ScaleRule.Search } => "searching scales",
         NoneRecipe => "writing what is not quantized",
         _ => null,
     };

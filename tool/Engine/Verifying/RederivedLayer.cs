@@ -2,6 +2,8 @@ using Bnb.Engine.DataTypes;
 using Bnb.Engine.Events;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
+using Bnb.Formats.Primitives;
+using Bnb.Formats.ScaledFloats;
 using Bnb.Formats.Tensors;
 using Bnb.Quant.Gemm;
 
@@ -52,11 +54,26 @@ internal sealed class RederivedLayer(LayerPlan layer, LayerContext context) : Ro
         PanelResult result, int rows, int columns, int checkedRow, ReadOnlySpan<float> source, Span<float> decoded, VerifyBuffers buffers)
     {
         ActivationMatrix x = Context.Activations!.For(Layer.Weight.Name, columns);
-        // What a loader does with a type that it has no kernel for: decode to the compute dtype, multiply densely.
-        PanelProducts.RoundTo(Context.ComputeType, decoded, buffers.Source.Raw);
-        Sgemm.Run(x.Inputs(Context.Path).Values, rows, decoded, buffers.Packed.AsSpan(0, x.Tokens * rows), threads: 1);
-        PanelProducts.Measure(result, x, rows, columns, source, decoded, checkedRow, GemmBounds.ForFp32, buffers, Context);
+        Span<float> products = buffers.Packed.AsSpan(0, x.Tokens * rows);
+        Func<int, double, double>? bound = IsDecodedInProducts
+            ? Context.Engine.MultiplyFp8(
+                x.Tokens, rows, columns, Context.ComputeType, x.Stored, buffers.Found.Codes.AsSpan(0, rows * columns), buffers.Found.Scales.AsSpan(0, rows),
+                products)
+            : null;
+        if (bound is null)
+        {
+            // What a loader does with a type that it has no kernel for: decode to the compute dtype, multiply densely.
+            PanelProducts.RoundTo(Context.ComputeType, decoded, buffers.Source.Raw);
+            if (Context.Engine.HasDenseProducts) Context.Engine.Multiply(x.Tokens, rows, columns, x.Values, decoded, products, threads: 1);
+            else Sgemm.Run(x.Inputs(Context.Path).Values, rows, decoded, products, threads: 1);
+        }
+
+        PanelProducts.Measure(result, x, rows, columns, source, decoded, checkedRow, bound ?? GemmBounds.ForFp32, buffers, Context);
     }
+
+    /// <summary>Whether the loaded codes are E4M3, a scale a row, and decoding rounds them once, to the compute dtype.</summary>
+    private bool IsDecodedInProducts => Layer.Weight is ScaledFloatWeight { IsFourBit: false, GridColumns: 1 } weight
+        && (weight.OwnDType is not { } own || own == DType.F32 || FloatTypes.Of(own) == Context.ComputeType);
 
     protected override void CountCodes(
         PanelResult result, int rows, ReadOnlySpan<float> source, ReadOnlySpan<float> decoded, VerifyBuffers buffers)
