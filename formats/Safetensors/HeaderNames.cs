@@ -14,11 +14,12 @@ internal static class HeaderNames
     /// <param name="length">Bytes of its JSON.</param>
     /// <param name="errors">Makes what is thrown.</param>
     /// <param name="each">Takes the names.</param>
+    /// <param name="pieceBytes">Bytes that are read at a time; more where one token is longer.</param>
     /// <exception cref="CheckpointFormatException">The text is no JSON object, or a name is no text.</exception>
-    public static void Read(IByteSource file, int length, HeaderErrors errors, TensorNameHandler each)
+    public static void Read(IByteSource file, int length, HeaderErrors errors, TensorNameHandler each, int pieceBytes = PieceBytes)
     {
         var state = new JsonReaderState(new JsonReaderOptions { MaxDepth = FormatLimits.HeaderDepth });
-        byte[] piece = new byte[Math.Min(length, PieceBytes)];
+        byte[] piece = new byte[Math.Min(length, pieceBytes)];
         byte[] unescaped = [];
         int kept = 0;
         try

@@ -67,7 +67,7 @@ public static class SafetensorsFile
     }
 
     /// <summary>The length of the header's JSON, which is bounded and within the file.</summary>
-    private static int RequireJson(IByteSource file)
+    internal static int RequireJson(IByteSource file)
     {
         Span<byte> head = stackalloc byte[(int)Math.Min(file.Length, FormatLimits.LfsPointerBytes)];
         file.Read(0, head);

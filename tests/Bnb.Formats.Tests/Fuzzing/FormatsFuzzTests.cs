@@ -1,3 +1,4 @@
+using System.Text;
 using Bnb.Formats.Adapters;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.Gguf;
@@ -44,6 +45,22 @@ public sealed class FormatsFuzzTests
         byte[] Change(byte[] file, IReadOnlyList<byte[]> others) => turn++ % 2 == 0 || file.Length < 8 + FuzzSeeds.HeaderData
             ? bytes.Of(file, others)
             : FuzzSeeds.File(text.Of(file[8..^FuzzSeeds.HeaderData], FuzzSeeds.Headers));
+    }
+
+    [Fact]
+    public void SafetensorsNames_Changed_AreThoseOfTheHeaderOrItIsAnError()
+    {
+        JsonMutation text = new(20261128);
+        var random = new Random(20261128);
+        new FuzzRun(Inputs).Run(FuzzSeeds.Headers, text.Of, input => Outcome(() =>
+        {
+            var file = new MemorySource(FuzzSeeds.File(input), "/m/model.safetensors");
+            List<string> names = [];
+            // Pieces that end anywhere, within tokens too.
+            HeaderNames.Read(file, SafetensorsFile.RequireJson(file), new HeaderErrors(file.Path), name => names.Add(Encoding.UTF8.GetString(name)), random.Next(1, 64));
+            // The strict reader refuses more, and what it takes has these names.
+            Assert.Equal(SafetensorsFile.ReadHeader(file).Tensors.Select(static tensor => tensor.Name).Order(StringComparer.Ordinal), names.Order(StringComparer.Ordinal));
+        }));
     }
 
     [Fact]
