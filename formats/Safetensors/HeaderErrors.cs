@@ -36,7 +36,7 @@ internal sealed class HeaderErrors(string file)
         inner: inner);
 
     /// <summary>The first rule of a header.</summary>
-    /// <exception cref="CheckpointFormatException">ST-NOT-UTF8.</exception>
+    /// <exception cref="CheckpointFormatException">ST-UTF8.</exception>
     public void ThrowIfNotUtf8(ReadOnlySpan<byte> json)
     {
         if (Utf8.IsValid(json)) return;

@@ -8,18 +8,8 @@ namespace Bnb.Cli.Screens;
 /// <summary>Tables on stdout: coloured on a screen, plain characters when redirected.</summary>
 internal static class TableConsole
 {
-    public static IAnsiConsole Create(ITerminal terminal, TextWriter writer)
-    {
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
-        {
-            Ansi = terminal.OutIsInteractive ? AnsiSupport.Detect : AnsiSupport.No,
-            ColorSystem = terminal.OutIsInteractive && terminal.Color ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
-            Interactive = InteractionSupport.No,
-            Out = new AnsiConsoleOutput(writer),
-        });
-        console.Profile.Width = terminal.Width;
-        return console;
-    }
+    public static IAnsiConsole Create(ITerminal terminal, TextWriter writer) =>
+        Create(writer, terminal.Width, terminal.OutIsInteractive, terminal.OutIsInteractive && terminal.Color);
 
     /// <summary>Renders into memory first, so that a full or closed stdout fails in one place and not mid-table.</summary>
     public static void Print(ITerminal terminal, Action<IAnsiConsole> draw)
@@ -36,14 +26,7 @@ internal static class TableConsole
     public static void Prepare()
     {
         using var text = new StringWriter(CultureInfo.InvariantCulture);
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
-        {
-            Ansi = AnsiSupport.No,
-            ColorSystem = ColorSystemSupport.NoColors,
-            Interactive = InteractionSupport.No,
-            Out = new AnsiConsoleOutput(text),
-        });
-        console.Profile.Width = ITerminal.Unlimited;
+        IAnsiConsole console = Create(text, ITerminal.Unlimited, ansi: false, color: false);
         Table table = NewTable(("tensor", false), ("bytes", true));
         table.AddRow(new Text("weight"), new Text(Number(1)));
         console.Write(TableFit.Of(console, table, "bytes"));
@@ -68,6 +51,19 @@ internal static class TableConsole
         Grid grid = new Grid().AddColumn(new GridColumn().NoWrap().PadRight(3)).AddColumn();
         foreach ((string label, string value) in facts) grid.AddRow(new Text(label), new Text(DisplayText.Escape(value)));
         console.Write(grid);
+    }
+
+    private static IAnsiConsole Create(TextWriter writer, int width, bool ansi, bool color)
+    {
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = ansi ? AnsiSupport.Detect : AnsiSupport.No,
+            ColorSystem = color ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
+            Interactive = InteractionSupport.No,
+            Out = new AnsiConsoleOutput(writer),
+        });
+        console.Profile.Width = width;
+        return console;
     }
 
     /// <summary>The line below a table's titles; read aloud it is noise.</summary>
