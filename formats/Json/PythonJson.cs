@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 
@@ -12,6 +13,12 @@ internal static class PythonJson
     /// <summary>Most characters of a <see cref="Float"/>: sign, 17 digits, point, and <c>e-308</c> or a <c>0.000</c> in
     /// front.</summary>
     public const int MaxFloatLength = 24;
+
+    private const string PlainText = " !#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}~";
+    private static readonly SearchValues<char> Plain = SearchValues.Create(PlainText);
+
+    /// <summary>The characters that a string holds as they are, all of them ASCII.</summary>
+    public static SearchValues<byte> PlainBytes { get; } = SearchValues.Create(Encoding.ASCII.GetBytes(PlainText));
 
     /// <summary>A quoted string: everything outside printable ASCII is escaped.</summary>
     public static string Text(string text)
@@ -41,8 +48,10 @@ internal static class PythonJson
     /// <summary>Characters of <see cref="Text"/>.</summary>
     public static int TextLength(ReadOnlySpan<char> text)
     {
-        int length = 2;
-        foreach (char c in text)
+        int length = 2, plain = text.IndexOfAnyExcept(Plain);
+        if (plain < 0) return length + text.Length;
+        length += plain;
+        foreach (char c in text[plain..])
         {
             length += c switch
             {

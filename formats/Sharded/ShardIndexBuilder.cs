@@ -1,22 +1,22 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
+using System.Text.Unicode;
 using Bnb.Formats.Json;
 
 namespace Bnb.Formats.Sharded;
 
 /// <summary>
 /// Collects an index and writes it as the transformers library does: Python's <c>json.dumps(indent=2, sort_keys=True)</c> and
-/// a newline. Holds each name as UTF-8 and sixteen bytes beside it, for indexes of millions of tensors.
+/// a newline. For indexes of millions of tensors: a name that follows another in order takes about twenty bytes.
 /// </summary>
 public sealed class ShardIndexBuilder
 {
-    private const int FirstPieceBytes = 1 << 10, PieceBytes = 1 << 20;
+    private const int LongestName = 1 << 20, BufferBytes = 1 << 16;
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    private readonly List<byte[]> _names = [new byte[FirstPieceBytes]];
-    private readonly List<(int Piece, int Start, int Length, int Shard)> _entries = [];
+    private readonly NameRuns _names = new();
     private readonly List<string> _shards = [];
-    private int _used;
 
     /// <summary>Bytes that <see cref="WriteTo"/> writes for one tensor.</summary>
     /// <param name="tensor">Its name.</param>
@@ -43,17 +43,8 @@ public sealed class ShardIndexBuilder
     public void Add(ReadOnlySpan<byte> tensor, string shard)
     {
         ArgumentNullException.ThrowIfNull(shard);
-        int length = tensor.Length;
-        if (length > PieceBytes) throw new ArgumentException("the name is longer than a mebibyte", nameof(tensor));
-        if (!System.Text.Unicode.Utf8.IsValid(tensor)) throw new ArgumentException("the name is not UTF-8", nameof(tensor));
-        if (_used + length > _names[^1].Length)
-        {
-            // A small index costs little, and one of millions of names few pieces.
-            _names.Add(new byte[Math.Max(length, Math.Min(PieceBytes, _names[^1].Length * 2))]);
-            _used = 0;
-        }
-
-        tensor.CopyTo(_names[^1].AsSpan(_used));
+        if (tensor.Length > LongestName) throw new ArgumentException("the name is longer than a mebibyte", nameof(tensor));
+        if (!Utf8.IsValid(tensor)) throw new ArgumentException("the name is not UTF-8", nameof(tensor));
         // Tensors of a file come together.
         int place = _shards.Count > 0 && _shards[^1] == shard ? _shards.Count - 1 : _shards.IndexOf(shard);
         if (place < 0)
@@ -62,8 +53,15 @@ public sealed class ShardIndexBuilder
             _shards.Add(shard);
         }
 
-        _entries.Add((_names.Count - 1, _used, length, place));
-        _used += length;
+        _names.Add(tensor, place);
+    }
+
+    /// <summary>Adds what another one has collected, of other files. That one is not used any more.</summary>
+    public void Add(ShardIndexBuilder part)
+    {
+        ArgumentNullException.ThrowIfNull(part);
+        _names.Add(part._names, _shards.Count);
+        _shards.AddRange(part._shards);
     }
 
     /// <summary>Writes the index.</summary>
@@ -72,24 +70,39 @@ public sealed class ShardIndexBuilder
     public void WriteTo(Stream destination, long totalSize)
     {
         ArgumentNullException.ThrowIfNull(destination);
+        byte[][] shards = [.. _shards.Select(static shard => Encoding.ASCII.GetBytes(PythonJson.Text(shard)))];
+        var text = new ArrayBufferWriter<byte>(BufferBytes);
+        text.Write(Encoding.ASCII.GetBytes(Head(totalSize)));
+        bool isFirst = true;
         // Python sorts by code point, which is the order of UTF-8.
-        _entries.Sort((a, b) => NameOf(a).SequenceCompareTo(NameOf(b)));
-        string[] shards = [.. _shards.Select(PythonJson.Text)];
-        using var text = new StreamWriter(destination, Encoding.ASCII, 1 << 16, leaveOpen: true) { NewLine = "\n" };
-        text.Write(Head(totalSize));
-        for (int i = 0; i < _entries.Count; i++)
+        _names.Merge((name, shard) =>
         {
-            text.Write(i == 0 ? "\n    " : ",\n    ");
-            text.Write(PythonJson.Text(Encoding.UTF8.GetString(NameOf(_entries[i]))));
-            text.Write(": ");
-            text.Write(shards[_entries[i].Shard]);
+            text.Write(isFirst ? "\n    "u8 : ",\n    "u8);
+            isFirst = false;
+            Write(name, text);
+            text.Write(": "u8);
+            text.Write(shards[shard]);
+            if (text.WrittenCount < BufferBytes) return;
+            destination.Write(text.WrittenSpan);
+            text.ResetWrittenCount();
+        });
+        text.Write(isFirst ? "}\n}\n"u8 : "\n  }\n}\n"u8);
+        destination.Write(text.WrittenSpan);
+    }
+
+    private static void Write(ReadOnlySpan<byte> name, ArrayBufferWriter<byte> text)
+    {
+        if (name.ContainsAnyExcept(PythonJson.PlainBytes))
+        {
+            text.Write(Encoding.ASCII.GetBytes(PythonJson.Text(Encoding.UTF8.GetString(name))));
+            return;
         }
 
-        text.Write(_entries.Count == 0 ? "}\n}\n" : "\n  }\n}\n");
+        text.Write("\""u8);
+        text.Write(name);
+        text.Write("\""u8);
     }
 
     private static string Head(long totalSize) =>
         string.Create(CultureInfo.InvariantCulture, $"{{\n  \"metadata\": {{\n    \"total_size\": {totalSize}\n  }},\n  \"weight_map\": {{");
-
-    private ReadOnlySpan<byte> NameOf((int Piece, int Start, int Length, int Shard) entry) => _names[entry.Piece].AsSpan(entry.Start, entry.Length);
 }

@@ -26,6 +26,9 @@ public sealed record CheckpointTensor(TensorInfo Info, CheckpointFile File)
     /// </summary>
     public long FileOffset => File.DataStart + Info.Begin;
 
+    /// <summary>Whether its bytes follow each other from <see cref="FileOffset"/> on.</summary>
+    public bool IsInOnePiece => Stored is null;
+
     /// <summary>Where its bytes are in a PyTorch file; null where they follow each other from <see cref="FileOffset"/> on.</summary>
     internal TorchTensor? Stored { get; init; }
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Sharded;
 
@@ -35,6 +36,46 @@ public sealed class ShardIndexTests
 
         Assert.True(text.IndexOf("\"a\"", StringComparison.Ordinal) < text.IndexOf("\\uff5e", StringComparison.Ordinal));
         Assert.True(text.IndexOf("\\uff5e", StringComparison.Ordinal) < text.IndexOf("\\ud83d", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(1, 200)]
+    [InlineData(2, 5000)]
+    [InlineData(3, 30000)]
+    public void Write_NamesInAnyOrderAndAnyParts_IsWhatSortingThemGives(int seed, int count)
+    {
+        var random = new Random(seed);
+        // Few characters, so that names share beginnings, are each other's, and come twice; some are longer than what was kept before.
+        string[] names = [.. Enumerable.Range(0, count).Select(_ => new string([.. Enumerable.Range(0, random.Next(random.Next(40))).Select(_ => "ab.é\""[random.Next(5)])]))];
+        List<ShardIndexBuilder> parts = [];
+        var expected = new List<(string Name, string Shard)>();
+        for (int from = 0; from < count;)
+        {
+            int to = Math.Min(count, from + random.Next(1, 1 + count / 3));
+            var part = new ShardIndexBuilder();
+            var piece = names[from..to];
+            if (random.Next(3) > 0) Array.Sort(piece, (a, b) => Encoding.UTF8.GetBytes(a).AsSpan().SequenceCompareTo(Encoding.UTF8.GetBytes(b)));
+            foreach (string name in piece)
+            {
+                string shard = $"model-{random.Next(3)}-{parts.Count}";
+                part.Add(name, shard);
+                expected.Add((name, shard));
+            }
+
+            parts.Add(part);
+            from = to;
+        }
+
+        var index = new ShardIndexBuilder();
+        foreach (ShardIndexBuilder part in parts) index.Add(part);
+        using var written = new MemoryStream();
+        index.WriteTo(written, 0);
+
+        using var json = JsonDocument.Parse(written.ToArray());
+        Assert.Equal(
+            expected.Select(static (entry, place) => (entry, place)).OrderBy(static item => Convert.ToHexString(Encoding.UTF8.GetBytes(item.entry.Name)), StringComparer.Ordinal)
+                .ThenBy(static item => item.place).Select(static item => item.entry),
+            json.RootElement.GetProperty("weight_map").EnumerateObject().Select(static property => (property.Name, property.Value.GetString()!)));
     }
 
     [Fact]

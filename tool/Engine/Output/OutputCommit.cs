@@ -103,14 +103,23 @@ internal static class OutputCommit
     private static void WriteIndex(StagingFolder staging, string indexName, Stream file)
     {
         string prefix = indexName[..(indexName.LastIndexOf('/') + 1)];
-        var index = new ShardIndexBuilder();
-        long bytes = 0;
-        foreach (string shard in staging.Plan.Shards.Where(shard => shard[..(shard.LastIndexOf('/') + 1)] == prefix))
+        string[] shards = [.. staging.Plan.Shards.Where(shard => shard[..(shard.LastIndexOf('/') + 1)] == prefix)];
+        var parts = new ShardIndexBuilder[shards.Length];
+        long[] bytes = new long[shards.Length];
+        Pieces.Run(shards.Length, i =>
         {
-            string name = shard[prefix.Length..];
-            bytes += SafetensorsFile.ReadNames(In(staging, shard), tensor => index.Add(tensor, name));
-        }
-
-        index.WriteTo(file, bytes);
+            string name = shards[i][prefix.Length..];
+            var part = parts[i] = new ShardIndexBuilder();
+            int names = 0;
+            bytes[i] = SafetensorsFile.ReadNames(In(staging, shards[i]), tensor =>
+            {
+                part.Add(tensor, name);
+                names++;
+            });
+            return names;
+        });
+        var index = new ShardIndexBuilder();
+        foreach (ShardIndexBuilder part in parts) index.Add(part);
+        index.WriteTo(file, bytes.Sum());
     }
 }
