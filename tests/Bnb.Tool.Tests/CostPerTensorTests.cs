@@ -87,12 +87,27 @@ public sealed class CostPerTensorTests
         writes.Write(shard, 10, [1, 2]);
         writes.Write(shard, 12, [3]);
         writes.Write(shard, 20, [4]);
+        writes.Write(shard, 13, [6]);
         writes.Write(shard, 21, new byte[1 << 15]);
         writes.Write(shard, 0, [5]);
         writes.Flush();
         writes.Flush();
 
-        Assert.Equal([(10L, 3), (20L, 1), (21L, 1 << 15), (0L, 1)], sink.Writes);
+        Assert.Equal([(20L, 1), (10L, 4), (21L, 1 << 15), (0L, 1)], sink.Writes);
+    }
+
+    [Fact]
+    public void JoinedWrites_AtMorePlacesThanItHolds_WriteTheOldestFirst()
+    {
+        var sink = new Listing();
+        var shard = new ShardRun(ShardLayout.Build([], "model", 1)[0], 0, (_, _) => sink);
+        var writes = new JoinedWrites();
+        for (int i = 0; i < 5; i++) writes.Write(shard, 100 * i, [1]);
+        writes.Write(shard, 401, new byte[1 << 16]);
+        Assert.Equal([(0L, 1), (400L, 1), (401L, 1 << 16)], sink.Writes);
+        writes.Flush();
+
+        Assert.Equal([(100L, 1), (200L, 1), (300L, 1)], sink.Writes.Skip(3).Order());
     }
 
     private static FormPart Part(int cut, string suffix) => new(cut, suffix, DType.U8, TensorShape.Of(1), OutputRole.Codes, 1);

@@ -29,9 +29,14 @@ internal sealed record TensorPlan(
     public IEnumerable<CheckpointTensor> Parts => Input?.Parts ?? Dequantization?.Weight.Parts ?? [Source];
 
     /// <summary>The files that its data come from, one entry per tensor read.</summary>
-    public IEnumerable<CheckpointFile> SourceFiles => Parts.Select(part => part.File);
+    public IEnumerable<CheckpointFile> SourceFiles => IsPlain ? [Source.File] : Parts.Select(part => part.File);
 
-    public long SourceBytes => Input?.StoredBytes ?? Parts.Sum(static part => part.ByteCount);
+    /// <summary>Stored bytes that are read for it.</summary>
+    public long SourceBytes => Input?.StoredBytes ?? (IsPlain ? Source.ByteCount : Parts.Sum(static part => part.ByteCount));
+
+    /// <summary>Whether <see cref="Source"/> is all that is read.</summary>
+    // Most are, and what is asked of each of a hundred thousand tensors again and again should not look for parts.
+    public bool IsPlain => Input is null && Dequantization is null;
 }
 
 /// <summary>A quantized weight on its way back.</summary>

@@ -12,7 +12,7 @@ internal sealed class CopyTensorRun(TensorPlan plan, ShardRun shard, PipelineCon
         long offset = chunk * Context.Budget.RawBytes;
         int length = (int)Math.Min(Context.Budget.RawBytes, Plan.Source.ByteCount - offset);
         Span<byte> bytes = buffers.Raw.AsSpan(0, length);
-        Context.Source.ReadBytes(Plan.Source, offset, bytes);
+        Context.Source.ReadBytes(Plan.Source, offset, bytes, buffers);
         if (FloatTypes.Of(Plan.Source.DType) is { } type && NonFinite.Any(type, bytes)) CopiedNonFinite = true;
         Write(OutputRole.Copied, offset, bytes);
         Context.Progress.Add(length);

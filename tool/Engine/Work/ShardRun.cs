@@ -20,8 +20,8 @@ internal sealed class ShardRun
 
     public int Index { get; }
 
-    /// <summary>The first byte of one part of one tensor in the data section.</summary>
-    public long OffsetOf(TensorPlan tensor, OutputRole role) => Begun().Offsets[tensor][(int)role];
+    /// <summary>The first byte of each part of one tensor in the data section, by <see cref="OutputRole"/>.</summary>
+    public long[] OffsetsOf(TensorPlan tensor) => Begun().Offsets[tensor];
 
     /// <summary>Writes at an offset of the data section.</summary>
     public void WriteAt(long dataOffset, ReadOnlySpan<byte> bytes) => Begun().Sink.Write(dataOffset, bytes);

@@ -11,6 +11,9 @@ namespace Bnb.Engine.Work;
 internal sealed class TensorPipeline : IDisposable
 {
     private const int MostWaiting = 8;
+    // Small tensors go to a worker together, so that their writes can be joined; few enough that others get work too.
+    private const int MostTogether = 32;
+    private const long SmallBytes = 1 << 16, BytesTogether = 1 << 18;
 
     private readonly PipelineContext _context;
     private readonly Func<TensorPlan, ShardRun, PipelineContext, TensorRun> _newRun;
@@ -75,11 +78,26 @@ internal sealed class TensorPipeline : IDisposable
         var buffers = new WorkerBuffers(_context.Budget);
         while (_work.TryTake(out Item? item))
         {
-            _team.Stop.ThrowIfCancellationRequested();
-            TensorRun tensor = item.Tensor;
-            if (!tensor.Process(item.Chunk, buffers)) continue;
-            tensor.Finish(buffers);
-            lock (_running) _running.Remove(tensor);
+            bool finished = false;
+            if (item.Tensors.Count > 1) buffers.ReadTogether(_context.Source, item.Tensors);
+            foreach (TensorRun tensor in item.Tensors)
+            {
+                _team.Stop.ThrowIfCancellationRequested();
+                finished = tensor.Process(item.Chunk, buffers);
+                if (finished) tensor.FinishTogether(buffers);
+            }
+
+            if (finished) Finished(item.Tensors, buffers);
+        }
+    }
+
+    private void Finished(IReadOnlyList<TensorRun> tensors, WorkerBuffers buffers)
+    {
+        // A shard is complete when all of it is written, and not before.
+        buffers.Joined.Flush();
+        lock (_running) _running.ExceptWith(tensors);
+        foreach (TensorRun tensor in tensors)
+        {
             if (tensor.CopiedNonFinite) _copiedNonFinite.Add(tensor.Plan.Name);
             if (tensor.Shard.TensorFinished()) _finished.Add(tensor.Shard, _team.Stop);
         }
@@ -89,12 +107,26 @@ internal sealed class TensorPipeline : IDisposable
     {
         foreach (ShardRun shard in _shards)
         {
+            List<TensorRun> small = [];
+            long smallBytes = 0;
             foreach (TensorPlan plan in shard.Plan.Tensors)
             {
                 TensorRun tensor = _newRun(plan, shard, _context);
                 lock (_running) _running.Add(tensor);
-                for (long chunk = 0; chunk < tensor.ChunkCount; chunk++) yield return new Item(tensor, chunk);
+                if (tensor.IsWhole && plan.SourceBytes <= SmallBytes)
+                {
+                    small.Add(tensor);
+                    smallBytes += plan.SourceBytes;
+                    if (small.Count < MostTogether && smallBytes < BytesTogether) continue;
+                    yield return new Item(small, 0);
+                    (small, smallBytes) = ([], 0);
+                    continue;
+                }
+
+                for (long chunk = 0; chunk < tensor.ChunkCount; chunk++) yield return new Item([tensor], chunk);
             }
+
+            if (small.Count > 0) yield return new Item(small, 0);
         }
     }
 
@@ -111,8 +143,8 @@ internal sealed class TensorPipeline : IDisposable
         }
     }
 
-    /// <summary>A chunk of a tensor.</summary>
-    private sealed record Item(TensorRun Tensor, long Chunk);
+    /// <summary>A chunk of a tensor, or the only one of several.</summary>
+    private sealed record Item(IReadOnlyList<TensorRun> Tensors, long Chunk);
 }
 
 /// <param name="Shards">Lengths, in shard order.</param>

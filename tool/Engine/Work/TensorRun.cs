@@ -13,6 +13,7 @@ internal abstract class TensorRun : IDisposable
     private long _chunksLeft;
     private bool _begun;
     private JoinedWrites? _joined;
+    private long[]? _offsets;
 
     protected TensorRun(TensorPlan plan, ShardRun shard, PipelineContext context, long units, int unitsPerChunk)
     {
@@ -35,11 +36,13 @@ internal abstract class TensorRun : IDisposable
     /// <summary>The whole source tensor, null unless it was asked for and memory was lent.</summary>
     protected byte[]? Preloaded { get; private set; }
 
+    /// <summary>Whether one worker does all of it, so that what it writes may wait for what the next tensor's worker, the same, writes.</summary>
+    public bool IsWhole => ChunkCount == 1;
+
     /// <summary>Processes chunk <paramref name="chunk"/>; true when it was the last one to be finished.</summary>
     public bool Process(long chunk, WorkerBuffers buffers)
     {
-        // One worker does all of it, from the first write to the last.
-        if (ChunkCount == 1) _joined = buffers.Joined;
+        if (IsWhole) _joined = buffers.Joined;
         BeginOnce();
         ProcessChunk(chunk, buffers);
         return Interlocked.Decrement(ref _chunksLeft) == 0;
@@ -48,8 +51,14 @@ internal abstract class TensorRun : IDisposable
     /// <summary>Called once, after the last chunk.</summary>
     public void Finish(WorkerBuffers buffers)
     {
+        FinishTogether(buffers);
+        buffers.Joined.Flush();
+    }
+
+    /// <summary>The same of one whose last writes may wait in <see cref="WorkerBuffers.Joined"/> for those of its neighbours.</summary>
+    public void FinishTogether(WorkerBuffers buffers)
+    {
         FinishTensor(buffers);
-        _joined?.Flush();
         _joined = null;
         Dispose();
         foreach (CheckpointFile file in Plan.SourceFiles) Context.Source.Release(file);
@@ -73,7 +82,8 @@ internal abstract class TensorRun : IDisposable
     protected void Write(OutputRole role, long offset, ReadOnlySpan<byte> bytes)
     {
         if (bytes.IsEmpty) return;
-        long at = Shard.OffsetOf(Plan, role) + offset;
+        _offsets ??= Shard.OffsetsOf(Plan);
+        long at = _offsets[(int)role] + offset;
         if (_joined is { } joined) joined.Write(Shard, at, bytes);
         else Shard.WriteAt(at, bytes);
     }

@@ -36,6 +36,12 @@ internal sealed class TensorSource : IDisposable
     public void ReadBytes(CheckpointTensor tensor, long offset, Span<byte> destination) =>
         Open(tensor.File).Read(tensor, offset, destination);
 
+    /// <summary>The same of one that may have been read already, with its neighbours.</summary>
+    public void ReadBytes(CheckpointTensor tensor, long offset, Span<byte> destination, WorkerBuffers buffers)
+    {
+        if (buffers.Near?.TryCopy(tensor, offset, destination) != true) ReadBytes(tensor, offset, destination);
+    }
+
     /// <summary>
     /// Values <paramref name="first"/> to <paramref name="first"/> + <paramref name="count"/> of the dense, flat, [out, in]
     /// weight as the kernel takes them: F64 rounded to F32, Conv1D transposed. The span lies in one of the buffers.
@@ -59,7 +65,7 @@ internal sealed class TensorSource : IDisposable
         Span<byte> values = raw;
         if (turned is null)
         {
-            ReadBytes(tensor, first * size, raw);
+            ReadBytes(tensor, first * size, raw, buffers);
         }
         else
         {

@@ -20,8 +20,11 @@ internal sealed class WorkerBuffers(int rawBytes, int gatheredBytes, int codeByt
     /// <summary>Buffers of their own for the forms that a source is decoded from; null when nothing is.</summary>
     public WorkerBuffers? Input { get; init; }
 
-    /// <summary>Where short writes wait for each other; a few kilobytes, which no ceiling counts.</summary>
+    /// <summary>Where short writes wait for each other; a hundred kilobytes, which no ceiling counts.</summary>
     public JoinedWrites Joined => _joined ??= new JoinedWrites();
+
+    /// <summary>Small tensors that were read at once; null where none were. Some hundred kilobytes, which no ceiling counts.</summary>
+    public JoinedReads? Near { get; private set; }
 
     /// <summary>Bytes as read from the source.</summary>
     public byte[] Raw { get; } = GC.AllocateUninitializedArray<byte>(rawBytes, pinned: true);
@@ -36,6 +39,9 @@ internal sealed class WorkerBuffers(int rawBytes, int gatheredBytes, int codeByt
 
     /// <summary>One per scale, for types that have them.</summary>
     public sbyte[] ZeroPoints { get; } = GC.AllocateUninitializedArray<sbyte>(scales, pinned: true);
+
+    /// <summary>Reads tensors that will be asked for one after the other.</summary>
+    public void ReadTogether(TensorSource source, IReadOnlyList<TensorRun> tensors) => (Near ??= new JoinedReads()).Read(source, tensors);
 
     /// <summary>What decoding takes: a piece may have to begin earlier than the values that are wanted.</summary>
     public static WorkerBuffers ForInput(BufferShape shape, int values)
