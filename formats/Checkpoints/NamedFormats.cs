@@ -36,10 +36,9 @@ internal static class NamedFormats
         foreach ((string library, string codes, string? beside) in Rows)
         {
             if (!name.EndsWith(codes, StringComparison.Ordinal)) continue;
-            bool isThere = beside is null || names(name[..^codes.Length] + beside);
             // A plain weight may have such a neighbour.
-            bool isPlain = codes == ".weight" && dtype is not (DType.I8 or DType.U8);
-            if (isThere && !isPlain) return library + " weights";
+            if (codes == ".weight" && dtype is not (DType.I8 or DType.U8)) continue;
+            if (beside is null || names(name[..^codes.Length] + beside)) return library + " weights";
         }
 
         return null;

@@ -15,7 +15,8 @@ internal static class OtherFormats
     public static IReadOnlyList<CheckpointTensor> Report(WeightSearch search, IEnumerable<CheckpointTensor> named)
     {
         var all = new HashSet<CheckpointTensor>(named, ReferenceEqualityComparer.Instance);
-        HashSet<string> names = [.. search.ByName.Keys];
+        HashSet<string> known = [.. search.ByName.Keys];
+        Func<string, bool> names = known.Contains;
         var found = search.Remaining
             .Select(tensor => (Tensor: tensor, Reason: Codes(tensor, names) ?? QuantizedSource.Reason(tensor.Name, tensor.DType, names)))
             .Where(pair => pair.Reason is not null)
@@ -39,10 +40,10 @@ internal static class OtherFormats
     }
 
     /// <summary>Integers under the name of a weight; what the recognizers of LLM.int8() left.</summary>
-    private static string? Codes(CheckpointTensor tensor, HashSet<string> names)
+    private static string? Codes(CheckpointTensor tensor, Func<string, bool> names)
     {
         if (CompressedTensorsKeys.PrefixOf(tensor.Name, CompressedTensorsKeys.Weight) is not { } prefix) return null;
-        if (names.Contains(prefix + CompressedTensorsKeys.Scale)) return tensor.DType == DType.I8 ? "I8 codes with a weight_scale" : null;
+        if (names(prefix + CompressedTensorsKeys.Scale)) return tensor.DType == DType.I8 ? "I8 codes with a weight_scale" : null;
         return QuantizedSource.IsCodes(tensor) && QuantizedSource.Reason(tensor.Name, tensor.DType, names) is null
             ? QuantizedSource.CodesOf(tensor)
             : null;

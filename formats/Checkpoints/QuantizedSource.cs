@@ -24,7 +24,9 @@ public static class QuantizedSource
     public static string? FindInTensors(Checkpoint checkpoint)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        HashSet<string> names = [.. checkpoint.Tensors.Select(tensor => tensor.Name)];
+        HashSet<string> known = [.. checkpoint.Tensors.Select(tensor => tensor.Name)];
+        // Made once: a delegate for each of a million tensors is a cost of its own.
+        Func<string, bool> names = known.Contains;
         foreach (CheckpointTensor tensor in checkpoint.Tensors)
         {
             if ((Reason(tensor.Name, tensor.DType, names) ?? (IsCodes(tensor) ? CodesOf(tensor) : null)) is { } reason)
@@ -41,16 +43,16 @@ public static class QuantizedSource
         if (Find(checkpoint) is { } reason) throw QuantizedRefusal.Error(checkpoint.ConfigPath ?? checkpoint.Folder, reason);
     }
 
-    internal static string? Reason(string name, DType dtype, HashSet<string> names)
+    internal static string? Reason(string name, DType dtype, Func<string, bool> names)
     {
-        if (NamedFormats.Of(name, dtype, names.Contains) is { } format) return format;
+        if (NamedFormats.Of(name, dtype, names) is { } format) return format;
         if (BnbKeys.IsCompanion(name) && !name.EndsWith(BnbKeys.WeightFormatSuffix, StringComparison.Ordinal))
             return "written by bitsandbytes";
         if (Ends(name, ".qweight") || Ends(name, ".qzeros")) return "GPTQ or AWQ weights";
         if (Ends(name, ".weight_packed")) return dtype == DType.U8 ? "compressed-tensors FP4 weights" : "compressed-tensors weights";
         if (Ends(name, ".weight_scale") || Ends(name, ".weight_scale_inv")) return "the scale of a quantized weight";
-        if (Ends(name, "_blocks") && names.Contains(name[..^7] + "_scales")) return "MXFP4 weights";
-        if (Ends(name, ".weight") && dtype == DType.U32 && names.Contains(name[..^7] + ".scales")) return "MLX weights";
+        if (Ends(name, "_blocks") && names(name[..^7] + "_scales")) return "MXFP4 weights";
+        if (Ends(name, ".weight") && dtype == DType.U32 && names(name[..^7] + ".scales")) return "MLX weights";
         bool isNarrow = dtype is DType.F8E4M3 or DType.F8E5M2 or DType.F8E4M3Fnuz or DType.F8E5M2Fnuz or DType.F4;
         return isNarrow && Ends(name, ".weight") ? $"a weight stored as {dtype.Name()}" : null;
     }

@@ -22,10 +22,8 @@ internal static class ShardCheck
         }
 
         if (layout.Index is not { } index) return [];
-        HashSet<string> listed = new(index.WeightMap.Count, StringComparer.Ordinal);
         foreach ((string name, string shard) in index.WeightMap)
         {
-            listed.Add(name);
             if (!places.TryGetValue(name, out CheckpointFile? file))
                 throw Error(layout.IndexPath!, name, "is in none of the files", [shard]);
             if (file.Name != shard)
@@ -33,8 +31,14 @@ internal static class ShardCheck
         }
 
         List<string> notes = [];
-        string[] extra = [.. checkpoint.Tensors.Select(tensor => tensor.Name).Where(name => !listed.Contains(name))];
-        if (extra.Length > 0) notes.Add($"tensors that the index does not list are kept: {ItemList.Names(extra)}");
+        // The index names none twice, and all that it names are there.
+        if (index.WeightMap.Count < places.Count)
+        {
+            HashSet<string> listed = new(index.WeightMap.Select(static entry => entry.Key), StringComparer.Ordinal);
+            string[] extra = [.. checkpoint.Tensors.Select(tensor => tensor.Name).Where(name => !listed.Contains(name))];
+            notes.Add($"tensors that the index does not list are kept: {ItemList.Names(extra)}");
+        }
+
         if (index.TotalSize is { } claimed && claimed != total)
             notes.Add($"the index says {DisplayText.Bytes(claimed)} in all, the tensors have {DisplayText.Bytes(total)}");
         return notes;

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Bnb.Formats.IO;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Safetensors;
@@ -9,6 +10,8 @@ namespace Bnb.Formats.Checkpoints;
 /// <summary>Reads the headers of a checkpoint's files and reports all that are unusable in one error.</summary>
 internal static class WeightFiles
 {
+    private const int FewTensors = 1 << 11;
+
     /// <summary>Reads what one file says about its tensors; which format it has, its name decides.</summary>
     public static CheckpointFile OpenOne(string path, string name)
     {
@@ -25,23 +28,43 @@ internal static class WeightFiles
     /// them.</summary>
     public static IReadOnlyList<CheckpointFile> Open(string folder, IReadOnlyList<string> names)
     {
-        List<CheckpointFile> files = [];
-        List<(string Name, CheckpointFormatException Error)> failed = [];
-        foreach (string name in names)
+        var files = new CheckpointFile[names.Count];
+        var errors = new Exception?[names.Count];
+        for (int i = 0; i < names.Count; i++)
         {
-            try
-            {
-                files.Add(OpenOne(Path.Combine(folder, name), name));
-            }
-            catch (CheckpointFormatException error)
-            {
-                failed.Add((name, error));
-            }
+            Try(i);
+            if (i > 0 || files[0] is not { } first || first.Tensors.Count < FewTensors) continue;
+            TryOthers(names.Count, Try);
+            break;
+        }
+
+        List<(string Name, CheckpointFormatException Error)> failed = [];
+        for (int i = 0; i < errors.Length; i++)
+        {
+            if (errors[i] is CheckpointFormatException error) failed.Add((names[i], error));
+            else if (errors[i] is { } other) ExceptionDispatchInfo.Throw(other);
         }
 
         if (failed.Count == 0) return files;
         throw failed.Count == 1 ? failed[0].Error : Together(folder, names.Count, failed);
+
+        void Try(int i)
+        {
+            try
+            {
+                files[i] = OpenOne(Path.Combine(folder, names[i]), names[i]);
+            }
+            catch (Exception error)
+            {
+                // Whatever it is, the caller's thread throws it.
+                errors[i] = error;
+            }
+        }
     }
+
+    // Headers of very many tensors are worth a second core; a third would hold more of them in memory at once.
+    private static void TryOthers(int count, Action<int> attempt) =>
+        Parallel.For(1, count, new ParallelOptions { MaxDegreeOfParallelism = 2 }, attempt);
 
     private static CheckpointFormatException Together(
         string folder, int count, List<(string Name, CheckpointFormatException Error)> failed)

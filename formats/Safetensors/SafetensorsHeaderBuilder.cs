@@ -16,7 +16,13 @@ public sealed class SafetensorsHeaderBuilder
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
     private static readonly byte[][] DTypeNames = [.. DTypes.All.Select(dtype => Encoding.ASCII.GetBytes(dtype.Name()))];
 
+    private static readonly SearchValues<char> Escaped = SearchValues.Create(
+        "\u0000\u0001\u0002\u0003\u0004\u0005\u0006\u0007\u0008\u0009\u000a\u000b\u000c\u000d\u000e\u000f" +
+        "\u0010\u0011\u0012\u0013\u0014\u0015\u0016\u0017\u0018\u0019\u001a\u001b\u001c\u001d\u001e\u001f\"\\");
+
     private const int PieceBytes = 1 << 16;
+    private const int MostDigits = 21; // with a comma
+    private const int OtherBytes = 128;
 
     private readonly ArrayBufferWriter<byte> _text;
     // Takes what is written, once in a while; the bytes before are counted only.
@@ -70,23 +76,26 @@ public sealed class SafetensorsHeaderBuilder
     public void Add(ReadOnlySpan<char> name, DType dtype, TensorShape shape, long begin, long end)
     {
         ArgumentNullException.ThrowIfNull(shape);
-        if (_needsComma) _text.Write(","u8);
+        AddText(_needsComma ? ",\""u8 : "\""u8, name);
         _needsComma = true;
-        AddText(name);
-        _text.Write(":{\"dtype\":\""u8);
-        _text.Write(DTypeNames[(int)dtype]);
-        _text.Write("\",\"shape\":["u8);
+        // One room for all that follows: asking for each piece would cost more than writing it.
+        Span<byte> room = _text.GetSpan(OtherBytes + shape.Rank * MostDigits);
+        int used = 0;
+        Put(room, ref used, "\":{\"dtype\":\""u8);
+        Put(room, ref used, DTypeNames[(int)dtype]);
+        Put(room, ref used, "\",\"shape\":["u8);
         for (int i = 0; i < shape.Rank; i++)
         {
-            if (i > 0) _text.Write(","u8);
-            AddNumber(shape[i]);
+            if (i > 0) room[used++] = (byte)',';
+            Put(room, ref used, shape[i]);
         }
 
-        _text.Write("],\"data_offsets\":["u8);
-        AddNumber(begin);
-        _text.Write(","u8);
-        AddNumber(end);
-        _text.Write("]}"u8);
+        Put(room, ref used, "],\"data_offsets\":["u8);
+        Put(room, ref used, begin);
+        room[used++] = (byte)',';
+        Put(room, ref used, end);
+        Put(room, ref used, "]}"u8);
+        _text.Advance(used);
         if (_take is not null && _text.WrittenCount >= _pieceBytes) Take();
     }
 
@@ -142,9 +151,9 @@ public sealed class SafetensorsHeaderBuilder
         foreach (string key in metadata.Keys.Order(StringComparer.Ordinal))
         {
             if (!isFirst) _text.Write(","u8);
-            AddText(key);
+            AddQuoted(key);
             _text.Write(":"u8);
-            AddText(metadata[key]);
+            AddQuoted(metadata[key]);
             isFirst = false;
         }
 
@@ -152,27 +161,40 @@ public sealed class SafetensorsHeaderBuilder
         _needsComma = true;
     }
 
-    private void AddNumber(long value)
+    private static void Put(Span<byte> room, ref int used, ReadOnlySpan<byte> bytes)
     {
-        const int MostDigits = 20;
-        Utf8Formatter.TryFormat(value, _text.GetSpan(MostDigits), out int written);
-        _text.Advance(written);
+        bytes.CopyTo(room[used..]);
+        used += bytes.Length;
     }
 
-    private void AddText(ReadOnlySpan<char> text)
+    private static void Put(Span<byte> room, ref int used, long value)
     {
+        Utf8Formatter.TryFormat(value, room[used..], out int written);
+        used += written;
+    }
+
+    private void AddQuoted(string text)
+    {
+        AddText("\""u8, text);
         _text.Write("\""u8);
-        while (text.Length > 0)
+    }
+
+    /// <summary>Adds what a text begins with, and its characters without the closing quote.</summary>
+    private void AddText(ReadOnlySpan<byte> opening, ReadOnlySpan<char> text)
+    {
+        _text.Write(opening);
+        while (true)
         {
-            int plain = 0;
-            while (plain < text.Length && text[plain] >= ' ' && text[plain] is not ('"' or '\\')) plain++;
-            StrictUtf8.GetBytes(text[..plain], _text);
-            if (plain == text.Length) break;
+            int plain = text.IndexOfAny(Escaped);
+            ReadOnlySpan<char> unescaped = plain < 0 ? text : text[..plain];
+            Span<byte> room = _text.GetSpan(Math.Max(1, unescaped.Length));
+            // Names are ASCII, nearly all of them.
+            if (Ascii.FromUtf16(unescaped, room, out int written) == OperationStatus.Done) _text.Advance(written);
+            else StrictUtf8.GetBytes(unescaped, _text);
+            if (plain < 0) return;
             Encoding.ASCII.GetBytes(Escape(text[plain]), _text);
             text = text[(plain + 1)..];
         }
-
-        _text.Write("\""u8);
     }
 
     private static string Escape(char c) => c switch

@@ -27,13 +27,7 @@ public sealed class AbsmaxMean
     public void Add(ReadOnlySpan<float> absmax)
     {
         Span<long> own = stackalloc long[ExactMean.Bins];
-        own.Clear();
-        foreach (float value in absmax)
-        {
-            int bits = BitConverter.SingleToInt32Bits(value);
-            own[ExactMean.BinOf(bits)] += ExactMean.ShareOf(bits);
-        }
-
+        Count(absmax, own);
         lock (_gate)
         {
             _count += absmax.Length;
@@ -45,8 +39,18 @@ public sealed class AbsmaxMean
     /// <summary>The same of all values at once.</summary>
     public static float Of(ReadOnlySpan<float> absmax)
     {
-        var mean = new AbsmaxMean();
-        mean.Add(absmax);
-        return mean.Value;
+        Span<long> bins = stackalloc long[ExactMean.Bins];
+        Count(absmax, bins);
+        return ExactMean.Of(bins, absmax.Length);
+    }
+
+    private static void Count(ReadOnlySpan<float> absmax, Span<long> bins)
+    {
+        bins.Clear();
+        foreach (float value in absmax)
+        {
+            int bits = BitConverter.SingleToInt32Bits(value);
+            bins[ExactMean.BinOf(bits)] += ExactMean.ShareOf(bits);
+        }
     }
 }

@@ -15,7 +15,7 @@ namespace Bnb.Engine.DataTypes;
 /// <summary>The families of data types, one row each: whoever has a plan or a weight asks here what belongs to it.</summary>
 internal static class DataTypeCatalog
 {
-    private static ImmutableList<DataType> _all = [new Blockwise4Type(), new Int8Type(), new Int4Type(), new ScaledFloatType(), new PackedWordType()];
+    private static ImmutableArray<DataType> _all = [new Blockwise4Type(), new Int8Type(), new Int4Type(), new ScaledFloatType(), new PackedWordType()];
 
     public static IReadOnlyList<DataType> All => _all;
 
@@ -25,7 +25,7 @@ internal static class DataTypeCatalog
     {
         if (family.Names.FirstOrDefault(name => All.Any(known => known.Names.Contains(name))) is { } taken)
             throw new ArgumentException($"there is a data type {taken} already", nameof(family));
-        ImmutableInterlocked.Update(ref _all, rows => rows.Add(family));
+        ImmutableInterlocked.Update(ref _all, static (rows, added) => rows.Add(added), family);
     }
 
     /// <summary>The checkpoint as weights of all families.</summary>
@@ -78,9 +78,20 @@ internal static class DataTypeCatalog
     /// <summary>The recipe that would give this form.</summary>
     public static QuantizeRecipe RecipeOf(QuantizedWeight weight) => FamilyOf(weight).Recipe(weight);
 
-    private static DataType FamilyOf(QuantizedWeight weight) => All.FirstOrDefault(family => family.Owns(weight))
-        ?? throw new ArgumentException($"no data type has weights of {weight.Type}", nameof(weight));
+    // Loops: they are asked for each of a hundred thousand tensors.
+    private static DataType FamilyOf(QuantizedWeight weight)
+    {
+        foreach (DataType family in _all)
+            if (family.Owns(weight)) return family;
 
-    private static DataType FamilyOf(Quantization quantization) => All.FirstOrDefault(family => family.Owns(quantization))
-        ?? throw new ArgumentException($"no data type has a {quantization.GetType().Name}", nameof(quantization));
+        throw new ArgumentException($"no data type has weights of {weight.Type}", nameof(weight));
+    }
+
+    private static DataType FamilyOf(Quantization quantization)
+    {
+        foreach (DataType family in _all)
+            if (family.Owns(quantization)) return family;
+
+        throw new ArgumentException($"no data type has a {quantization.GetType().Name}", nameof(quantization));
+    }
 }

@@ -33,6 +33,9 @@ internal sealed record FormPart(int Cut, string Suffix, DType DType, TensorShape
     /// <summary>Bits of an element.</summary>
     public int Bits { get; } = DType.BitSize();
 
+    /// <summary>Whether no JSON escapes a character of the suffix.</summary>
+    public bool IsPlain { get; } = !Suffix.Any(static c => c is < ' ' or > '~' or '"' or '\\');
+
     /// <summary>Its name beside a source tensor.</summary>
     public string NameBeside(string weight) => Suffix.Length + Cut == 0 ? weight : string.Concat(Stem(weight), Suffix);
 

@@ -25,8 +25,19 @@ internal sealed record OutputPart(string Prefix, Checkpoint Source, IReadOnlyLis
         long length = ShardIndexBuilder.OtherLength(tensorBytes);
         foreach (ShardPlan shard in Shards)
         {
+            long empty = ShardIndexBuilder.EntryLength("", shard.FileName);
+            Span<char> buffer = new char[shard.Outputs.LongestName];
+            TensorPlan? last = null;
+            bool isPlain = false;
             foreach ((TensorPlan tensor, FormPart part, _) in shard.Outputs.Places())
-                length += ShardIndexBuilder.EntryLength(part.NameBeside(tensor.Name), shard.FileName);
+            {
+                // Nearly no name has anything to escape, and half a million need not be looked through for it.
+                if (tensor != last) isPlain = ShardIndexBuilder.EntryLength(tensor.Name, shard.FileName) == empty + tensor.Name.Length;
+                last = tensor;
+                length += isPlain && part.IsPlain
+                    ? empty + part.NameLength(tensor.Name)
+                    : ShardIndexBuilder.EntryLength(part.NameIn(buffer, tensor.Name), shard.FileName);
+            }
         }
 
         return length;

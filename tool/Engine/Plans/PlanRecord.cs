@@ -1,9 +1,7 @@
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Bnb.Engine.Text;
 using Bnb.Formats.Primitives;
-using Bnb.Formats.Tensors;
 
 namespace Bnb.Engine.Plans;
 
@@ -14,8 +12,6 @@ namespace Bnb.Engine.Plans;
 /// </summary>
 internal sealed class PlanRecord
 {
-    private const int HashedTogether = 1 << 16;
-
     private PlanRecord(byte[] utf8, JsonElement root)
     {
         (Utf8, Root) = (utf8, root);
@@ -189,41 +185,46 @@ internal sealed class PlanRecord
     /// </summary>
     private static string LayoutOf(OutputPlan plan)
     {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        // The text of a form is made once for all the tensors that have it.
-        var forms = new Dictionary<FormPart, string>(ReferenceEqualityComparer.Instance);
-        // Many lines at a time: a call for each would cost more than hashing it.
-        byte[] lines = new byte[HashedTogether];
-        int filled = 0;
-        foreach (ShardPlan shard in plan.Shards)
+        var shards = new byte[plan.Shards.Count][];
+        Pieces.Run(shards.Length, index =>
         {
-            // Components of a pipeline have files and tensors of the same names.
-            ReadOnlySpan<char> prefix = shard.FileName.AsSpan(0, shard.FileName.LastIndexOf('/') + 1);
-            foreach ((TensorPlan tensor, FormPart part, long begin) in shard.Outputs.Places())
-            {
-                CheckpointTensor source = tensor.Source;
-                if (!forms.TryGetValue(part, out string? form))
-                {
-                    string transposed = tensor.Quantization?.Transpose ?? tensor.Dequantization?.Transpose ?? false ? "T" : "";
-                    forms[part] = form = $"\n{part.Role}{transposed} {part.DType} {part.Shape} ";
-                }
+            shards[index] = LayoutOf(plan.Shards[index]);
+            return plan.Shards[index].Tensors.Count;
+        });
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (byte[] shard in shards) hash.AppendData(shard);
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
 
-                int most = 4 * (part.NameLength(tensor.Name) + form.Length + prefix.Length + source.File.Name.Length + source.Name.Length + 32);
-                if (lines.Length - filled < most)
-                {
-                    hash.AppendData(lines, 0, filled);
-                    filled = 0;
-                    if (lines.Length < most) lines = new byte[most];
-                }
-
-                System.Text.Unicode.Utf8.TryWrite(
-                    lines.AsSpan(filled), CultureInfo.InvariantCulture, $"{tensor.Name.AsSpan(0, tensor.Name.Length - part.Cut)}{part.Suffix}{form}{begin} {prefix}{source.File.Name}\n{source.Name}\n", out int written);
-                filled += written;
-            }
+    /// <summary>SHA-256 of the names of a weight file's tensors and of a line for each of its outputs, in the order of both.</summary>
+    private static byte[] LayoutOf(ShardPlan shard)
+    {
+        using var lines = new HashedLines();
+        // Components of a pipeline have tensors of the same names.
+        lines.Add(shard.FileName, '\n');
+        foreach (TensorPlan tensor in shard.Tensors)
+        {
+            lines.Add(tensor.Name, '\n');
+            lines.Add(tensor.Source.File.Name, '\n');
+            lines.Add(tensor.Source.Name, '\n');
         }
 
-        hash.AppendData(lines, 0, filled);
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
+        // The text of a form is made once for all the tensors that have it, and has a number then.
+        var forms = new Dictionary<FormPart, int>(ReferenceEqualityComparer.Instance);
+        foreach ((TensorPlan tensor, FormPart part, long begin) in shard.Outputs.Places())
+        {
+            if (!forms.TryGetValue(part, out int form))
+            {
+                forms[part] = form = forms.Count;
+                string transposed = tensor.Quantization?.Transpose ?? tensor.Dequantization?.Transpose ?? false ? "T" : "";
+                lines.Add($"{part.Role}{transposed} {part.Cut} {part.Suffix} {part.DType} {part.Shape}", '\n');
+            }
+
+            lines.Add(form, ' ');
+            lines.Add(begin, '\n');
+        }
+
+        return lines.Finish();
     }
 
     private static IEnumerable<FileRecord> SmallFilesOf(OutputPlan plan)

@@ -30,6 +30,7 @@ internal sealed class ShardOutputs : IReadOnlyList<OutputTensor>
             _places[i] = _places[i] with { Begin = position };
             FormPart part = PartOf(_places[i]);
             position += part.Bytes;
+            LongestName = Math.Max(LongestName, part.NameLength(_tensors[_places[i].Tensor].Name));
             if (part.Role == OutputRole.QuantState) HasStates = true;
             else FixedLength = position;
         }
@@ -42,6 +43,9 @@ internal sealed class ShardOutputs : IReadOnlyList<OutputTensor>
 
     /// <summary>Bytes of all of them, quant_state blobs in their longest form.</summary>
     public long Length { get; }
+
+    /// <summary>Characters of the longest name.</summary>
+    public int LongestName { get; }
 
     /// <summary>Whether there are quant_state blobs, and so the header depends on values.</summary>
     public bool HasStates { get; }

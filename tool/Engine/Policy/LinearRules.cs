@@ -124,14 +124,14 @@ internal static class LinearRules
     {
         const string Reason = "state-space layer: its kernel reads the weight as a plain matrix";
         if (module.IndexOf("altup") >= 0) return Excluded(RuleIds.StateSpace, "alternating-updates predictor", "altup");
-        if (context.IsFamily(FamilyCatalog.StateSpaceHybrids))
+        if (context.IsStateSpaceHybrid)
         {
             if (module.IndexOf("mamba") >= 0) return Excluded(RuleIds.StateSpace, Reason, "mamba");
             if (module.Leaf is "dt_proj" or "x_proj" or "in_proj" or "out_proj" && module.IndexOf("mixer") >= 0)
                 return Excluded(RuleIds.StateSpace, Reason, module.Leaf);
         }
 
-        return module.Leaf is "dt_proj" or "x_proj" && context.IsFamily(FamilyCatalog.PureMamba)
+        return module.Leaf is "dt_proj" or "x_proj" && context.IsPureMamba
             ? Excluded(RuleIds.StateSpace, Reason, module.Leaf)
             : null;
     }

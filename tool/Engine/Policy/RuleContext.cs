@@ -25,6 +25,8 @@ internal sealed class RuleContext
         if (facts.DecoderModelType is not null) _types.Add(facts.DecoderModelType);
         ExcludesTowers = FamilyCatalog.IsMultimodal(facts) && !options.QuantizeVision;
         IsDiffusion = FamilyCatalog.IsDiffusion(facts);
+        IsStateSpaceHybrid = IsFamily(FamilyCatalog.StateSpaceHybrids);
+        IsPureMamba = IsFamily(FamilyCatalog.PureMamba);
         HasConv1D = Conv1DLayout.IsUsed(tensors, IsFamily(FamilyCatalog.Conv1D));
         MayHaveConv1D = Conv1DLayout.IsUsed(tensors, familyUsesIt: true);
         Known = ModelFinder.Find(
@@ -58,6 +60,12 @@ internal sealed class RuleContext
 
     /// <summary>A diffusers model.</summary>
     public bool IsDiffusion { get; }
+
+    /// <summary>A family of <see cref="FamilyCatalog.StateSpaceHybrids"/>: asked of every tensor, so it is known beforehand.</summary>
+    public bool IsStateSpaceHybrid { get; }
+
+    /// <summary>One of <see cref="FamilyCatalog.PureMamba"/>.</summary>
+    public bool IsPureMamba { get; }
 
     /// <summary>Weights named like Conv1D are stored [in, out].</summary>
     public bool HasConv1D { get; }

@@ -9,7 +9,7 @@ namespace Bnb.Engine.Policy;
 /// </summary>
 internal sealed class SkipClosure
 {
-    private const int MostRounds = 16;
+    private const int MostRounds = 16, FewModules = 1 << 13;
     private readonly ModuleName?[] _modules;
     private readonly Verdict[] _verdicts;
     private readonly ModelFacts _facts;
@@ -126,16 +126,27 @@ internal sealed class SkipClosure
     // The builder chose each entry with an index over names; this asks the matchers themselves, name by name.
     private void Audit(IReadOnlyList<string> entries)
     {
-        var list = new SkipList(entries);
+        int middle = _modules.Length < FewModules ? _modules.Length : _modules.Length / 2;
+        List<string> wrong = [], others = [];
+        // Each half has matchers of its own, which remember what they were asked.
+        SkipList first = new(entries), second = new(entries);
+        if (middle == _modules.Length) wrong = Wrong(first, 0, middle);
+        else Parallel.Invoke(() => wrong = Wrong(first, 0, middle), () => others = Wrong(second, middle, _modules.Length));
+        wrong.AddRange(others);
+        if (wrong.Count > 0) PolicyException.ThrowSkipConflict("loaders disagree about the skip list", wrong);
+    }
+
+    private List<string> Wrong(SkipList list, int from, int to)
+    {
         List<string> wrong = [];
-        for (int i = 0; i < _modules.Length && wrong.Count < 5; i++)
+        for (int i = from; i < to && wrong.Count < 5; i++)
         {
             if (_names[i] is not { } names) continue;
             foreach (string name in names)
                 if (IsQuantized(i) ? list.MatchesAny(name) : !IsSkipped(list, name)) wrong.Add(name);
         }
 
-        if (wrong.Count > 0) PolicyException.ThrowSkipConflict("loaders disagree about the skip list", wrong);
+        return wrong;
     }
 
     private bool IsSkipped(SkipList list, string name) => _consumers.IsOfTransformers5Only

@@ -244,7 +244,7 @@ internal sealed record QuantizePlan(
     {
         const string Probe = "module.weight";
         string[] ends = [.. recipe.CompanionNames(Probe).Select(name => name[Probe.AsSpan().CommonPrefixLength(name)..])];
-        if (!tensors.Any(tensor => ends.Any(end => tensor.Name.EndsWith(end, StringComparison.Ordinal)))) return;
+        if (!tensors.Any(tensor => EndsWithAny(tensor.Name, ends))) return;
         var names = tensors.Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
         foreach (TensorPlan tensor in tensors.Where(tensor => tensor.Quantization is not null))
         {
@@ -257,6 +257,14 @@ internal sealed record QuantizePlan(
                 Action = "start from the original weights",
             };
         }
+    }
+
+    private static bool EndsWithAny(string name, string[] ends)
+    {
+        foreach (string end in ends)
+            if (name.EndsWith(end, StringComparison.Ordinal)) return true;
+
+        return false;
     }
 
     /// <summary>The dtype of most quantized parameters, as torch names it; float32 is what bitsandbytes falls back to.</summary>

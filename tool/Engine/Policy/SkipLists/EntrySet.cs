@@ -9,6 +9,8 @@ internal sealed class EntrySet : IEnumerable<string>
     private readonly HashSet<string>.AlternateLookup<ReadOnlySpan<char>> _spans;
     // Ascending, without repetition.
     private int[] _lengths = [];
+    // Which last characters, modulo 64, the entries of each length have: most names end like none of them.
+    private ulong[] _ends = [];
 
     /// <summary>Starts with the given entries.</summary>
     public EntrySet(IEnumerable<string> entries)
@@ -24,10 +26,15 @@ internal sealed class EntrySet : IEnumerable<string>
     public void Add(string entry)
     {
         _texts.Add(entry);
-        if (_lengths.AsSpan().Contains(entry.Length)) return;
         int at = 0;
         while (at < _lengths.Length && _lengths[at] < entry.Length) at++;
-        _lengths = [.. _lengths.AsSpan(0, at), entry.Length, .. _lengths.AsSpan(at)];
+        if (at == _lengths.Length || _lengths[at] > entry.Length)
+        {
+            _lengths = [.. _lengths.AsSpan(0, at), entry.Length, .. _lengths.AsSpan(at)];
+            _ends = [.. _ends.AsSpan(0, at), 0, .. _ends.AsSpan(at)];
+        }
+
+        _ends[at] |= EndOf(entry);
     }
 
     /// <summary>Whether the text is an entry.</summary>
@@ -36,14 +43,18 @@ internal sealed class EntrySet : IEnumerable<string>
     /// <summary>Whether the text ends with an entry.</summary>
     public bool HasSuffixOf(ReadOnlySpan<char> text)
     {
-        foreach (int length in _lengths)
+        ulong end = EndOf(text);
+        for (int i = 0; i < _lengths.Length; i++)
         {
-            if (length > text.Length) return false;
-            if (_spans.Contains(text[^length..])) return true;
+            if (_lengths[i] > text.Length) return false;
+            if ((_ends[i] & end) != 0 && _spans.Contains(text[^_lengths[i]..])) return true;
         }
 
         return false;
     }
+
+    // The empty entry ends every text.
+    private static ulong EndOf(ReadOnlySpan<char> text) => text.IsEmpty ? ulong.MaxValue : 1UL << (text[^1] & 63);
 
     /// <inheritdoc/>
     public IEnumerator<string> GetEnumerator() => _texts.GetEnumerator();

@@ -19,6 +19,9 @@ internal sealed class NameTree
     private readonly SuffixSet _leaves;
     private readonly SuffixSet _inner;
     private readonly HashSet<string> _innerBelowFirst = new(StringComparer.Ordinal);
+    // The way of the name before: neighbours share most of it.
+    private readonly List<int> _way = [];
+    private string _last = "";
     private long _steps;
 
     /// <summary>Builds the tree; the order of <paramref name="names"/> does not matter.</summary>
@@ -53,18 +56,20 @@ internal sealed class NameTree
 
     private void Insert(string name)
     {
-        int node = 0;
-        int start = 0;
+        ReadOnlySpan<char> shared = name.AsSpan(0, name.AsSpan().CommonPrefixLength(_last));
+        int start = shared.LastIndexOf('.') + 1, depth = shared.Count('.');
+        _way.RemoveRange(depth, _way.Count - depth);
         while (true)
         {
             int length = name.AsSpan(start).IndexOf('.');
             int end = length < 0 ? name.Length : start + length;
-            node = Child(node, name.AsSpan(start, end - start));
+            _way.Add(Child(_way.Count > 0 ? _way[^1] : 0, name.AsSpan(start, end - start)));
             if (length < 0) break;
             start = end + 1;
         }
 
-        _nodes[node].IsModule = true;
+        _nodes[_way[^1]].IsModule = true;
+        _last = name;
     }
 
     private int Child(int parent, ReadOnlySpan<char> text)
