@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Bnb.Engine.Errors;
-using Bnb.Engine.Output;
 using Bnb.Engine.Sampling;
 using Bnb.TestKit;
 using Xunit;
