@@ -21,7 +21,8 @@ internal static class FuzzSeeds
         """{"schema_version":1,"layers":[{"name":"b","faithfulness":{"codes_differing":3,"absmax_differing":0},"weight":{"relative_rmse":"Infinity"},"gemm":null,"more":1}],"passed":true}""");
 
     public static IReadOnlyList<byte[]> Manifests { get; } = Texts(
-        $$"""{"manifest":1,"tool":"dotnet-bnb 0.1.0","command":"quantize","plan":"{{Hash}}","options":{"type":"nf4","scale":"absmax","patterns":["a"]},"source":[{"name":"model.safetensors","bytes":9,"header_sha256":"{{Hash}}","sha256":"{{Hash}}"}],"files":[{"name":"config.json","bytes":2,"sha256":"{{Hash}}"},{"name":"sub/x.json","bytes":0,"sha256":"{{Hash}}"}]}""");
+        $$"""{"manifest":1,"tool":"dotnet-bnb 0.1.0","command":"quantize","plan":"{{Hash}}","options":{"type":"nf4","scale":"absmax","patterns":["a"]},"source":[{"name":"model.safetensors","bytes":9,"header_sha256":"{{Hash}}","sha256":"{{Hash}}"}],"files":[{"name":"config.json","bytes":2,"sha256":"{{Hash}}"},{"name":"sub/x.json","bytes":0,"sha256":"{{Hash}}"}]}""",
+        $$"""{"manifest":1,"tool":"dotnet-bnb 0.1.0","command":"dequantize","plan":"{{Hash}}","no_checksums":true,"options":{},"source":[],"files":[{"name":"config.json","bytes":2,"sha256":"{{Hash}}"},{"name":"model.safetensors","bytes":9}]}""");
 
     public static IReadOnlyList<byte[]> Plans { get; } = Texts(
         $$"""{"format":1,"tool":"dotnet-bnb 0.1.0","command":"quantize","options":{"type":"nf4","block_size":64,"patterns":[]},"hash_source":false,"source":[{"name":"model.safetensors","bytes":9,"header_sha256":"{{Hash}}"}],"shards":["model-00001-of-00002.safetensors","model-00002-of-00002.safetensors"],"index":"model.safetensors.index.json","layout_sha256":"{{Hash}}","files":[{"name":"config.json","bytes":2,"sha256":"{{Hash}}"}]}""",
@@ -32,6 +33,7 @@ internal static class FuzzSeeds
         $$"""
         {"type":"begin","journal":2,"tool":"dotnet-bnb 0.1.0","host":"h","pid":7,"plan":"{{Hash}}","source_state":"{{Hash}}"}
         {"type":"shard","name":"model-00001-of-00002.safetensors","bytes":100,"sha256":"{{Hash}}"}
+        {"type":"unhashed","name":"model-00002-of-00002.safetensors","bytes":100}
         {"type":"source","name":"model.safetensors","bytes":100,"sha256":"{{Hash}}"}
         {"type":"replace","device":7,"inode":18446744073709551615}
         {"type":"move"}

@@ -33,6 +33,7 @@ public sealed class WorkerOptionsTests
     [InlineData("--worker", "auto", "--workers", "4", "SLURM_ARRAY_TASK_ID=1", "SLURM_ARRAY_TASK_MIN=1", "SLURM_ARRAY_TASK_COUNT=2")]
     [InlineData("--worker", "auto", "--workers", "4", "JOB_COMPLETION_INDEX=0", "SLURM_ARRAY_TASK_ID=1", "SLURM_ARRAY_TASK_MIN=1", "SLURM_ARRAY_TASK_COUNT=4")]
     [InlineData("--worker", "1/2", "--workers", "2")]
+    [InlineData("--worker", "1/2", "--no-checksums")]
     public void Share_ThatCannotBeTold_IsAnError(params string[] words) => Assert.Single(Parse(words).Parsed.Errors);
 
     /// <param name="words">Of the command line; those with an equals sign are the environment.</param>
@@ -41,9 +42,9 @@ public sealed class WorkerOptionsTests
         Dictionary<string, string> environment = words.Where(word => word.Contains('=', StringComparison.Ordinal))
             .Select(word => word.Split('=')).ToDictionary(pair => pair[0], pair => pair[1], StringComparer.Ordinal);
         var options = new WorkerOptions(name => environment.GetValueOrDefault(name));
-        Option<bool> dryRun = new("--dry-run"), restart = new("--restart");
-        var command = new RootCommand { options.Worker, options.Workers, dryRun, restart };
-        command.Validators.Add(result => options.Validate(result, dryRun, restart));
+        Option<bool> dryRun = new("--dry-run"), restart = new("--restart"), noChecksums = new("--no-checksums");
+        var command = new RootCommand { options.Worker, options.Workers, dryRun, restart, noChecksums };
+        command.Validators.Add(result => options.Validate(result, dryRun, restart, noChecksums));
         return (command.Parse([.. words.Where(word => !word.Contains('=', StringComparison.Ordinal))]), options);
     }
 }

@@ -26,10 +26,11 @@ internal static class DequantizeCommand
         var device = new DeviceOptions();
         Option<bool> overwrite = CommonOptions.Overwrite();
         Option<bool> restart = CommonOptions.Restart();
+        Option<bool> noChecksums = CommonOptions.NoChecksums();
         Option<bool> followSymlinks = CommonOptions.FollowSymlinks();
         var command = new Command("dequantize", "Turn a quantized checkpoint back into a plain one")
         {
-            source, output, dtype, maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, overwrite, restart, followSymlinks,
+            source, output, dtype, maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, overwrite, restart, noChecksums, followSymlinks,
         };
         command.Validators.Add(device.Validate);
         host.Attach(command, (parsed, context) =>
@@ -50,6 +51,7 @@ internal static class DequantizeCommand
                     MaxMemoryBytes = parsed.ValueOr(maxMemory, defaults.MaxMemoryBytes),
                     Overwrite = parsed.GetValue(overwrite),
                     Restart = parsed.GetValue(restart),
+                    Checksums = !parsed.GetValue(noChecksums),
                     FollowSymlinks = parsed.GetValue(followSymlinks),
                 },
                 context);

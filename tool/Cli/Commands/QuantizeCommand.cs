@@ -56,6 +56,7 @@ internal static class QuantizeCommand
         Option<bool> restart = CommonOptions.Restart();
         var worker = new WorkerOptions(Environment.GetEnvironmentVariable);
         var hashSource = new Option<bool>("--hash-source") { Description = "Read the source's weight files once more and write their SHA-256 to bnb-manifest.json too (default: off)" };
+        Option<bool> noChecksums = CommonOptions.NoChecksums();
         Option<bool> followSymlinks = CommonOptions.FollowSymlinks();
         // Not a bool: the parser takes no other word than true and false for one.
         var nonFinite = new Option<string>("--non-finite")
@@ -71,7 +72,7 @@ internal static class QuantizeCommand
         foreach (Option option in (Option[])[
             computeDType, include, exclude, overrides, config, printConfig, excludeUnaligned, quantizeVision, load.Experts, load.LoadsIn, sources.Components, sources.Variant, sources.DType, sources.MergeLora, sources.MinCoverage,
             maxShardSize, device.Choice, device.MaxMemory, threads, maxMemory, dryRun, overwrite, restart,
-            worker.Worker, worker.Workers, hashSource, followSymlinks, nonFinite, fit.Fits, fit.Context,
+            worker.Worker, worker.Workers, hashSource, noChecksums, followSymlinks, nonFinite, fit.Fits, fit.Context,
         ]) command.Add(option);
         command.Validators.Add(result =>
         {
@@ -81,7 +82,7 @@ internal static class QuantizeCommand
             if (recipe.Searches(result) && result.GetResult(nonFinite) is { Implicit: false, Tokens: [.., { Value: "keep" }] })
                 result.AddError("--scale search cannot --non-finite keep: no scale is best for values that are not finite");
             device.Validate(result);
-            worker.Validate(result, dryRun, restart);
+            worker.Validate(result, dryRun, restart, noChecksums);
             fit.Validate(result);
         });
         host.Attach(command, (parsed, context) =>
@@ -117,6 +118,7 @@ internal static class QuantizeCommand
                 Restart = parsed.GetValue(restart),
                 Share = worker.Share(parsed),
                 HashSource = parsed.GetValue(hashSource),
+                Checksums = !parsed.GetValue(noChecksums),
                 FollowSymlinks = parsed.GetValue(followSymlinks),
                 KeepNonFinite = parsed.GetValue(nonFinite) == "keep",
             };

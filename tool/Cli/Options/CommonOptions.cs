@@ -53,6 +53,11 @@ internal static class CommonOptions
 
     public static Option<bool> Restart() => new("--restart") { Description = "Throw away what an interrupted run left in the staging folder instead of going on with it (default: off)" };
 
+    public static Option<bool> NoChecksums() => new("--no-checksums")
+    {
+        Description = "Write no SHA-256 of the weight files, to save the time: verify --manifest cannot check them, and an interrupted run begins anew (default: off)",
+    };
+
     public static Option<bool> FollowSymlinks() => new("--follow-symlinks") { Description = "Copy side files that are links out of the source folder (default: off)" };
 
     /// <summary>The option's value, or <paramref name="fallback"/> when it is not on the command line.</summary>

@@ -16,7 +16,7 @@ internal static class RecipeArguments
     public const string Name = "--config";
 
     // What is asked of one run, and says nothing of how a model is made.
-    private static readonly string[] NotInFiles = [Name, "--help", "--output", "--dry-run", "--print-config", "--fits", "--context"];
+    private static readonly string[] NotInFiles = [Name, "--help", "--output", "--dry-run", "--print-config", "--no-checksums", "--fits", "--context"];
 
     /// <summary>The option itself; what it does is done before the command line is parsed.</summary>
     public static Option<string?> Option() => new(Name)

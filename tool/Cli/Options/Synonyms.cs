@@ -90,6 +90,8 @@ internal static class Synonyms
         ["--recipe"] = "--config",
         ["--revision"] = "the revision behind the id: org/name@revision",
         ["--trust-remote-code"] = "the command without it: no code of a model is ever run",
+        ["--no-hash"] = "--no-checksums",
+        ["--skip-checksums"] = "--no-checksums",
         ["--resume"] = "the command without it: it goes on where a run stopped",
         ["--load-in-4bit"] = "--type nf4",
         // As config.json has them.

@@ -31,7 +31,7 @@ internal sealed class WorkerOptions
     };
 
     /// <summary>Adds what is wrong with the two options to the errors of the command line.</summary>
-    public void Validate(CommandResult result, Option<bool> dryRun, Option<bool> restart)
+    public void Validate(CommandResult result, Option<bool> dryRun, Option<bool> restart, Option<bool> noChecksums)
     {
         string? worker = result.GetValue(Worker);
         bool counted = result.GetResult(Workers) is { Implicit: false };
@@ -43,6 +43,7 @@ internal sealed class WorkerOptions
 
         if (result.GetValue(dryRun)) result.AddError("--worker does not go with --dry-run, which makes nothing");
         else if (result.GetValue(restart)) result.AddError("--worker does not go with --restart, which would throw away what the others made; delete the staging folder before they start");
+        else if (result.GetValue(noChecksums)) result.AddError("--worker does not go with --no-checksums: whoever commits knows the weight files of the others by their SHA-256");
         else if (Read(worker, counted ? result.GetValue(Workers) : null, out string? error) is null) result.AddError(error!);
     }
 

@@ -58,6 +58,7 @@ internal static class DequantizeScreen
             ("time", $"{TableConsole.Number(summary.Elapsed.TotalSeconds, 2)} s, {ByteSize.Format((long)(summary.OutputFileBytes / summary.Elapsed.TotalSeconds))}/s written"),
             .. device,
             .. OutputText.Reused(summary.Result, summary.Plan.Shards.Count),
+            .. OutputText.Checksums(summary.Result),
             ("written to", summary.Output)]);
     });
 

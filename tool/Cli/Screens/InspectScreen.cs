@@ -30,7 +30,11 @@ internal static class InspectScreen
 
         console.Write(TableFit.Of(console, table, "count", "bytes", "shape"));
         (string, string)[] made = summary.Manifest is { } manifest
-            ? [("made by", DisplayText.Escape($"{manifest.Tool}, {manifest.Command}, plan {manifest.Plan}"))]
+            ?
+            [
+                ("made by", DisplayText.Escape($"{manifest.Tool}, {manifest.Command}, plan {manifest.Plan}")),
+                .. manifest.HasChecksums ? ((string, string)[])[] : [("checksums", "left out of weight files: made with --no-checksums")],
+            ]
             : [];
         TableConsole.WriteFacts(
             console,

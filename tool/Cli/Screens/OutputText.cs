@@ -12,4 +12,9 @@ internal static class OutputText
     public static (string Label, string Value)[] Reused(OutputResult result, int files) => result.Reused > 0
         ? [("reused", $"{TableConsole.Number(result.Reused)} of {TableConsole.Number(files)} weight files that an earlier run had made")]
         : [];
+
+    /// <summary>A row, when weight files were written without their SHA-256.</summary>
+    public static (string Label, string Value)[] Checksums(OutputResult result) => result.HasChecksums
+        ? []
+        : [("checksums", "left out: verify --manifest cannot check the weight files")];
 }

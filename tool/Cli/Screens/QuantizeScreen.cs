@@ -71,6 +71,7 @@ internal static class QuantizeScreen
             ("time", $"{TableConsole.Number(summary.Elapsed.TotalSeconds, 2)} s, {ByteSize.Format((long)(plan.SourceTensorBytes / summary.Elapsed.TotalSeconds))}/s"),
             .. device,
             .. OutputText.Reused(summary.Result, plan.Shards.Count),
+            .. OutputText.Checksums(summary.Result),
             .. summary.Request.Share is { } share ? [("worker", share.ToString())] : ((string, string)[])[],
             ("written to", WrittenTo(summary))]);
     }

@@ -25,6 +25,9 @@ internal sealed record DequantizeRequest
     /// <summary>Throw away what an interrupted run left.</summary>
     public bool Restart { get; init; }
 
+    /// <summary>Hash the weight files that are written, so that they can be checked later; changes none of their bytes.</summary>
+    public bool Checksums { get; init; } = true;
+
     public bool FollowSymlinks { get; init; }
 
     /// <summary>What runs the kernels.</summary>

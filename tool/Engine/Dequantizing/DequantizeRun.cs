@@ -31,7 +31,7 @@ internal static class DequantizeRun
         IReadOnlyList<DequantizePlan> models = pipeline?.Components ?? [Model(request)];
         OutputPlan plan = pipeline is null ? models[0] : pipeline;
         PlanRecord record = PlanRecord.Of(plan);
-        var mode = new WriteMode(request.Overwrite, request.Restart);
+        var mode = new WriteMode(request.Overwrite, request.Restart, Checksums: request.Checksums);
         if (!OutputRun.CheckPlace(plan, record, place, request.SourcePath, mode))
             return DequantizeSummary.Of(models, request.OutputPath, null, FinishedOutput.Result(place, plan.Shards), watch.Elapsed);
         long work = plan.Tensors.Sum(tensor => tensor.Dequantization?.OutputBytes ?? 0);

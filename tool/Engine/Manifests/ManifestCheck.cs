@@ -42,7 +42,7 @@ internal static class ManifestCheck
         if (!Path.Exists(path)) return new ManifestProblem(expected.Name, "missing", expected.Sha256, null);
         try
         {
-            FileRecord found = FileRecord.Read(path, expected.Name, cancellation);
+            FileRecord found = expected.Sha256 is null ? FileRecord.ReadLength(path, expected.Name) : FileRecord.Read(path, expected.Name, cancellation);
             if (found == expected) return null;
             return found.Bytes != expected.Bytes
                 ? new ManifestProblem(expected.Name, "length", DisplayText.Bytes(expected.Bytes), DisplayText.Bytes(found.Bytes))

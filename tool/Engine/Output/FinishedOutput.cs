@@ -13,12 +13,15 @@ internal static class FinishedOutput
     /// </summary>
     public static bool IsAt(OutputPlace place, OutputPlan plan, PlanRecord record)
     {
+        if (ManifestAt(place, record) is not { HasChecksums: true } manifest) return false;
         string path = Path.Combine(place.Path, OutputManifest.FileName);
-        if (SmallFile.TryRead(path) is not { } text || OutputManifest.Parse(text) is not { } manifest || manifest.Plan != record.Hash) return false;
         if (!manifest.Files.All(file => file.HasLengthAt(Path.Combine(place.Path, file.Name)))) return false;
         long written = FileIdentity.Of(path).ModifiedNs;
         return plan.SourceFiles.All(source => Math.Max(source.File.Identity.ModifiedNs, source.File.Identity.ChangedNs) <= written);
     }
+
+    /// <summary>Whether what is there is of the same plan, but made without checksums: nobody could tell later whether it is sound.</summary>
+    public static bool IsUnhashedAt(OutputPlace place, PlanRecord record) => ManifestAt(place, record) is { HasChecksums: false };
 
     /// <summary>What the run that made it said of these files.</summary>
     public static OutputResult Result(OutputPlace place, IReadOnlyList<ShardPlan> shards)
@@ -26,4 +29,8 @@ internal static class FinishedOutput
         IReadOnlyList<ShardResult> results = [.. shards.Select(shard => StagedShards.ReadBack(Path.Combine(place.Path, shard.FileName), shard, null))];
         return new OutputResult(results, results.Count, OutputState.NothingToDo);
     }
+
+    private static OutputManifest? ManifestAt(OutputPlace place, PlanRecord record) =>
+        SmallFile.TryRead(Path.Combine(place.Path, OutputManifest.FileName)) is { } text && OutputManifest.Parse(text) is { } manifest && manifest.Plan == record.Hash
+            ? manifest : null;
 }

@@ -18,6 +18,7 @@ internal sealed class JournalFolder
 
     private readonly Dictionary<string, FileRecord> _shards = new(StringComparer.Ordinal);
     private readonly Dictionary<string, FileRecord> _sources = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _unhashed = new(StringComparer.Ordinal);
     private readonly List<(string Plan, string State, string Tool)> _begun = [];
     private readonly List<(ulong Device, ulong Inode)> _replaced = [];
 
@@ -33,6 +34,9 @@ internal sealed class JournalFolder
     /// <summary>Weight files that are finished, by name.</summary>
     public IReadOnlyDictionary<string, FileRecord> Shards => _shards;
 
+    /// <summary>Names of weight files that were finished without a hash: they are there, and nothing says whether they are sound.</summary>
+    public IReadOnlySet<string> Unhashed => _unhashed;
+
     /// <summary>Contents of source files, by name.</summary>
     public IReadOnlyDictionary<string, FileRecord> Sources => _sources;
 
@@ -43,12 +47,14 @@ internal sealed class JournalFolder
     public static bool IsIn(string folder) =>
         Directory.Exists(folder) && Directory.EnumerateFiles(folder, ".bnb-journal*").Any(path => StagingNames.IsJournal(Path.GetFileName(path)));
 
-    public static JournalFolder Read(string folder)
+    /// <param name="own">Weight files that this process itself wrote without a hash: for it, and for nobody else, they are finished.</param>
+    public static JournalFolder Read(string folder, IEnumerable<FileRecord>? own = null)
     {
         string[] names = [.. Directory.EnumerateFiles(folder, ".bnb-journal*")
             .Select(path => Path.GetFileName(path)).Where(StagingNames.IsJournal).Order(StringComparer.Ordinal)];
         var journals = new JournalFolder { Names = names };
         journals.Strange = [.. names.Where(name => !journals.Take(Path.Combine(folder, name)))];
+        foreach (FileRecord file in own ?? []) journals._shards[file.Name] = file;
         return journals;
     }
 
@@ -104,6 +110,9 @@ internal sealed class JournalFolder
                 return true;
             case "shard":
                 _shards[Text("name")] = File();
+                return true;
+            case "unhashed":
+                _ = _unhashed.Add(Text("name"));
                 return true;
             case "source":
                 _sources[Text("name")] = File();

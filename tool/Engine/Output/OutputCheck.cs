@@ -26,7 +26,7 @@ internal static class OutputCheck
         StagingFolder.FinishInterrupted(place);
         // A worker that starts late finds what the others committed: --overwrite was not meant for that.
         if ((!mode.Overwrite || mode.Shared) && FinishedOutput.IsAt(place, plan, record)) return false;
-        RefuseExisting(place, mode.Overwrite);
+        RefuseExisting(place, mode.Overwrite, record);
         // A file or a dangling link may stand in the place of the parent.
         bool canHold = Directory.Exists(parent) || (!Path.Exists(parent) && Directory.Exists(Path.GetDirectoryName(parent)));
         if (!canHold)
@@ -103,7 +103,7 @@ internal static class OutputCheck
 
     private static bool Same(FileIdentity a, FileIdentity b) => a.Device == b.Device && a.Inode == b.Inode;
 
-    private static void RefuseExisting(OutputPlace place, bool overwrite)
+    private static void RefuseExisting(OutputPlace place, bool overwrite, PlanRecord record)
     {
         var info = new FileInfo(place.Path);
         if (info.LinkTarget is not null)
@@ -122,7 +122,9 @@ internal static class OutputCheck
                 place.Path, "choose another --output, or remove the folder yourself");
         }
 
-        throw new UserErrorException(ExitCode.OutputRefused, "OUTPUT-EXISTS", "the output folder exists and is not empty")
+        throw new UserErrorException(ExitCode.OutputRefused, "OUTPUT-EXISTS", FinishedOutput.IsUnhashedAt(place, record)
+            ? "the output is there already, but was made with --no-checksums: whether its weight files are sound cannot be told"
+            : "the output folder exists and is not empty")
         {
             File = place.Path,
             Facts = [("holds", string.Join(", ", entries.Take(EntriesShown)) + (entries.Count > EntriesShown ? ", ..." : ""))],

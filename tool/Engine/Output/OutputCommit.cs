@@ -74,7 +74,7 @@ internal static class OutputCommit
 
         var manifest = new OutputManifest(
             plan.Tool, plan.Command, plan.Hash, plan.Options, plan.Sources,
-            plan.HashesSource ? plan.Sources.ToDictionary(file => file.Name, file => journals.Sources[file.Name].Sha256) : new Dictionary<string, string>(),
+            plan.HashesSource ? plan.Sources.ToDictionary(file => file.Name, file => journals.Sources[file.Name].Sha256!) : new Dictionary<string, string>(),
             [.. files.OrderBy(file => file.Name, StringComparer.Ordinal)]);
         staging.WriteFile(OutputManifest.FileName, manifest.Write());
         foreach (FileRecord file in plan.SmallFiles) CheckSmall(staging, file);

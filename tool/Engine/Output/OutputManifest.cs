@@ -28,6 +28,12 @@ internal sealed record OutputManifest(
 
     private const int Version = 1;
 
+    /// <summary>The member, true and only there when it is, that lets entries of weight files go without <c>sha256</c>.</summary>
+    private const string WithoutChecksums = "no_checksums";
+
+    /// <summary>False when some weight files were written without their SHA-256.</summary>
+    public bool HasChecksums => Files.All(static file => file.Sha256 is not null);
+
     /// <summary>The rule that chose the scales, null when the manifest does not say.</summary>
     public ScaleRule? Scale =>
         Options.TryGetProperty("scale", out JsonElement scale) && scale.ValueKind == JsonValueKind.String
@@ -77,14 +83,17 @@ internal sealed record OutputManifest(
         {
             JsonElement root = JsonLine.Parse(utf8);
             if (root.GetProperty("manifest").GetInt32() != Version) return null;
+            bool isPartial = root.TryGetProperty(WithoutChecksums, out JsonElement said);
+            // One way to say it: a reader that asks for the member alone is not misled.
+            if (isPartial && said.ValueKind != JsonValueKind.True) return null;
             var manifest = new OutputManifest(
                 Text(root, "tool"), Text(root, "command"), Text(root, "plan"), root.GetProperty("options"),
                 [.. root.GetProperty("source").EnumerateArray().Select(file => new SourceRecord(
                     Text(file, "name"), file.GetProperty("bytes").GetInt64(), Text(file, "header_sha256")))],
                 root.GetProperty("source").EnumerateArray().Where(file => file.TryGetProperty("sha256", out _))
                     .ToDictionary(file => Text(file, "name"), file => Text(file, "sha256"), StringComparer.Ordinal),
-                [.. root.GetProperty("files").EnumerateArray().Select(file => new FileRecord(
-                    Text(file, "name"), file.GetProperty("bytes").GetInt64(), Text(file, "sha256")))]);
+                [.. root.GetProperty("files").EnumerateArray().Select(file => Record(file, isPartial))]);
+            if (manifest.HasChecksums == isPartial) return null;
             // What is no text, as half a character in an escape, could not be shown again.
             using (var nowhere = new Utf8JsonWriter(Stream.Null)) manifest.Options.WriteTo(nowhere);
             return manifest.Options.ValueKind == JsonValueKind.Object && manifest.Files.All(file => FileRecord.IsSafeName(file.Name)) ? manifest : null;
@@ -101,6 +110,7 @@ internal sealed record OutputManifest(
         json.WriteString("tool", Tool);
         json.WriteString("command", Command);
         json.WriteString("plan", Plan);
+        if (!HasChecksums) json.WriteBoolean(WithoutChecksums, true);
         json.WritePropertyName("options");
         Options.WriteTo(json);
         json.WriteStartArray("source");
@@ -119,6 +129,14 @@ internal sealed record OutputManifest(
         foreach (FileRecord file in Files) PlanRecord.WriteFile(json, file);
         json.WriteEndArray();
     });
+
+    /// <param name="isPartial">Whether the manifest says that weight files may go without a hash; others never do.</param>
+    private static FileRecord Record(JsonElement file, bool isPartial)
+    {
+        string name = Text(file, "name");
+        bool isUnhashed = isPartial && name.EndsWith(".safetensors", StringComparison.Ordinal) && !file.TryGetProperty("sha256", out _);
+        return new FileRecord(name, file.GetProperty("bytes").GetInt64(), isUnhashed ? null : Text(file, "sha256"));
+    }
 
     private static string Text(JsonElement entry, string member) =>
         entry.GetProperty(member).GetString() ?? throw new FormatException(member);

@@ -69,7 +69,7 @@ internal static class OutputRun
             List<int> left = [.. share.Where(index => !reused.ContainsKey(index))];
             int scratchFiles = 0;
             PipelineResult made = Pipeline(
-                plan, options, [.. left.Select(index => plan.Shards[index])], (shard, index) => new ShardFile(shard, left[index], staging),
+                plan, options, [.. left.Select(index => plan.Shards[index])], (shard, index) => new ShardFile(shard, left[index], staging, mode.Checksums),
                 () => staging.ScratchPath(Interlocked.Increment(ref scratchFiles)), events, cancellation);
             HashSources(plan, staging, mode, cancellation);
             cancellation.ThrowIfCancellationRequested();

@@ -61,10 +61,10 @@ internal sealed class RunJournal : IDisposable
         }
     }
 
-    /// <summary>Records a weight file that has its final name and is durable.</summary>
+    /// <summary>Records a weight file that has its final name and is durable. Without a hash it is only named: no run can go on from it.</summary>
     public void Shard(FileRecord file)
     {
-        Append(json => WriteFile(json, "shard", file));
+        Append(json => WriteFile(json, file.Sha256 is null ? "unhashed" : "shard", file));
         Recorded++;
     }
 
@@ -92,7 +92,7 @@ internal sealed class RunJournal : IDisposable
         json.WriteString("type", type);
         json.WriteString("name", file.Name);
         json.WriteNumber("bytes", file.Bytes);
-        json.WriteString("sha256", file.Sha256);
+        if (file.Sha256 is { } content) json.WriteString("sha256", content);
     }
 
     private void Append(Action<Utf8JsonWriter> members)

@@ -24,6 +24,7 @@ internal sealed class ShardFile : IShardSink
     private readonly StagingFolder _staging;
     private readonly string _tempPath;
     private readonly SafeFileHandle _handle;
+    private readonly bool _hashes;
     private readonly WrittenHash? _hash;
     private string? _headerSha256;
     private long _writtenSinceHint;
@@ -31,14 +32,16 @@ internal sealed class ShardFile : IShardSink
     /// <param name="plan">What it holds.</param>
     /// <param name="index">Its place among the output's files.</param>
     /// <param name="staging">Where it is written.</param>
+    /// <param name="hashes">False to leave its content unhashed; its header is read back all the same.</param>
     /// <param name="leastHashedAhead">
     /// Files of as many bytes are hashed while they are written, where the header is known before the tensors: it holds the lengths of
     /// quant_states, which depend on values.
     /// </param>
-    public ShardFile(ShardPlan plan, int index, StagingFolder staging, long leastHashedAhead = 32 << 20)
+    public ShardFile(ShardPlan plan, int index, StagingFolder staging, bool hashes = true, long leastHashedAhead = 32 << 20)
     {
         _plan = plan;
         _staging = staging;
+        _hashes = hashes;
         _tempPath = staging.TempPath(index);
         try
         {
@@ -51,7 +54,7 @@ internal sealed class ShardFile : IShardSink
             throw new IOException(full.Message, ENOSPC);
         }
 
-        if (plan.MaximumLength < leastHashedAhead || plan.Outputs.HasStates) return;
+        if (!hashes || plan.MaximumLength < leastHashedAhead || plan.Outputs.HasStates) return;
         try
         {
             WriteHeader([]);
@@ -86,7 +89,7 @@ internal sealed class ShardFile : IShardSink
         long length = _plan.HeaderLength + position;
         RandomAccess.SetLength(_handle, length);
         // The hash is of what was written, whether it is on the disk yet or not: it is made while the disk works.
-        Task<FileRecord> hashing = Task.Run(() =>
+        Task<FileRecord> hashing = !_hashes ? Task.FromResult(new FileRecord(_plan.FileName, length, null)) : Task.Run(() =>
             _hash is null ? FileRecord.Read(_tempPath, _plan.FileName) : new FileRecord(_plan.FileName, length, _hash.Finish(length)));
         try
         {

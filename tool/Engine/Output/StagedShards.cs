@@ -5,6 +5,7 @@ using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
 using Bnb.Formats.Primitives;
 using Bnb.Formats.Safetensors;
+using static System.FormattableString;
 
 namespace Bnb.Engine.Output;
 
@@ -17,6 +18,7 @@ internal static class StagedShards
     public static IReadOnlyDictionary<int, ShardResult> Check(
         StagingFolder staging, IReadOnlyList<ShardPlan> shards, IReadOnlyList<int> wanted, int threads, IRunEvents events, CancellationToken cancellation)
     {
+        staging.DeleteUnhashed(Unhashed(staging, [.. wanted.Select(index => shards[index].FileName)], events));
         List<int> named = [.. wanted.Where(index => staging.Earlier.Shards.ContainsKey(shards[index].FileName))];
         if (named.Count == 0) return ReadOnlyDictionary<int, ShardResult>.Empty;
         var good = new ConcurrentDictionary<int, ShardResult>();
@@ -35,6 +37,19 @@ internal static class StagedShards
             events.Warning($"{DisplayText.Escape(name)} in the staging folder is not what the interrupted run wrote: it is made again");
         staging.Adopt([.. good.Values.Select(result => result.File!)]);
         return good;
+    }
+
+    /// <summary>Those of the named weight files that an earlier run finished without a hash: as good as not there, which is said.</summary>
+    public static IReadOnlyList<string> Unhashed(StagingFolder staging, IReadOnlyList<string> names, IRunEvents events)
+    {
+        List<string> unhashed = [.. names.Where(name => staging.Earlier.Unhashed.Contains(name) && !staging.Earlier.Shards.ContainsKey(name))];
+        if (unhashed.Count > 0)
+        {
+            events.Warning(Invariant(
+                $"{unhashed.Count} of the weight files in the staging folder were written with --no-checksums: nothing says whether they are sound, and none is used"));
+        }
+
+        return unhashed;
     }
 
     /// <summary>What the pipeline said when it made the file.</summary>

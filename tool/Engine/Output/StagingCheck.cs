@@ -69,7 +69,7 @@ internal static class StagingCheck
 
     private static void Restart(string folder, JournalFolder journals, PlanRecord? earlier, PlanRecord plan)
     {
-        HashSet<string> ours = [.. NamesOf(plan), .. journals.Shards.Keys.Where(FileRecord.IsSafeName)];
+        HashSet<string> ours = [.. NamesOf(plan), .. journals.Shards.Keys.Concat(journals.Unhashed).Where(FileRecord.IsSafeName)];
         if (earlier is not null) ours.UnionWith(NamesOf(earlier));
         List<string> strangers = [.. FilesIn(folder).Where(name => !StagingNames.IsOwn(name) && !ours.Contains(name))];
         if (strangers.Count > 0) throw StagingErrors.Foreign(folder, strangers);

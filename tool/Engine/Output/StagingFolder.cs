@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Bnb.Engine.Events;
 using Bnb.Engine.Plans;
 using Bnb.Formats.IO;
@@ -18,6 +19,7 @@ internal sealed class StagingFolder : IDisposable
     private readonly WriteMode _mode;
     private readonly bool _madeParent;
     private readonly List<string> _temps = [];
+    private readonly ConcurrentBag<FileRecord> _unhashed = [];
     private SafeFileHandle? _lock;
     private RunJournal? _journal;
     private bool _keep;
@@ -110,12 +112,23 @@ internal sealed class StagingFolder : IDisposable
 
     public string ScratchPath(int number) => Temp('s', number);
 
-    /// <summary>Gives a finished, durable temp file its final name and records it.</summary>
+    /// <summary>Gives a finished, durable temp file its final name and records it. One without a hash does not outlive the run.</summary>
     public void Publish(string tempPath, FileRecord file)
     {
         Place(tempPath, file.Name);
         _journal!.Shard(file);
-        Finished++;
+        if (file.Sha256 is null) _unhashed.Add(file);
+        else Finished++;
+    }
+
+    /// <summary>
+    /// Deletes what earlier runs finished without a hash, to give its room back; what workers share stays, since another may just have
+    /// written it anew.
+    /// </summary>
+    public void DeleteUnhashed(IEnumerable<string> names)
+    {
+        if (_mode.Shared) return;
+        foreach (string name in names) File.Delete(System.IO.Path.Combine(Path, name));
     }
 
     /// <summary>Takes over what earlier runs finished, after it was checked.</summary>
@@ -178,8 +191,8 @@ internal sealed class StagingFolder : IDisposable
         });
     }
 
-    /// <summary>The journals of all runs as they stand now.</summary>
-    public JournalFolder Journals() => JournalFolder.Read(Path);
+    /// <summary>The journals of all runs as they stand now, and what this one wrote without a hash.</summary>
+    public JournalFolder Journals() => JournalFolder.Read(Path, _unhashed);
 
     /// <summary>
     /// For the commit: makes a shared folder this run's own, waiting for workers that are about to end.

@@ -6,8 +6,8 @@ namespace Bnb.Engine.Plans;
 /// <summary>A file as it must be: what journals, plans and manifests say of it.</summary>
 /// <param name="Name">Its place below the folder, parts separated by <c>/</c>.</param>
 /// <param name="Bytes">Its length.</param>
-/// <param name="Sha256">SHA-256 of its content, in lower-case hexadecimal.</param>
-internal sealed record FileRecord(string Name, long Bytes, string Sha256)
+/// <param name="Sha256">SHA-256 of its content, in lower-case hexadecimal; null of a weight file whose content nobody hashed.</param>
+internal sealed record FileRecord(string Name, long Bytes, string? Sha256)
 {
     private const int PieceBytes = 1 << 20;
     private const int LongestName = 4096;
@@ -21,6 +21,13 @@ internal sealed record FileRecord(string Name, long Bytes, string Sha256)
     {
         using PositionedFile file = PositionedFile.Open(path);
         return new FileRecord(name, file.Length, Hash(file, 0, file.Length, cancellation));
+    }
+
+    /// <summary>Opens a regular file, and reads nothing of it.</summary>
+    public static FileRecord ReadLength(string path, string name)
+    {
+        using PositionedFile file = PositionedFile.Open(path);
+        return new FileRecord(name, file.Length, null);
     }
 
     /// <summary>SHA-256 of a range, in lower-case hexadecimal. The next piece is read while one is hashed.</summary>
@@ -65,8 +72,8 @@ internal sealed record FileRecord(string Name, long Bytes, string Sha256)
         && !(OperatingSystem.IsWindows() && name.AsSpan().ContainsAny('\\', ':'))
         && name.Split('/').All(part => part is not ("" or "." or ".."));
 
-    /// <summary>Whether a regular file with this content is at <paramref name="path"/>.</summary>
-    public bool IsAt(string path, CancellationToken cancellation = default) => HasLengthAt(path) && Read(path, Name, cancellation) == this;
+    /// <summary>Whether a regular file with this content is at <paramref name="path"/>; false of a content that nobody knows.</summary>
+    public bool IsAt(string path, CancellationToken cancellation = default) => Sha256 is not null && HasLengthAt(path) && Read(path, Name, cancellation) == this;
 
     /// <summary>Whether a file of this length is at <paramref name="path"/>.</summary>
     public bool HasLengthAt(string path)

@@ -18,7 +18,7 @@ internal sealed class PlanRecord
         Hash = Convert.ToHexStringLower(SHA256.HashData(utf8));
         Shards = Each(root, "shards", static name => name.GetString()!);
         SmallFiles = Each(root, "files", static file => new FileRecord(
-            file.GetProperty("name").GetString()!, file.GetProperty("bytes").GetInt64(), file.GetProperty("sha256").GetString()!));
+            file.GetProperty("name").GetString()!, file.GetProperty("bytes").GetInt64(), file.GetProperty("sha256").GetString() ?? throw new FormatException("sha256")));
         Sources = Each(root, "source", static file => new SourceRecord(
             file.GetProperty("name").GetString()!, file.GetProperty("bytes").GetInt64(), file.GetProperty("header_sha256").GetString()!));
         Indexes = Each(root, "indexes", static name => name.GetString()!);
@@ -120,12 +120,13 @@ internal sealed class PlanRecord
         }
     }
 
+    /// <summary>Writes what is known of a file: a hash that nobody made is no member, rather than one without a value.</summary>
     public static void WriteFile(Utf8JsonWriter json, FileRecord file)
     {
         json.WriteStartObject();
         json.WriteString("name", file.Name);
         json.WriteNumber("bytes", file.Bytes);
-        json.WriteString("sha256", file.Sha256);
+        if (file.Sha256 is { } content) json.WriteString("sha256", content);
         json.WriteEndObject();
     }
 

@@ -84,6 +84,9 @@ internal sealed record QuantizeRequest
     /// <summary>Write SHA-256 of the source's weight files to the manifest.</summary>
     public bool HashSource { get; init; }
 
+    /// <summary>Hash the weight files that are written, so that they can be checked later; changes none of their bytes.</summary>
+    public bool Checksums { get; init; } = true;
+
     public bool FollowSymlinks { get; init; }
 
     public bool KeepNonFinite { get; init; }

@@ -35,7 +35,7 @@ internal static class QuantizeRun
         IReadOnlyList<QuantizePlan> models = pipeline?.Components ?? [QuantizePlan.Make(request, RequestSource.Open(request))];
         OutputPlan plan = pipeline is null ? models[0] : pipeline;
         Importance.RefuseStranger(request.ImportancePath, models.SelectMany(model => model.Tensors));
-        var mode = new WriteMode(request.Overwrite, request.Restart, request.Share);
+        var mode = new WriteMode(request.Overwrite, request.Restart, request.Share, request.Checksums);
         PlanRecord? record = place is null ? null : PlanRecord.Of(plan);
         IReadOnlyList<int> share = OutputRun.ShareOf(plan, request.Share);
         IReadOnlyList<ShardPlan> shards = [.. share.Select(index => plan.Shards[index])];

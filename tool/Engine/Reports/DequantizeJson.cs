@@ -36,6 +36,7 @@ internal static class DequantizeJson
         json.WriteEndArray();
         json.WriteNumber("files_reused", summary.Result.Reused);
         json.WriteBoolean("nothing_to_do", summary.Result.State == OutputState.NothingToDo);
+        json.WriteBoolean("checksums", summary.Result.HasChecksums);
         json.WriteNumber("bytes_before", summary.Plan.SourceFileBytes);
         json.WriteNumber("bytes_after", summary.OutputFileBytes);
         json.WriteNumber("seconds", Math.Round(summary.Elapsed.TotalSeconds, 3));

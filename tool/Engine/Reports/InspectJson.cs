@@ -58,6 +58,7 @@ internal static class InspectJson
         json.WriteString("tool", manifest.Tool);
         json.WriteString("command", manifest.Command);
         json.WriteString("plan", manifest.Plan);
+        json.WriteBoolean("checksums", manifest.HasChecksums);
         json.WritePropertyName("options");
         manifest.Options.WriteTo(json);
         json.WriteEndObject();

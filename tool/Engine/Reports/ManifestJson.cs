@@ -27,6 +27,9 @@ internal static class ManifestJson
         }
 
         json.WriteEndArray();
+        json.WriteStartArray("unchecked");
+        foreach (string name in report.Unhashed) json.WriteStringValue(name);
+        json.WriteEndArray();
         json.WriteStartArray("unlisted");
         foreach (string name in report.Unlisted) json.WriteStringValue(name);
         json.WriteEndArray();

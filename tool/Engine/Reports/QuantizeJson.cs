@@ -42,6 +42,7 @@ internal static class QuantizeJson
             json.WriteBoolean("committed", summary.Result.State != OutputState.ShareDone);
             json.WriteBoolean("nothing_to_do", summary.Result.State == OutputState.NothingToDo);
             json.WriteString("worker", summary.Request.Share?.ToString());
+            json.WriteBoolean("checksums", summary.Result.HasChecksums);
         }
 
         json.WriteNumber("parameters", summary.Plan.ParameterCount);

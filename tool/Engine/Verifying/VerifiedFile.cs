@@ -21,7 +21,7 @@ internal sealed record VerifiedFile(string Name, long Bytes, string HeaderSha256
         {
             WorkQueue.Run(
                 checkpoint.Files, Math.Max(1, Math.Min(threads, checkpoint.Files.Count)), () => 0,
-                (CheckpointFile file, int _) => contents[file.Name] = FileRecord.Read(file.Path, file.Name, cancellation).Sha256,
+                (CheckpointFile file, int _) => contents[file.Name] = FileRecord.Read(file.Path, file.Name, cancellation).Sha256!,
                 cancellation);
         }
 
