@@ -22,7 +22,7 @@ internal static class Talk
             Verbosity.Detailed => LogEventLevel.Information,
             _ => LogEventLevel.Debug,
         };
-        LoggerConfiguration configuration = new LoggerConfiguration().MinimumLevel.Debug();
+        LoggerConfiguration configuration = new LoggerConfiguration().MinimumLevel.Is(logFile is null ? console : LogEventLevel.Debug);
         configuration = configuration.WriteTo.Sink(new TerminalSink(terminal), console);
         if (logFile is not null)
         {
