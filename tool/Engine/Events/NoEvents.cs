@@ -16,6 +16,9 @@ public sealed class NoEvents : IRunEvents
     }
 
     /// <inheritdoc/>
+    public bool Takes(MessageLevel level) => false;
+
+    /// <inheritdoc/>
     public IDisposable? Watch(PipelineProgress progress) => null;
 
     /// <inheritdoc/>

@@ -16,21 +16,23 @@ internal static class TensorGroups
         IEnumerable<T> rows, Func<T, string> name, Func<T, TKey> key)
         where TKey : class
     {
-        var groups = new Dictionary<GroupKey<TKey>, Group<T>>();
+        var groups = new List<Group<T>>();
         // Patterns are few and names may be a million: one string for each pattern.
-        var patterns = new HashSet<string>(StringComparer.Ordinal);
-        HashSet<string>.AlternateLookup<ReadOnlySpan<char>> known = patterns.GetAlternateLookup<ReadOnlySpan<char>>();
+        var patterns = new Dictionary<string, Variants<TKey, T>>(StringComparer.Ordinal);
+        Dictionary<string, Variants<TKey, T>>.AlternateLookup<ReadOnlySpan<char>> known = patterns.GetAlternateLookup<ReadOnlySpan<char>>();
         char[] buffer = [];
         foreach (T row in rows)
         {
             string text = name(row);
             if (buffer.Length < text.Length) buffer = new char[text.Length];
             ReadOnlySpan<char> span = Pattern(text, buffer);
-            if (!known.TryGetValue(span, out string? pattern)) patterns.Add(pattern = span.ToString());
-            var place = new GroupKey<TKey>(pattern, key(row));
-            if (!groups.TryGetValue(place, out Group<T>? group))
-                groups[place] = group = new Group<T>(pattern, [], [.. pattern.Where(static c => c == Placeholder).Select(static _ => new HashSet<int>())]);
+            if (!known.TryGetValue(span, out Variants<TKey, T>? variants))
+            {
+                string pattern = span.ToString();
+                patterns[pattern] = variants = new Variants<TKey, T>(pattern, groups);
+            }
 
+            Group<T> group = variants.Of(key(row));
             group.Members.Add(row);
             int number = 0;
             foreach (Range part in text.AsSpan().Split('.'))
@@ -39,12 +41,34 @@ internal static class TensorGroups
             }
         }
 
-        return [.. groups.Values.Select(static group => (Display(group.Pattern, group.Numbers), (IReadOnlyList<T>)group.Members))];
+        return [.. groups.Select(static group => (Display(group.Pattern, group.Numbers), (IReadOnlyList<T>)group.Members))];
     }
 
-    private sealed record GroupKey<TKey>(string Pattern, TKey Key);
-
     private sealed record Group<T>(string Pattern, List<T> Members, IReadOnlyList<HashSet<int>> Numbers);
+
+    /// <summary>The groups of one pattern, which are added to all groups as they come.</summary>
+    private sealed class Variants<TKey, T>(string pattern, List<Group<T>> groups)
+        where TKey : class
+    {
+        private readonly Dictionary<TKey, Group<T>> _byKey = [];
+        // Mostly there is one, and comparing two keys costs less than hashing one.
+        private TKey? _lastKey;
+        private Group<T>? _last;
+
+        public Group<T> Of(TKey key)
+        {
+            if (key.Equals(_lastKey)) return _last!;
+            if (!_byKey.TryGetValue(key, out Group<T>? group))
+            {
+                group = new Group<T>(pattern, [], [.. pattern.Where(static c => c == Placeholder).Select(static _ => new HashSet<int>())]);
+                _byKey[key] = group;
+                groups.Add(group);
+            }
+
+            (_lastKey, _last) = (key, group);
+            return group;
+        }
+    }
 
     /// <summary>The name with every all-digit component replaced by a placeholder no component can contain.</summary>
     private static ReadOnlySpan<char> Pattern(string name, Span<char> buffer)
