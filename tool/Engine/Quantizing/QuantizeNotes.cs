@@ -68,7 +68,6 @@ internal static class QuantizeNotes
 
         if (plan.QuantizedParameterCount == 0 && plan.Recipe.Quantizes) warn("no tensor of this checkpoint is quantized");
         if (plan.ConfigBytes is null && plan.Recipe.Quantizes) warn("no config.json beside the source: loaders need one with a quantization_config");
-        if (!events.Takes(MessageLevel.Debug)) return;
         foreach (TensorPlan tensor in plan.Tensors)
             events.Debug($"{DisplayText.Escape(tensor.Name)}: {tensor.Decision.Rule}, {tensor.Decision.Reason}");
     }

@@ -82,7 +82,7 @@ internal sealed record QuantizePlan(
         LoadTargets.Check(request, source, policy);
 
         // Experts by the thousand differ in their names only.
-        var forms = new SharedForms();
+        var forms = new Dictionary<Quantization, Quantization>();
         // With nothing to quantize the policy decides nothing; it is asked all the same, so that patterns are checked.
         List<TensorPlan> tensors =
         [
@@ -150,7 +150,7 @@ internal sealed record QuantizePlan(
     private static bool IsQuantizable(DType dtype) => dtype is DType.F16 or DType.BF16 or DType.F32 or DType.F64;
 
     private static TensorPlan Plan(
-        TensorPlan tensor, TensorDecision decision, QuantizeRecipe recipe, Importance? importance, SharedForms forms)
+        TensorPlan tensor, TensorDecision decision, QuantizeRecipe recipe, Importance? importance, Dictionary<Quantization, Quantization> forms)
     {
         if (decision.Action == TensorAction.Copy) return DenseTensors.Copied(tensor) with { Decision = decision };
         bool isTurned = tensor.Input switch
@@ -177,7 +177,8 @@ internal sealed record QuantizePlan(
             Scale = recipe.Scale,
             Importance = importance?.For(tensor.Name, columns),
         };
-        return tensor with { Decision = decision, Quantization = forms.Of(form) };
+        if (!forms.TryAdd(form, form)) form = forms[form];
+        return tensor with { Decision = decision, Quantization = form };
     }
 
     private static string? FormOf(WeightInput? input) => input switch
