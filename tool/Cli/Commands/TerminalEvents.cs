@@ -8,10 +8,17 @@ namespace Bnb.Cli.Commands;
 /// <summary>Turns what a job of the engine tells into the log, the progress display and the last line of an error.</summary>
 internal sealed class TerminalEvents(CommandContext context) : IRunEvents
 {
-    // As a property: names from files may hold braces.
-    public void Message(MessageLevel level, string text) => context.Log.Write(Logged(level), "{Text:l}", text);
-
-    public bool Takes(MessageLevel level) => context.Log.IsEnabled(Logged(level));
+    public void Message(MessageLevel level, string text)
+    {
+        LogEventLevel logged = level switch
+        {
+            MessageLevel.Warning => LogEventLevel.Warning,
+            MessageLevel.Information => LogEventLevel.Information,
+            _ => LogEventLevel.Debug,
+        };
+        // As a property: names from files may hold braces.
+        context.Log.Write(logged, "{Text:l}", text);
+    }
 
     public IDisposable? Watch(PipelineProgress progress)
     {
@@ -20,11 +27,4 @@ internal sealed class TerminalEvents(CommandContext context) : IRunEvents
     }
 
     public void Outcome(string text) => context.Outcome = text;
-
-    private static LogEventLevel Logged(MessageLevel level) => level switch
-    {
-        MessageLevel.Warning => LogEventLevel.Warning,
-        MessageLevel.Information => LogEventLevel.Information,
-        _ => LogEventLevel.Debug,
-    };
 }

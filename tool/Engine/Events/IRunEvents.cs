@@ -9,9 +9,6 @@ public interface IRunEvents
     /// <summary>One sentence, names from files escaped for display. Called from the thread that runs the job.</summary>
     void Message(MessageLevel level, string text);
 
-    /// <summary>Whether messages of a level go anywhere; asked where there would be one for each of very many tensors.</summary>
-    bool Takes(MessageLevel level) => true;
-
     /// <summary>Work begins whose length is known; what is returned is disposed of when it ends, however it ends.</summary>
     /// <param name="progress">Counters that may be read from any thread meanwhile.</param>
     IDisposable? Watch(PipelineProgress progress);

@@ -32,8 +32,6 @@ internal sealed class ModuleName
     /// <summary>Position of <paramref name="component"/> or -1.</summary>
     public int IndexOf(string component)
     {
-        // Mostly it is in no part of the name.
-        if (!Path.Contains(component, StringComparison.Ordinal)) return -1;
         int index = 0;
         foreach (Range part in Path.AsSpan().Split('.'))
         {
