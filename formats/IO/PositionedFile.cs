@@ -1,3 +1,4 @@
+using System.Globalization;
 using Bnb.Formats.Primitives;
 using Microsoft.Win32.SafeHandles;
 
@@ -62,7 +63,7 @@ public sealed class PositionedFile : IByteSource, IDisposable
         int done = 0;
         while (done < destination.Length)
         {
-            int count = RandomAccess.Read(_handle, destination[done..], offset + done);
+            int count = ReadOnce(offset + done, destination[done..]);
             if (count == 0) throw EndedEarly(offset + done, destination.Length - done);
             done += count;
         }
@@ -70,6 +71,19 @@ public sealed class PositionedFile : IByteSource, IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _handle.Dispose();
+
+    private int ReadOnce(long offset, Span<byte> destination)
+    {
+        try
+        {
+            return RandomAccess.Read(_handle, destination, offset);
+        }
+        catch (IOException failed)
+        {
+            // The runtime says what happened, not where.
+            throw new IOException($"read {DisplayText.Escape(Path)} at byte {offset.ToString(CultureInfo.InvariantCulture)}: {failed.Message}", failed.HResult);
+        }
+    }
 
     private CheckpointFormatException EndedEarly(long offset, int missing) => new(
         FormatError.InputChanged,

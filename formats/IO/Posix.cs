@@ -33,8 +33,10 @@ public static partial class Posix
     /// Waits until a file's bytes are on the device. .NET 10's own flush loses the error of the call, hence this one. After a
     /// failure the file must be thrown away: the kernel forgets which pages were not written. Elsewhere: the managed flush.
     /// </summary>
+    /// <param name="handle">An open file.</param>
+    /// <param name="path">Its name, for messages.</param>
     /// <exception cref="IOException">The device reported an error.</exception>
-    public static void Fsync(SafeFileHandle handle)
+    public static void Fsync(SafeFileHandle handle, string? path = null)
     {
         ArgumentNullException.ThrowIfNull(handle);
         if (!OperatingSystem.IsLinux())
@@ -44,7 +46,7 @@ public static partial class Posix
         }
 
         int errno = FsyncErrno(handle);
-        if (errno != 0) throw Failed("fsync", null, errno);
+        if (errno != 0) throw Failed("fsync", path, errno);
     }
 
     /// <summary>Waits until a folder's entries (names, renames) are on the device. Elsewhere: does nothing.</summary>

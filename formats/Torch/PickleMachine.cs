@@ -38,14 +38,22 @@ internal sealed class PickleMachine
     private PickleValue Run()
     {
         byte opcode = _reader.Byte();
-        if (opcode != PickleOpcodes.Proto) throw _errors.Malformed(0, "does not start like a pickle of protocol 2 or later");
-        byte protocol = _reader.Byte();
-        if (protocol is < 2 or > 5)
-            throw _errors.Malformed(1, "has a protocol that is not known", ("protocol", TorchErrors.Number(protocol)));
-        while (true)
+        if (opcode == PickleOpcodes.Proto)
         {
+            byte protocol = _reader.Byte();
+            if (protocol is < 2 or > 5)
+                throw _errors.Malformed(1, "has a protocol that is not known", ("protocol", TorchErrors.Number(protocol)));
             _stack.Position = _reader.Position;
             opcode = _reader.Byte();
+        }
+        else if (!PickleOpcodes.IsOne(opcode))
+        {
+            throw _errors.Malformed(0, "does not start like a pickle");
+        }
+
+        // Older protocols begin without a number, and torch reads them too; what they can do beyond is no opcode of ours.
+        for (; ; _stack.Position = _reader.Position, opcode = _reader.Byte())
+        {
             if (opcode == PickleOpcodes.Stop) return _stack.Last();
             Step(opcode);
         }

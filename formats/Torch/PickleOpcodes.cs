@@ -42,6 +42,15 @@ internal static class PickleOpcodes
     public const byte Build = (byte)'b';
     public const byte PersistentId = (byte)'Q';
 
+    // All of the above.
+    private static ReadOnlySpan<byte> Read =>
+    [
+        Proto, Frame, Stop, Mark, None, True, False, Int32, UInt8,
+        UInt16, Long1, Float, Unicode, ShortUnicode, ShortString, EmptyTuple, Tuple, Tuple1,
+        Tuple2, Tuple3, EmptyList, Append, Appends, EmptyDict, SetItem, SetItems, Put,
+        LongPut, Memoize, Get, LongGet, Global, StackGlobal, Reduce, Build, PersistentId,
+    ];
+
     // What is left out on purpose, so that a refusal can say what it met; Python's pickletools has the list.
     private static readonly Dictionary<byte, string> Refused = new()
     {
@@ -78,6 +87,9 @@ internal static class PickleOpcodes
         [0x97] = "NEXT_BUFFER",
         [0x98] = "READONLY_BUFFER",
     };
+
+    /// <summary>Whether a pickle has such an opcode at all, read here or not.</summary>
+    public static bool IsOne(byte opcode) => Read.Contains(opcode) || Refused.ContainsKey(opcode);
 
     /// <summary>What a byte is called that is not read as an opcode.</summary>
     public static string Describe(byte opcode) => Refused.TryGetValue(opcode, out string? name)

@@ -11,6 +11,7 @@ public static partial class HostileFiles
         FinePickle("pt-ok-views", () => TorchPickle.StateDict(
             ("t", TorchPickle.W(sizes: [4, 3], strides: [1, 4])), ("row", TorchPickle.W(offset: 4, sizes: [4], strides: [1])),
             ("step", TorchPickle.W(sizes: [3, 2], strides: [4, 2])), ("expand", TorchPickle.W(sizes: [5, 4], strides: [0, 1])))),
+        FinePickle("pt-ok-no-protocol", () => TorchPickle.Basic()[2..]),
         FineBin("pt-ok-scalar-empty", () => TorchZip.Write(TorchZip.Records(
             TorchPickle.StateDict(
                 ("s", TorchPickle.W(sizes: [], strides: [])), ("e", TorchPickle.W(key: "1", count: 0, sizes: [0, 4], strides: [4, 1])),

@@ -1,6 +1,9 @@
 using Bnb.Cli.Errors;
 using Bnb.Cli.Terminal;
 using Bnb.Engine.Errors;
+using Serilog;
+using Serilog.Core;
+using Serilog.Events;
 using Xunit;
 
 namespace Bnb.Tool.Tests.CommandLine;
@@ -27,6 +30,16 @@ public sealed class LastResortTests
         Assert.Equal(ExitCode.NoSpace, LastResort.Report(new IOException("full", 28), new FakeTerminal(), json: false));
 
     [Fact]
+    public void Close_LogWhoseLastLinesFindNoRoom_IsNoError()
+    {
+        var sink = new FullSink();
+
+        Talk.Close(new LoggerConfiguration().WriteTo.Sink(sink).CreateLogger());
+
+        Assert.True(sink.IsDisposed);
+    }
+
+    [Fact]
     public void Refusal_MachineOfTheOtherByteOrder_IsUnsupported()
     {
         Assert.Null(ByteOrder.Refusal(isLittleEndian: true));
@@ -49,6 +62,21 @@ public sealed class LastResortTests
         {
             shown.Release();
             throw new NotSupportedException("no screen");
+        }
+    }
+
+    private sealed class FullSink : ILogEventSink, IDisposable
+    {
+        public bool IsDisposed { get; private set; }
+
+        public void Emit(LogEvent logEvent)
+        {
+        }
+
+        public void Dispose()
+        {
+            IsDisposed = true;
+            throw new IOException("full", 28);
         }
     }
 }

@@ -54,6 +54,30 @@ public sealed class WorkQueueTests
     }
 
     [Fact]
+    public void Team_DisposedWhileThreadsRun_StopsThemAndWaits()
+    {
+        int running = 0;
+        using (var team = new WorkerTeam(CancellationToken.None))
+        {
+            for (int i = 0; i < 4; i++)
+            {
+                team.Start($"worker {i}", () =>
+                {
+                    Interlocked.Increment(ref running);
+                    team.Stop.WaitHandle.WaitOne();
+                    Thread.Sleep(20);
+                    Interlocked.Decrement(ref running);
+                    throw new InvalidDataException("after the team was given up");
+                });
+            }
+
+            SpinWait.SpinUntil(() => Volatile.Read(ref running) == 4);
+        }
+
+        Assert.Equal(0, running);
+    }
+
+    [Fact]
     public void Run_Cancelled_Throws()
     {
         using var cancel = new CancellationTokenSource();

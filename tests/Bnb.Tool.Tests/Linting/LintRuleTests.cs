@@ -20,7 +20,7 @@ public sealed class LintRuleTests(LintRuleTests.Weights weights) : IClassFixture
     [
         new(LintRules.NoConfig, LoadTarget.Transformers5, "error") { Edit = config => config.Remove("quantization_config") },
         new(LintRules.ConfigDiffers, LoadTarget.Transformers5, "error") { Edit = config => config["quantization_config"]!["bnb_4bit_quant_type"] = "fp4" },
-        new(LintRules.WrongType, LoadTarget.Sglang, "error") { Type = "int4" },
+        new(LintRules.WrongType, LoadTarget.Peft, "error") { Type = "int4" },
         new(LintRules.NoClass, LoadTarget.Diffusers, "error"),
         new(LintRules.UnknownClass, LoadTarget.Transformers5, "note") { Class = "NobodysModel", ModelType = "nobodys" },
         new(LintRules.NotLinear, LoadTarget.Transformers5, "error") { Packed = ["model.embed_tokens"] },

@@ -21,7 +21,8 @@ public sealed class LintTests : IDisposable
     [InlineData("transformers4,transformers5,vllm,sglang,peft", "nf4")]
     [InlineData("transformers4,transformers5,vllm,sglang,peft", "fp4")]
     [InlineData("transformers4,transformers5,vllm,peft", "int8")]
-    [InlineData("transformers4,transformers5,vllm", "int4")]
+    [InlineData("transformers4,transformers5,vllm,sglang", "int4")]
+    [InlineData("transformers4,transformers5,vllm,sglang", "fp8")]
     public void Lint_OurOutput_LoadsInAll(string consumers, string type)
     {
         Quantize("--type", type);
@@ -35,6 +36,8 @@ public sealed class LintTests : IDisposable
     [Theory]
     [InlineData("int4", "peft", "LOAD010")]
     [InlineData("int4", "diffusers", "LOAD010")]
+    [InlineData("fp8", "peft", "LOAD010")]
+    [InlineData("fp8", "diffusers", "LOAD010")]
     [InlineData("nf4", "diffusers", "LOAD011")]
     public void Lint_TypeOrClassThatALibraryLacks_DoesNotLoad(string type, string consumer, string rule)
     {
@@ -107,6 +110,56 @@ public sealed class LintTests : IDisposable
         Edit(config => config["quantization_config"]!["bnb_4bit_quant_type"] = "fp4");
 
         Assert.Contains("LOAD002", Rules(Lint(ExitCode.VerificationFailed, "--for", "transformers5"), "transformers5"));
+    }
+
+    [Theory]
+    [InlineData("lm_head", "re:.*q_proj", "LOAD106")]
+    [InlineData(null, null, "LOAD107")]
+    public void Lint_Fp8AndItsIgnoreList_AreHeldAgainstEachOther(string? first, string? second, string rule)
+    {
+        Quantize("--type", "fp8");
+        Edit(config => config["quantization_config"]!["ignore"] = first is null ? new JsonArray() : new JsonArray(first, second));
+
+        Assert.Contains(rule, Rules(Lint(ExitCode.VerificationFailed, "--for", "transformers5"), "transformers5"));
+    }
+
+    [Theory]
+    [InlineData("int", 8)]
+    [InlineData(null, 8)]
+    [InlineData("float", 4)]
+    public void Lint_Fp8UnderAnotherTypeInConfig_IsSaid(string? type, int bits)
+    {
+        Quantize("--type", "fp8");
+        Edit(config =>
+        {
+            JsonNode weights = config["quantization_config"]!["config_groups"]!["group_0"]!["weights"]!;
+            (weights["type"], weights["num_bits"]) = (type, bits);
+        });
+
+        Assert.Contains("LOAD002", Rules(Lint(ExitCode.VerificationFailed, "--for", "vllm"), "vllm"));
+    }
+
+    [Fact]
+    public void Lint_IntegersOfOtherBits_AreNotTakenForBitsAndBytes()
+    {
+        Quantize("--type", "int4");
+        Edit(config => config["quantization_config"]!["config_groups"]!["group_0"]!["weights"]!["num_bits"] = 8);
+
+        string?[] rules = [.. Rules(Lint(ExitCode.VerificationFailed, "--for", "vllm"), "vllm")];
+
+        Assert.Contains("CT0107", rules);
+        Assert.DoesNotContain("LOAD002", rules);
+    }
+
+    [Theory]
+    [InlineData("fp8")]
+    [InlineData("modelopt")]
+    public void Lint_WeightsOfAnotherMethod_AreRefusedAndNotCorrected(string method)
+    {
+        Quantize("--type", "fp8");
+        Edit(config => config["quantization_config"]!["quant_method"] = method);
+
+        Refusal.AssertIs(ToolRun.Of("lint", _folder["packed"]), ExitCode.InputUnsupported, "QUANT-UNSUP");
     }
 
     [Fact]

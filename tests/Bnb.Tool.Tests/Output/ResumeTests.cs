@@ -130,6 +130,7 @@ public sealed class ResumeTests : IDisposable
 
         Refusal.AssertIs(run, ExitCode.CannotResume, "STAGING-PLAN");
         Assert.Matches($@"\n  {differs} +\S.* then, \S.* now\n", run.Error);
+        Assert.DoesNotContain("\\x0a", run.Error, StringComparison.Ordinal);
         Assert.Contains("--restart", run.Error, StringComparison.Ordinal);
         Assert.Equal(before, FolderState.Of(_folder.Path));
     }
@@ -227,6 +228,22 @@ public sealed class ResumeTests : IDisposable
     }
 
     [Fact]
+    public void Quantize_FinishedOutputWithOneBitChanged_IsNamedAndMadeAgainOnRequest()
+    {
+        _ = Resume();
+        string before = OutputFolder.Fingerprint(Output), damaged = Directory.GetFiles(Output, "*.safetensors").Order(StringComparer.Ordinal).Last();
+        FlipLastBit(damaged);
+
+        ToolRun run = Again();
+
+        Refusal.AssertIs(run, ExitCode.OutputRefused, "OUTPUT-EXISTS");
+        Assert.Contains(Path.GetFileName(damaged), run.Error, StringComparison.Ordinal);
+        Assert.Contains("--overwrite", run.Error, StringComparison.Ordinal);
+        _ = Resume("--overwrite");
+        Assert.Equal(before, OutputFolder.Fingerprint(Output));
+    }
+
+    [Fact]
     public void Quantize_FinishedOutputOlderThanTheSource_IsRefused()
     {
         _ = Resume();
@@ -243,6 +260,10 @@ public sealed class ResumeTests : IDisposable
         ToolRun again = ToolRun.Succeed("dequantize", _folder["fresh"], "--output", _folder["back"]);
 
         Assert.StartsWith("nothing to do", again.Out, StringComparison.Ordinal);
+        string shard = Directory.GetFiles(_folder["back"], "*.safetensors")[0];
+        FlipLastBit(shard);
+        Refusal.AssertIs(ToolRun.Of("dequantize", _folder["fresh"], "--output", _folder["back"]), ExitCode.OutputRefused, "OUTPUT-EXISTS");
+        FlipLastBit(shard);
         Refusal.AssertIs(ToolRun.Of("dequantize", _folder["fresh"], "--output", _folder["back"], "--dtype", "float32"), ExitCode.OutputRefused, "OUTPUT-EXISTS");
         Assert.Equal("dequantize", JsonElement.Parse(File.ReadAllBytes(_folder["back", OutputManifest.FileName])).GetProperty("command").GetString());
     }

@@ -114,10 +114,44 @@ public sealed class StagingTests : IDisposable
             ["lint", Staging],
             ["explain", Staging],
             ["plan", Staging, "--max-error", "0.08"],
+            ["inspect", Staging],
+            ["init", Staging, "--output", Output + ".json"],
+            ["verify", Staging, "--manifest"],
             ["evaluate", Staging, "--source", _source],
             ["evaluate", _source, "--source", Staging],
         ])
             Refusal.AssertIs(ToolRun.Of(command), ExitCode.InputMalformed, "INCOMPLETE");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void AnyCommand_StagingFolderByAnotherName_IsNotTakenForACheckpoint(bool isLink)
+    {
+        using StagingFolder other = OpenStaging.Of(_source, Output);
+        foreach (string file in Directory.GetFiles(_source)) File.Copy(file, Path.Combine(Staging, Path.GetFileName(file)));
+        string name = _folder["renamed"];
+        if (isLink) Directory.CreateSymbolicLink(name, Staging);
+        else Directory.Move(Staging, name);
+
+        foreach (string path in (string[])[name, Directory.GetFiles(name, "*.safetensors").Order(StringComparer.Ordinal).First()])
+            Refusal.AssertIs(ToolRun.Of("inspect", path), ExitCode.InputMalformed, "INCOMPLETE");
+        Refusal.AssertIs(ToolRun.Of("dequantize", name, "--output", Output + "2"), ExitCode.InputMalformed, "INCOMPLETE");
+        Refusal.AssertIs(ToolRun.Of("verify", name, "--manifest"), ExitCode.InputMalformed, "INCOMPLETE");
+    }
+
+    [Theory]
+    [InlineData("quantize")]
+    [InlineData("quantize", "--overwrite")]
+    [InlineData("quantize", "--restart")]
+    public void Quantize_IntoTheStagingFolderOfAnother_IsRefusedAndTakesNothingOfIt(string command, params string[] options)
+    {
+        using StagingFolder other = OpenStaging.Of(_source, Output);
+        string before = FolderState.Of(Staging);
+
+        Refusal.AssertIs(ToolRun.Of([command, _source, "--output", Staging, .. options]), ExitCode.OutputRefused, "OUTPUT-NAME");
+
+        Assert.Equal(before, FolderState.Of(Staging));
     }
 
     [Fact]

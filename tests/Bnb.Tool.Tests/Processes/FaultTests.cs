@@ -140,8 +140,20 @@ public sealed class FaultTests : IDisposable
         ToolRun run = Inject($"pread64:error=EIO:when={read}", [], shard);
 
         Refusal.AssertIs(run, ExitCode.IoError, "IO");
+        Assert.Matches($"read {Regex.Escape(shard)} at byte [0-9]+: ", run.Error);
         Assert.False(Path.Exists(Output));
         AssertRunAgainEndsAsEver();
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(4)]
+    public void Quantize_SyncFails_NamesTheFile(int call)
+    {
+        ToolRun run = Inject($"fsync:error=EIO:when={call}");
+
+        Refusal.AssertIs(run, ExitCode.IoError, "IO");
+        Assert.Contains($"fsync {Output}.bnb-partial", run.Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -206,12 +218,19 @@ public sealed class FaultTests : IDisposable
             await Task.Delay(10);
             foreach (string path in Directory.Exists(staging) ? Directory.GetFiles(staging, ".t-*") : [])
             {
-                using FileStream file = new(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
-                byte[] head = new byte[9];
-                if (await file.ReadAtLeastAsync(head, 9, throwOnEndOfStream: false) < 9 || head[8] != (byte)'{') continue;
-                file.Position = 8;
-                file.WriteByte((byte)'X');
-                return Path.GetFileName(path);
+                try
+                {
+                    using FileStream file = new(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+                    byte[] head = new byte[9];
+                    if (await file.ReadAtLeastAsync(head, 9, throwOnEndOfStream: false) < 9 || head[8] != (byte)'{') continue;
+                    file.Position = 8;
+                    file.WriteByte((byte)'X');
+                    return Path.GetFileName(path);
+                }
+                catch (FileNotFoundException)
+                {
+                    // A small file that got its name meanwhile.
+                }
             }
         }
 

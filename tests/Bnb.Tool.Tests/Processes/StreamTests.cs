@@ -113,6 +113,26 @@ public sealed class StreamTests : IDisposable
     }
 
     [Theory]
+    [InlineData(128)]
+    [InlineData(160)]
+    public void Quantize_MoreThreadsThanDescriptors_Works(int limit)
+    {
+        TestTensor[][] shards = [.. Enumerable.Range(0, 300).Select(i => new[] { TestTensor.Numbered($"t.{i}", "U8", 40) })];
+        string source = CheckpointBuilder.Sharded(_folder["many"], shards);
+
+        foreach (string line in (string[])
+        [
+            $"quantize \"{source}\" --output \"{Output}\" --max-shard-size 50B --threads 1024",
+            $"verify \"{Output}\" --manifest --threads 1024",
+            $"diff \"{source}\" \"{Output}\" --threads 1024 | grep -q ' 300 equal'",
+        ])
+        {
+            ToolRun run = ToolProcess.Shell($"ulimit -n {limit}; \"$0\" {line}");
+            Assert.True(run.Exit == ExitCode.Done, line + run.Error);
+        }
+    }
+
+    [Theory]
     [InlineData(24)]
     [InlineData(64)]
     [InlineData(127)]
@@ -186,6 +206,59 @@ public sealed class StreamTests : IDisposable
 
         Refusal.AssertIs(run, ExitCode.NoSpace, "NOSPACE");
         Assert.Equal([_folder["strace.log"]], Directory.GetFiles(_folder.Path));
+    }
+
+    [Theory]
+    [InlineData("demo")]
+    [InlineData("init", "--output")]
+    public void AnyCommand_FullDisk_LeavesNothingInTheWayOfTheSameCommand(string command, params string[] options)
+    {
+        string made = _folder["made", "new"];
+        Directory.CreateDirectory(_folder["made"]);
+
+        ToolRun run = ToolProcess.Traced(
+            _folder["strace.log"], ["-e", "trace=pwrite64,fallocate", "-e", "inject=pwrite64,fallocate:error=ENOSPC"],
+            [command, .. options.Length == 0 ? [made] : (string[])[_source, .. options, made]]);
+
+        Refusal.AssertIs(run, ExitCode.NoSpace, "NOSPACE");
+        Assert.Empty(Directory.GetFileSystemEntries(_folder["made"]));
+    }
+
+    [Fact]
+    public void Plan_SecondFileOnAFullDisk_SaysThatTheFirstIsThere()
+    {
+        string picture = _folder["nowhere", "p.svg"];
+        Directory.CreateDirectory(_folder["nowhere"]);
+        // The recipe is renamed first.
+        ToolRun run = ToolProcess.Traced(
+            _folder["strace.log"], ["-e", "trace=rename", "-e", "inject=rename:error=ENOSPC:when=2"],
+            "plan", _source, "--target-bits", "15", "--output", _folder["recipe.json"], "--plot", picture);
+
+        Assert.True(run.Exit == ExitCode.NoSpace, run.Error);
+        Assert.EndsWith($"written: {_folder["recipe.json"]}\n", run.Error, StringComparison.Ordinal);
+        Assert.Contains(picture, run.Error, StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFiles(_folder["nowhere"]));
+    }
+
+    [Theory]
+    [InlineData("init", "--output")]
+    [InlineData("verify", "--report")]
+    [InlineData("lint", "--sarif")]
+    [InlineData("demo")]
+    public void AnyCommand_NameOverTheLimit_IsRefusedBeforeAnyWork(string command, params string[] options)
+    {
+        string name = _folder[new string('n', 252) + ".json"];
+        string[] args = command switch
+        {
+            "init" => [_source],
+            "verify" => [_source, "--source", _source],
+            "lint" => [_source],
+            _ => [],
+        };
+
+        ToolRun run = ToolRun.Of([command, .. args, .. options, name]);
+
+        Refusal.AssertIs(run, ExitCode.OutputRefused, command == "demo" ? "NAME-TOO-LONG" : "REPORT-FILE");
     }
 
     [Fact]

@@ -13,6 +13,13 @@ internal sealed record CommandContext(ITerminal Terminal, ILogger Log, Verbosity
     /// <summary>What is on disk should the command stop now; the last line of an error. Commands replace it when that changes.</summary>
     public string Outcome { get; set; } = "nothing was written";
 
+    /// <summary>Counts a file among what is on disk, however the command ends.</summary>
+    public void HasWritten(string path)
+    {
+        const string Written = "written: ";
+        Outcome = Outcome.StartsWith(Written, StringComparison.Ordinal) ? $"{Outcome}, {DisplayText.Escape(path)}" : Written + DisplayText.Escape(path);
+    }
+
     /// <summary>Where jobs of the engine report to.</summary>
     public IRunEvents Events => new TerminalEvents(this);
 

@@ -76,7 +76,7 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
             return Report(denied, json, "nothing was written");
         }
 
-        using (log)
+        try
         {
             var context = new CommandContext(terminal, log, verbosity, json, signals.Token);
             try
@@ -97,6 +97,10 @@ internal sealed class CommandHost(ITerminal terminal, SignalCancellation signals
                 log.Debug(failure, "stopped by");
                 return exit;
             }
+        }
+        finally
+        {
+            Talk.Close(log);
         }
     }
 

@@ -29,13 +29,33 @@ internal static class DemoCommand
             };
         }
 
-        SampleCheckpoint.Small.Write(source);
+        string made = FirstMissing(folder);
+        try
+        {
+            SampleCheckpoint.Small.Write(source);
+            context.Terminal.Error.WriteLine($"made a sample checkpoint: {source}");
+            context.Terminal.Error.WriteLine($"$ dotnet bnb quantize {source} --output {output}");
+            QuantizeCommand.Execute(new QuantizeRequest { SourcePath = source, OutputPath = output }, context);
+        }
+        catch
+        {
+            // It would be in the way of the same command, and is made again in a moment.
+            if (Directory.Exists(made)) Directory.Delete(made, recursive: true);
+            context.Outcome = "nothing was written";
+            throw;
+        }
+
         context.Outcome = $"the sample is in {source}";
-        context.Terminal.Error.WriteLine($"made a sample checkpoint: {source}");
-        context.Terminal.Error.WriteLine($"$ dotnet bnb quantize {source} --output {output}");
-        QuantizeCommand.Execute(new QuantizeRequest { SourcePath = source, OutputPath = output }, context);
         if (context.Json) return;
         context.Terminal.Error.WriteLine($"$ dotnet bnb inspect {output}");
         InspectCommand.Execute(output, context);
+    }
+
+    /// <summary>The topmost folder that is not there yet.</summary>
+    private static string FirstMissing(string folder)
+    {
+        string missing = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
+        while (Path.GetDirectoryName(missing) is { } above && !Directory.Exists(above)) missing = above;
+        return missing;
     }
 }

@@ -47,7 +47,7 @@ internal static class DequantizeCommand
                     MaxShardBytes = parsed.ValueOr(maxShardSize, defaults.MaxShardBytes),
                     Device = parsed.ValueOr(device.Choice, defaults.Device),
                     MaxDeviceMemoryBytes = device.MemoryLimit(parsed),
-                    Threads = parsed.ValueOr(threads, defaults.Threads),
+                    Threads = parsed.ThreadsOf(threads),
                     MaxMemoryBytes = parsed.ValueOr(maxMemory, defaults.MaxMemoryBytes),
                     Overwrite = parsed.GetValue(overwrite),
                     Restart = parsed.GetValue(restart),

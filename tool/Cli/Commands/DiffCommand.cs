@@ -41,7 +41,7 @@ internal static class DiffCommand
                 {
                     Patterns = CommonOptions.PatternsInOrder(parsed),
                     All = parsed.GetValue(all),
-                    Threads = parsed.ValueOr(threads, defaults.Threads),
+                    Threads = parsed.ThreadsOf(threads),
                     MaxMemoryBytes = parsed.ValueOr(maxMemory, defaults.MaxMemoryBytes),
                 },
                 context);

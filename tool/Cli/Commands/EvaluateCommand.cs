@@ -75,7 +75,7 @@ internal static class EvaluateCommand
                     CollectImportance = parsed.GetValue(importance) is not null,
                     Device = parsed.ValueOr(device.Choice, defaults.Device),
                     MaxDeviceMemoryBytes = device.MemoryLimit(parsed),
-                    Threads = parsed.ValueOr(threads, defaults.Threads),
+                    Threads = parsed.ThreadsOf(threads),
                 },
                 new EvaluationLimits(parsed.GetValue(maxKl), parsed.GetValue(maxRatio)),
                 parsed.GetValue(importance),
@@ -117,12 +117,14 @@ internal static class EvaluateCommand
         using (context.Events.Watch(progress)) result = run.Execute(progress, context.Cancellation);
         var report = new EvaluationReport(result, limits.Exceeded(result));
         if (importancePath is not null)
+        {
             ReportFile.Write(importancePath, ImportanceFile.Of(importancePath, result, request.IdsPath ?? request.TextPath ?? "sample text"));
-        files.Write(report);
+            context.HasWritten(importancePath);
+        }
+
+        files.Write(report, context.HasWritten);
         if (report.Passed) card?.Write(EvaluationCard.Name, EvaluationCard.Of(report, Path.GetFileName(request.IdsPath ?? request.TextPath)));
         else if (updateCard) context.Events.Warning("the model card stays as it was: there is nothing good to say");
-        List<string> written = [.. reportPaths, .. importancePath is null ? [] : new[] { importancePath }];
-        if (written.Count > 0) context.Outcome = "written: " + string.Join(", ", written);
         if (context.Json) context.Terminal.Out.Write(EvaluationJson.Of(report));
         else if (context.Verbosity != Verbosity.Quiet) EvaluationScreen.Write(report, context.Terminal);
         return report.Passed ? ExitCode.Done : ExitCode.VerificationFailed;

@@ -18,7 +18,7 @@ internal static class FinishCommand
         var command = new Command("finish", "Commit an output that several workers made, when the last of them could not") { output, threads, overwrite };
         host.Attach(command, (parsed, context) => Execute(
             FinishRun.Execute(
-                parsed.GetRequiredValue(output), parsed.GetValue(overwrite), parsed.ValueOr(threads, Environment.ProcessorCount), context.Events, context.Cancellation),
+                parsed.GetRequiredValue(output), parsed.GetValue(overwrite), parsed.ThreadsOf(threads), context.Events, context.Cancellation),
             context));
         return command;
     }

@@ -68,10 +68,10 @@ internal static class InitCommand
     private static void Create(string path, string text)
     {
         ReportFile.CheckPlace(path);
+        FileStream file;
         try
         {
-            using var file = new FileStream(path, FileMode.CreateNew);
-            file.Write(Encoding.UTF8.GetBytes(text));
+            file = new FileStream(path, FileMode.CreateNew);
         }
         catch (IOException error) when (File.Exists(path))
         {
@@ -80,6 +80,17 @@ internal static class InitCommand
                 File = path,
                 Action = "move it away, or choose another path with --output",
             };
+        }
+
+        try
+        {
+            using (file) file.Write(Encoding.UTF8.GetBytes(text));
+        }
+        catch
+        {
+            // Half of a recipe would be in the way of the same command.
+            File.Delete(path);
+            throw;
         }
     }
 }

@@ -36,7 +36,7 @@ internal static class LintCommand
         if (sarifPath is not null)
         {
             ReportFile.Write(sarifPath, text => text.Write(LintSarif.Of(reports)));
-            context.Outcome = $"written: {sarifPath}";
+            context.HasWritten(sarifPath);
         }
 
         foreach (LintReport report in reports)

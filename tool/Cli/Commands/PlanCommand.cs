@@ -53,7 +53,7 @@ internal static class PlanCommand
                     Patterns = CommonOptions.PatternsInOrder(parsed),
                     Experts = load.ExpertsOf(parsed),
                     LoadsIn = load.LoadsInOf(parsed),
-                    Threads = parsed.ValueOr(threads, defaults.Threads),
+                    Threads = parsed.ThreadsOf(threads),
                 },
                 TargetBytes = parsed.GetResult(targetSize) is null ? null : parsed.GetValue(targetSize),
                 TargetBits = parsed.GetResult(targetBits) is null ? null : parsed.GetValue(targetBits),
@@ -63,10 +63,17 @@ internal static class PlanCommand
             if (file is not null) ReportFile.CheckPlace(file);
             if (picture is not null) ReportFile.CheckPlace(picture);
             PlanSummary summary = PlanRun.Execute(request, context.Events, context.Cancellation);
-            if (file is not null) ReportFile.Write(file, text => text.Write(PlanJson.Recipe(summary)));
-            if (picture is not null) ReportFile.Write(picture, text => text.Write(PlanPlot.Of(summary)));
+            Write(file, PlanJson.Recipe);
+            Write(picture, PlanPlot.Of);
             if (context.Json) context.Terminal.Out.Write(PlanJson.Of(summary, file));
             else if (context.Verbosity != Verbosity.Quiet) PlanScreen.Write(summary, file, context.Terminal);
+
+            void Write(string? path, Func<PlanSummary, string> content)
+            {
+                if (path is null) return;
+                ReportFile.Write(path, text => text.Write(content(summary)));
+                context.HasWritten(path);
+            }
         });
         return command;
     }

@@ -111,7 +111,7 @@ internal static class QuantizeCommand
                 MaxShardBytes = parsed.ValueOr(maxShardSize, defaults.MaxShardBytes),
                 Device = parsed.ValueOr(device.Choice, defaults.Device),
                 MaxDeviceMemoryBytes = device.MemoryLimit(parsed),
-                Threads = parsed.ValueOr(threads, defaults.Threads),
+                Threads = parsed.ThreadsOf(threads),
                 MaxMemoryBytes = parsed.ValueOr(maxMemory, defaults.MaxMemoryBytes),
                 DryRun = parsed.GetValue(dryRun),
                 Overwrite = parsed.GetValue(overwrite),

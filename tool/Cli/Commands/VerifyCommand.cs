@@ -95,7 +95,7 @@ internal static class VerifyCommand
         });
         host.Attach(command, (parsed, context) =>
         {
-            if (parsed.GetValue(manifest)) return CheckManifest(context.Locate(parsed.GetRequiredValue(quantized)), parsed.ValueOr(threads, Environment.ProcessorCount), context);
+            if (parsed.GetValue(manifest)) return CheckManifest(context.Locate(parsed.GetRequiredValue(quantized)), parsed.ThreadsOf(threads), context);
             var defaults = new VerifyRequest { QuantizedPath = context.Locate(parsed.GetRequiredValue(quantized)), SourcePath = context.Locate(parsed.GetRequiredValue(source)!) };
             return Execute(
                 defaults with
@@ -116,7 +116,7 @@ internal static class VerifyCommand
                     Command = CommonOptions.CommandLine(parsed),
                     Device = parsed.ValueOr(device.Choice, defaults.Device),
                     MaxDeviceMemoryBytes = device.MemoryLimit(parsed),
-                    Threads = parsed.ValueOr(threads, defaults.Threads),
+                    Threads = parsed.ThreadsOf(threads),
                     MaxMemoryBytes = parsed.ValueOr(maxMemory, defaults.MaxMemoryBytes),
                 },
                 parsed.GetValue(report) ?? [],
@@ -140,7 +140,7 @@ internal static class VerifyCommand
     private static ExitCode Execute(VerifyRequest request, string[] reportPaths, bool updateCard, CommandContext context)
     {
         bool passed = true;
-        List<string> written = [], sections = [];
+        List<string> sections = [];
         CardUpdate? card = updateCard ? new CardUpdate(request.QuantizedPath) : null;
         IReadOnlyList<(string? Component, VerifyRequest Request)> models = PipelineVerification.Of(request);
         IReadOnlyList<ReportFiles> files = [.. models.Select(model => new ReportFiles(PathsFor(model.Component)))];
@@ -149,8 +149,7 @@ internal static class VerifyCommand
             (string? component, VerifyRequest model) = models[i];
             VerificationReport report = VerifyRun.Execute(model, context.Events, context.Cancellation);
             passed &= report.Passed;
-            files[i].Write(report);
-            written.AddRange(PathsFor(component));
+            files[i].Write(report, context.HasWritten);
             if (report.Layers.Count > 0) sections.Add((component is null ? "" : $"Component `{DisplayText.Escape(component)}`:\n\n") + VerificationCard.Of(report));
             if (context.Json) context.Terminal.Out.Write(VerificationReportJsonLine.Of(report));
             else if (context.Verbosity != Verbosity.Quiet) VerificationScreen.Write(report, context.Terminal, context.Verbosity);
@@ -158,7 +157,6 @@ internal static class VerifyCommand
 
         if (passed && sections.Count > 0) card?.Write(VerificationCard.Name, string.Join('\n', sections));
         else if (updateCard) context.Events.Warning("the model card stays as it was: there is nothing good to say");
-        if (written.Count > 0) context.Outcome = "written: " + string.Join(", ", written);
         return passed ? ExitCode.Done : ExitCode.VerificationFailed;
 
         // A report for each component: report.json is report.transformer.json.

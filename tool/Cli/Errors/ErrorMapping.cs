@@ -13,7 +13,7 @@ namespace Bnb.Cli.Errors;
 internal static class ErrorMapping
 {
     // Linux errno values; .NET on Unix carries them in IOException.HResult.
-    private const int EPERM = 1, EIO = 5, EACCES = 13, EBUSY = 16, EFBIG = 27, ENOSPC = 28, EROFS = 30, ENOMEM = 12, EMFILE = 24, EDQUOT = 122;
+    private const int EPERM = 1, EIO = 5, EACCES = 13, EBUSY = 16, EFBIG = 27, ENOSPC = 28, EROFS = 30, ENOMEM = 12, ENFILE = 23, EMFILE = 24, EDQUOT = 122;
 
     /// <summary>The user's view of <paramref name="exception"/>, or null when it is a bug of ours.</summary>
     public static UserErrorException? ToUserError(Exception exception) => exception switch
@@ -35,6 +35,7 @@ internal static class ErrorMapping
             Action = "lower --max-memory or --threads, or raise the limit of the process",
         },
         UnauthorizedAccessException => new UserErrorException(ExitCode.OutputRefused, "DENIED", exception.Message, exception),
+        PathTooLongException => new UserErrorException(ExitCode.OutputRefused, "NAME-TOO-LONG", exception.Message, exception) { Action = "choose a shorter name" },
         OutputLostException lost => new UserErrorException(ExitCode.IoError, "STDOUT", lost.Message, lost) { Action = "keep the program that reads the output open, or write to a file" },
         IOException io => FromIo(io),
         // What the runtime makes of EFBIG from a write, without an errno.
@@ -79,7 +80,7 @@ internal static class ErrorMapping
             EFBIG => TooLarge(io),
             EPERM or EACCES or EROFS or EBUSY => new UserErrorException(ExitCode.OutputRefused, "DENIED", io.Message, io),
             ENOMEM => new UserErrorException(ExitCode.MemoryLimit, "MEMORY", io.Message, io),
-            EMFILE => new UserErrorException(ExitCode.MemoryLimit, "DESCRIPTORS", io.Message, io) { Action = "raise ulimit -n" },
+            EMFILE or ENFILE => new UserErrorException(ExitCode.MemoryLimit, "DESCRIPTORS", io.Message, io) { Action = "raise ulimit -n" },
             EIO => new UserErrorException(ExitCode.IoError, "IO", $"input/output error: {io.Message}", io),
             _ => new UserErrorException(ExitCode.IoError, "IO", io.Message, io),
         };

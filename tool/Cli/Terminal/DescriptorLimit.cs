@@ -10,16 +10,18 @@ internal static partial class DescriptorLimit
 {
     // The runtime alone takes some 70 for its libraries, a run a dozen.
     private const ulong Least = 128;
+    // What is open at once beside the threads' own files: those of the runtime, finished weight files that wait for their fsync.
+    private const ulong Reserved = 112;
+    // A source, an output, and a file that belongs to the source: an adapter, a scratch file.
+    private const ulong FilesOfAThread = 3;
     private const int OpenFiles = 7;
     private const int StandardOutput = 1;
     private const int StandardError = 2;
 
     /// <summary>True, after an error on stderr, when a run could not be sure to end with one.</summary>
-    public static unsafe bool IsTooLow(string[] args)
+    public static bool IsTooLow(string[] args)
     {
-        // Soft and hard: the runtime raises the first to the second as it starts.
-        ulong* limits = stackalloc ulong[2];
-        if (!OperatingSystem.IsLinux() || getrlimit(OpenFiles, limits) != 0 || limits[1] >= Least) return false;
+        if (Limit() >= Least) return false;
         Write(StandardError, "error[DESCRIPTORS]: the limit of open files is below 128\n  do  raise it: ulimit -n 256\nnothing was written\n"u8);
         foreach (string arg in args)
         {
@@ -29,6 +31,16 @@ internal static partial class DescriptorLimit
         }
 
         return true;
+    }
+
+    /// <summary>How many threads can have files open at once, at least 1. With more a run would end in the middle, or the runtime.</summary>
+    public static int MostThreads() => (int)Math.Clamp((Math.Max(Limit(), Reserved) - Reserved) / FilesOfAThread, 1, int.MaxValue);
+
+    private static unsafe ulong Limit()
+    {
+        // Soft and hard: the runtime raises the first to the second as it starts.
+        ulong* limits = stackalloc ulong[2];
+        return OperatingSystem.IsLinux() && getrlimit(OpenFiles, limits) == 0 ? limits[1] : ulong.MaxValue;
     }
 
     private static unsafe void Write(int descriptor, ReadOnlySpan<byte> text)

@@ -1,5 +1,6 @@
 using Bnb.Cli.Options;
 using Bnb.Engine.Text;
+using Bnb.Formats.Primitives;
 using Serilog;
 using Serilog.Core;
 using Serilog.Events;
@@ -27,6 +28,7 @@ internal static class Talk
         if (logFile is not null)
         {
             ThrowIfUnwritable(logFile);
+            SayOnceWhenLost(terminal, logFile);
             configuration = configuration.WriteTo.File(
                 logFile,
                 LogEventLevel.Debug,
@@ -36,6 +38,19 @@ internal static class Talk
         }
 
         return configuration.CreateLogger();
+    }
+
+    /// <summary>Ends the log. What it holds back is written now, and a full disk is no failure of a run that is over.</summary>
+    public static void Close(Logger log)
+    {
+        try
+        {
+            log.Dispose();
+        }
+        catch (IOException lost)
+        {
+            Serilog.Debugging.SelfLog.WriteLine("{0}", lost.Message);
+        }
     }
 
     /// <summary>Serilog goes on without a file it cannot open; a user who asked for one wants to know.</summary>
@@ -49,6 +64,17 @@ internal static class Talk
         Directory.CreateDirectory(folder);
         if (ModelFile.IsAt(path)) throw new IOException("this file belongs to a model");
         File.OpenHandle(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite).Dispose();
+    }
+
+    /// <summary>Nor does it say that a line could not be written, on a full disk for example.</summary>
+    private static void SayOnceWhenLost(ITerminal terminal, string logFile)
+    {
+        int said = 0;
+        Serilog.Debugging.SelfLog.Enable(_ =>
+        {
+            if (Interlocked.Exchange(ref said, 1) == 0)
+                terminal.Error.WriteLine($"warning: the log file is not complete, something could not be written to it: {DisplayText.Escape(logFile)}");
+        });
     }
 
     private sealed class TerminalSink(ITerminal terminal) : ILogEventSink

@@ -33,7 +33,11 @@ internal static class DequantizeRun
         PlanRecord record = PlanRecord.Of(plan);
         var mode = new WriteMode(request.Overwrite, request.Restart, Checksums: request.Checksums);
         if (!OutputRun.CheckPlace(plan, record, place, request.SourcePath, mode))
+        {
+            FinishedOutput.ThrowIfDamaged(place, request.Threads, cancellation);
             return DequantizeSummary.Of(models, request.OutputPath, null, FinishedOutput.Result(place, plan.Shards), watch.Elapsed);
+        }
+
         long work = plan.Tensors.Sum(tensor => tensor.Dequantization?.OutputBytes ?? 0);
         using ComputeEngine engine = DeviceSelector.Open(
             new DeviceNeed(request.Device, request.MaxDeviceMemoryBytes, work, request.Threads), kernelPath, events);

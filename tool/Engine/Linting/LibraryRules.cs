@@ -14,7 +14,7 @@ internal sealed class LibraryRules(LintedCheckpoint checkpoint, Loader loader, L
 {
     private readonly Float32Lists _kept = new();
 
-    private bool IsInt4 => checkpoint.IsInt4;
+    private bool IsCompressed => checkpoint.IsCompressed;
 
     public void Run()
     {
@@ -41,7 +41,7 @@ internal sealed class LibraryRules(LintedCheckpoint checkpoint, Loader loader, L
 
     private void Packed(LintedTensor tensor, LayerKind kind, string module)
     {
-        bool subclassConverts = IsInt4 || loader != Loader.Transformers5;
+        bool subclassConverts = IsCompressed || loader != Loader.Transformers5;
         LintRule? rule = kind switch
         {
             LayerKind.NotLinear => LintRules.NotLinear,
@@ -58,9 +58,9 @@ internal sealed class LibraryRules(LintedCheckpoint checkpoint, Loader loader, L
 
     private void Plain(LintedTensor tensor, LayerKind kind, string module)
     {
-        bool subclassConverts = IsInt4 || loader != Loader.Transformers5;
+        bool subclassConverts = IsCompressed || loader != Loader.Transformers5;
         bool isLayer = kind is LayerKind.Linear or LayerKind.Kept || (kind == LayerKind.Subclass && subclassConverts);
-        if (IsInt4 && tensor.Known!.Facts.IsConv1D) isLayer = false;
+        if (IsCompressed && tensor.Known!.Facts.IsConv1D) isLayer = false;
         if (isLayer && !Skipped(module, kind)) found.Add(LintRules.PlainNotSkipped, LintLevel.Error, tensor.Name);
     }
 
@@ -99,14 +99,14 @@ internal sealed class LibraryRules(LintedCheckpoint checkpoint, Loader loader, L
         foreach (string module in new UnsavedModules(checkpoint.Known, tensors, verdicts).ToSkip(verdicts))
         {
             // transformers says which keys are missing and goes on; compressed-tensors stops at a layer without a weight.
-            if (!Skipped(module, LayerKind.Kept)) found.Add(LintRules.UnsavedNotSkipped, IsInt4 ? LintLevel.Error : LintLevel.Warning, module);
+            if (!Skipped(module, LayerKind.Kept)) found.Add(LintRules.UnsavedNotSkipped, IsCompressed ? LintLevel.Error : LintLevel.Warning, module);
         }
     }
 
     /// <summary>Whether a version of the library leaves the module alone; without a list each keeps its own heads.</summary>
     private bool Skipped(string module, LayerKind kind)
     {
-        if (IsInt4) return checkpoint.Ignores.Ask(IgnoreReader.CompressedTensors, module) == IgnoreAnswer.Ignored;
+        if (IsCompressed) return checkpoint.Ignores.Ask(IgnoreReader.CompressedTensors, module) == IgnoreAnswer.Ignored;
         if (checkpoint.Known.Whole is { } model && _kept.InEvery(model, loader, module)) return true;
         if (checkpoint.Skips is not { } list) return kind == LayerKind.Kept;
         return loader == Loader.Transformers5 ? list.MatchesV5(module) && list.MatchesV5Anchored(module) : list.MatchesV4(module);

@@ -4,7 +4,9 @@ using Bnb.Engine.Errors;
 using Bnb.Engine.Events;
 using Bnb.Engine.Output;
 using Bnb.Engine.Verifying;
+using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.Checkpoints;
+using Bnb.Formats.CompressedTensors;
 using Bnb.Formats.Primitives;
 
 namespace Bnb.Engine.Linting;
@@ -48,13 +50,14 @@ internal static class LintRun
         foreach (string note in weights.Source.Notes) events.Warning(DisplayText.Escape(note));
         if (weights.Weights.Count == 0 && weights.Problems.Count == 0)
         {
-            throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "there is no nf4, fp4, int8 or int4 weight to judge")
+            throw new UserErrorException(ExitCode.InputUnsupported, "NOT-QUANTIZED", "there is no nf4, fp4, int8, int4 or fp8 weight to judge")
             {
                 File = weights.Source.Folder,
                 Action = "quantize the checkpoint first; plain ones load as they are",
             };
         }
 
+        RefuseOtherMethod(weights);
         var checkpoint = new LintedCheckpoint(weights);
         IReadOnlyList<LoadTarget> consumers = request.Consumers.Count > 0 ? request.Consumers : Usual(checkpoint);
         List<LintFinding> common = [.. Layout(weights), .. ConfigFindings(checkpoint)];
@@ -64,6 +67,21 @@ internal static class LintRun
             checkpoint.Known.Whole?.Name,
             weights.Weights.Count,
             [.. consumers.Select(consumer => new ConsumerVerdict(consumer, [.. common, .. Judge(checkpoint, consumer)]))]);
+    }
+
+    /// <summary>What another library made and loads itself: by the rules of these two nothing about it would be right.</summary>
+    private static void RefuseOtherMethod(QuantizedCheckpoint weights)
+    {
+        string? method = weights.Source.Config?.QuantMethod;
+        bool isOurs = weights.Weights.Count == 0 || weights.Weights.Any(static weight => weight is BnbWeight or Int8Weight or Int4Weight);
+        if (method is null or "bitsandbytes" or "compressed-tensors" || isOurs) return;
+        throw new UserErrorException(
+            ExitCode.InputUnsupported, "QUANT-UNSUP", "lint judges checkpoints of bitsandbytes and compressed-tensors, and this one is of another method")
+        {
+            File = weights.Source.ConfigPath,
+            Facts = [("quant_method", DisplayText.Escape(method)), ("weights", ItemList.Names([.. weights.Weights.Select(static weight => weight.Type).Distinct()]))],
+            Action = "load it with the library that made it, or quantize it: dotnet bnb quantize decodes it first",
+        };
     }
 
     /// <summary>
@@ -88,8 +106,8 @@ internal static class LintRun
         List<LoadTarget> targets = [];
         if (Has(checkpoint, Loader.Transformers4)) targets.Add(LoadTarget.Transformers4);
         if (Has(checkpoint, Loader.Transformers5)) targets.Add(LoadTarget.Transformers5);
-        if (checkpoint.Known.Whole is null || checkpoint.Known.Vllm is { } vllm && (vllm.ReadsBitsAndBytes || checkpoint.IsInt4)) targets.Add(LoadTarget.Vllm);
-        if (!checkpoint.IsInt4) targets.Add(LoadTarget.Peft);
+        if (checkpoint.Known.Whole is null || checkpoint.Known.Vllm is { } vllm && (vllm.ReadsBitsAndBytes || checkpoint.IsCompressed)) targets.Add(LoadTarget.Vllm);
+        if (!checkpoint.IsCompressed) targets.Add(LoadTarget.Peft);
         return targets;
     }
 
@@ -107,8 +125,8 @@ internal static class LintRun
             default: new ServerRules(checkpoint, consumer == LoadTarget.Vllm, found).Run(); break;
         }
 
-        if (checkpoint.IsInt4 && consumer is LoadTarget.Diffusers or LoadTarget.Peft or LoadTarget.Sglang)
-            found.AddWhole(LintRules.WrongType, LintLevel.Error, $"{consumer.Word()} has no loader for int4 of compressed-tensors");
+        if (checkpoint.IsCompressed && consumer is LoadTarget.Diffusers or LoadTarget.Peft)
+            found.AddWhole(LintRules.WrongType, LintLevel.Error, $"{consumer.Word()} has no loader for compressed-tensors");
         if (checkpoint.Known.Whole is null) found.AddWhole(LintRules.UnknownClass, LintLevel.Note, LintRules.UnknownClass.Title);
         return found.Findings;
 

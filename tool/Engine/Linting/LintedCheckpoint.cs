@@ -8,6 +8,7 @@ using Bnb.Formats.Checkpoints;
 using Bnb.Formats.CompressedTensors;
 using Bnb.Formats.HuggingFace;
 using Bnb.Formats.Primitives;
+using Bnb.Formats.ScaledFloats;
 using Bnb.Formats.Tensors;
 
 namespace Bnb.Engine.Linting;
@@ -64,14 +65,15 @@ internal sealed class LintedCheckpoint
 
     public IgnoreList Ignores { get; }
 
-    public bool IsInt4 => Weights.Weights.Any(static weight => weight is Int4Weight);
+    /// <summary>Weights of compressed-tensors: integers in groups, or small floats.</summary>
+    public bool IsCompressed => Weights.Weights.Any(static weight => weight is Int4Weight or ScaledFloatWeight);
 
     public bool IsBitsAndBytes => Weights.Weights.Any(static weight => weight is BnbWeight or Int8Weight);
 
     private HashSet<string> PlainLinears(List<CheckpointTensor> plain)
     {
         if (plain.Count == 0) return [];
-        var options = new PolicyOptions(1, false, true, [], IsInt4 ? PolicyTarget.CompressedTensors : PolicyTarget.Bnb4);
+        var options = new PolicyOptions(1, false, true, [], IsCompressed ? PolicyTarget.CompressedTensors : PolicyTarget.Bnb4);
         IReadOnlyList<PolicyTensor> tensors =
             [.. plain.Select(tensor => new PolicyTensor(tensor.Name, tensor.Shape.Dimensions, true, tensor.ByteCount))];
         return

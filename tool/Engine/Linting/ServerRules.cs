@@ -4,6 +4,7 @@ using Bnb.Engine.Policy.Names;
 using Bnb.Formats.BitsAndBytes;
 using Bnb.Formats.CompressedTensors;
 using Bnb.Formats.Primitives;
+using Bnb.Formats.ScaledFloats;
 
 namespace Bnb.Engine.Linting;
 
@@ -15,7 +16,7 @@ internal sealed class ServerRules(LintedCheckpoint checkpoint, bool isVllm, Lint
         if (checkpoint.IsBitsAndBytes) BitsAndBytes();
         if (isVllm && checkpoint.Known.Whole is not null && checkpoint.Known.Vllm is null && checkpoint.Config?.Has("auto_map") != true)
             found.AddWhole(LintRules.NoClass, LintLevel.Error, LintRules.NoClass.Title);
-        if (isVllm && checkpoint.IsInt4) Int4();
+        if (isVllm && checkpoint.IsCompressed) Ignored();
         Groups();
     }
 
@@ -63,7 +64,7 @@ internal sealed class ServerRules(LintedCheckpoint checkpoint, bool isVllm, Lint
         foreach ((string layer, (bool packed, bool plain)) in layers)
         {
             if (packed && plain) found.Add(LintRules.MixedGroup, LintLevel.Error, layer);
-            else if (!checkpoint.IsInt4 && checkpoint.Skips is { } list)
+            else if (!checkpoint.IsCompressed && checkpoint.Skips is { } list)
             {
                 if (packed && list.MatchesVllm(layer)) found.Add(LintRules.PackedButSkipped, LintLevel.Error, layer);
                 // The plugin packs it on the fly, without a word.
@@ -83,9 +84,9 @@ internal sealed class ServerRules(LintedCheckpoint checkpoint, bool isVllm, Lint
     // lm_head and embeddings are never quantized there.
     private static bool IsHead(string layer) => FamilyCatalog.Heads.Contains(layer[(layer.LastIndexOf('.') + 1)..]);
 
-    private void Int4()
+    private void Ignored()
     {
-        foreach (LintedTensor tensor in checkpoint.Tensors.Where(static tensor => tensor.Packed is Int4Weight))
+        foreach (LintedTensor tensor in checkpoint.Tensors.Where(static tensor => tensor.Packed is Int4Weight or ScaledFloatWeight))
         {
             string? module = checkpoint.Known.Vllm is { } vllm ? vllm.Rename(tensor.Module) : tensor.Module;
             if (module is not null && checkpoint.Ignores.Ask(IgnoreReader.Vllm, module) != IgnoreAnswer.Quantized)

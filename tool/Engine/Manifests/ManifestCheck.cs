@@ -13,6 +13,7 @@ internal static class ManifestCheck
     /// <exception cref="UserErrorException">MANIFEST: there is none (3), or it cannot be read (4).</exception>
     public static ManifestReport Execute(string folder, int threads, CancellationToken cancellation)
     {
+        UnfinishedOutput.Refuse(folder);
         OutputManifest manifest = OutputManifest.Find(folder) ?? throw new UserErrorException(
             ExitCode.InputMissing, "MANIFEST", $"there is no {OutputManifest.FileName} in the folder")
         {

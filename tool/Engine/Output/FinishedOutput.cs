@@ -1,6 +1,9 @@
+using System.Collections.Concurrent;
+using Bnb.Engine.Errors;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
 using Bnb.Formats.IO;
+using Bnb.Formats.Primitives;
 
 namespace Bnb.Engine.Output;
 
@@ -9,7 +12,7 @@ internal static class FinishedOutput
 {
     /// <summary>
     /// By its manifest, the length of every file, and the times of the source: a plan knows headers only, so weights that
-    /// were written after the output may be others. Contents are for <c>verify --manifest</c>.
+    /// were written after the output may be others. Contents are for <see cref="ThrowIfDamaged"/>.
     /// </summary>
     public static bool IsAt(OutputPlace place, OutputPlan plan, PlanRecord record)
     {
@@ -22,6 +25,29 @@ internal static class FinishedOutput
 
     /// <summary>Whether what is there is of the same plan, but made without checksums: nobody could tell later whether it is sound.</summary>
     public static bool IsUnhashedAt(OutputPlace place, PlanRecord record) => ManifestAt(place, record) is { HasChecksums: false };
+
+    /// <summary>Reads every file of a finished output once: "nothing to do" is said of what its manifest says, not of what became of it.</summary>
+    /// <param name="threads">Files read at a time.</param>
+    /// <exception cref="UserErrorException">OUTPUT-EXISTS: files are not what the manifest says.</exception>
+    public static void ThrowIfDamaged(OutputPlace place, int threads, CancellationToken cancellation)
+    {
+        if (OutputManifest.Find(place.Path) is not { } manifest) return;
+        var damaged = new ConcurrentBag<string>();
+        WorkQueue.Run(
+            manifest.Files, Math.Clamp(threads, 1, Math.Max(1, manifest.Files.Count)), static () => 0,
+            (file, _) =>
+            {
+                if (!file.IsAt(Path.Combine(place.Path, file.Name), cancellation)) damaged.Add(file.Name);
+            },
+            cancellation);
+        if (damaged.IsEmpty) return;
+        throw new UserErrorException(ExitCode.OutputRefused, "OUTPUT-EXISTS", "the output exists and was made by the same plan, but is not what its manifest says any more")
+        {
+            File = place.Path,
+            Facts = ItemList.Of([.. damaged.Order(StringComparer.Ordinal).Select(static name => ("differs", DisplayText.Escape(name)))]),
+            Action = "use --overwrite to make it again",
+        };
+    }
 
     /// <summary>What the run that made it said of these files.</summary>
     public static OutputResult Result(OutputPlace place, IReadOnlyList<ShardPlan> shards)

@@ -21,6 +21,8 @@ internal static class OutputCheck
         string parent = place.Parent
             ?? throw Refuse("OUTPUT-EXISTS", "the output cannot be the root folder", outputPath, "choose another --output");
         RefuseLongName(place);
+        if (UnfinishedOutput.IsStaging(outputPath))
+            throw Refuse("OUTPUT-NAME", "this is the staging folder of a run, or the name of one", outputPath, $"give --output as the run had it, without {StagingNames.Suffix}");
         RefuseOutputInInput(outputPath, sourcePath);
         RefuseInputInOutput(outputPath, [sourcePath, .. inputFiles]);
         StagingFolder.FinishInterrupted(place);

@@ -65,6 +65,8 @@ internal static class OutputRun
         {
             IReadOnlyList<int> share = ShareOf(plan, mode.Share);
             IReadOnlyDictionary<int, ShardResult> reused = StagedShards.Check(staging, plan.Shards, share, options.Budget.Workers, events, cancellation);
+            if (!mode.Shared && staging.Earlier.Names.Count > 0)
+                events.Information($"an earlier run of this command ended before the output was complete: {reused.Count} of {plan.Shards.Count} weight files are taken over");
             StageSmallFiles(plan, staging, cancellation);
             List<int> left = [.. share.Where(index => !reused.ContainsKey(index))];
             int scratchFiles = 0;
@@ -88,7 +90,8 @@ internal static class OutputRun
         finally
         {
             if (staging.Committed) events.Outcome($"the output is complete: {place.Path}");
-            else if (staging.Finished > 0 && !staging.Discard)
+            // Somebody may have deleted it, which is why the run ended.
+            else if (staging.Finished > 0 && !staging.Discard && Directory.Exists(staging.Path))
                 events.Outcome($"{staging.Finished} of {plan.Shards.Count} weight files are kept in {staging.Path}; the same command goes on from there");
         }
     }

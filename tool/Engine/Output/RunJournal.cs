@@ -102,7 +102,7 @@ internal sealed class RunJournal : IDisposable
         lock (_lock)
         {
             RandomAccess.Write(_handle, line, _length);
-            Posix.Fsync(_handle);
+            Posix.Fsync(_handle, Path);
             _length += line.Length;
         }
     }

@@ -94,7 +94,7 @@ internal sealed class ShardFile : IShardSink
         try
         {
             // A failed fsync is final: the kernel may have dropped the pages, so it is never tried twice.
-            Posix.Fsync(_handle);
+            Posix.Fsync(_handle, _tempPath);
         }
         finally
         {

@@ -95,7 +95,8 @@ internal sealed class StagingFolder : IDisposable
     public static void FinishInterrupted(OutputPlace place)
     {
         OutputMove.UndoHalf(place);
-        if (!JournalFolder.IsIn(place.Path)) return;
+        // In a folder of an interrupted run they are all that the run has, not what is left of it.
+        if (!JournalFolder.IsIn(place.Path) || UnfinishedOutput.IsStaging(place.Path)) return;
         using SafeFileHandle folderLock = Posix.Flock(place.Path) ?? throw StagingErrors.Locked(place.Path);
         JournalFolder journals = JournalFolder.Read(place.Path);
         string staging = StagingNames.FolderFor(place);
@@ -155,7 +156,7 @@ internal sealed class StagingFolder : IDisposable
         using (var handle = File.OpenHandle(temp, FileMode.CreateNew, FileAccess.Write))
         {
             RandomAccess.Write(handle, bytes, 0);
-            Posix.Fsync(handle);
+            Posix.Fsync(handle, temp);
         }
 
         Place(temp, name);
@@ -169,7 +170,7 @@ internal sealed class StagingFolder : IDisposable
         {
             write(file);
             file.Flush();
-            Posix.Fsync(file.SafeFileHandle);
+            Posix.Fsync(file.SafeFileHandle, temp);
         }
 
         Place(temp, name);

@@ -167,7 +167,10 @@ internal sealed class PlanRecord
         return true;
     }
 
-    private static string Option(PlanRecord record, string name) => record.Options.TryGetProperty(name, out JsonElement value) ? value.GetRawText() : "none";
+    private static string Option(PlanRecord record, string name) => record.Options.TryGetProperty(name, out JsonElement value) ? OneLine(value.GetRawText()) : "none";
+
+    // Indented as it is in the file. No text of JSON holds a line feed.
+    private static string OneLine(string json) => string.Join(' ', json.Split('\n').Select(static line => line.Trim()));
 
     private static IEnumerable<(string, string)> Changed<TRecord>(string label, Dictionary<string, TRecord> then, Dictionary<string, TRecord> now)
         where TRecord : class

@@ -40,7 +40,12 @@ internal static class QuantizeRun
         IReadOnlyList<int> share = OutputRun.ShareOf(plan, request.Share);
         IReadOnlyList<ShardPlan> shards = [.. share.Select(index => plan.Shards[index])];
         if (place is not null && !OutputRun.CheckPlace(plan, record!, place, request.SourcePath, mode))
+        {
+            // A thousand workers that come late need not read all of it: who committed has.
+            if (request.Share is null) FinishedOutput.ThrowIfDamaged(place, request.Threads, cancellation);
             return QuantizeSummary.Of(models, share, request, null, FinishedOutput.Result(place, shards), watch.Elapsed);
+        }
+
         long work = shards.SelectMany(shard => shard.Tensors).Where(tensor => tensor.Quantization is not null)
             .Sum(tensor => tensor.Quantization!.ValueCount * (tensor.DType.BitSize() / 8));
         bool computes = !request.DryRun || request.Recipe.SizeDependsOnWeights;

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Bnb.Engine.DataTypes;
+using Bnb.Engine.Output;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Policy.Names;
 using Bnb.Engine.Recipes;
@@ -18,6 +19,7 @@ internal static class RecipeTemplate
     /// <summary>The text for a model; as it is, it says what <c>quantize</c> does by itself for that type.</summary>
     public static string For(QuantizeRequest request)
     {
+        UnfinishedOutput.Refuse(request.SourcePath);
         IReadOnlyList<QuantizePlan> models = PipelineFolder.IsAt(request.SourcePath) ? PipelinePlan.Make(request).Components : [QuantizePlan.Make(request, RequestSource.Open(request))];
         List<TensorPlan> tensors = [.. models.SelectMany(static model => model.Tensors)];
         double share = 100.0 * models.Sum(static model => model.QuantizedParameterCount) / Math.Max(1, models.Sum(static model => model.ParameterCount));

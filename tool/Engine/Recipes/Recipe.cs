@@ -50,7 +50,16 @@ internal sealed record Recipe(IReadOnlyList<KeyValuePair<string, IReadOnlyList<s
     /// <exception cref="UserErrorException">RECIPE: it cannot be read, is no JSON object, or a value is of no kind an option has.</exception>
     public static Recipe Read(string path)
     {
-        if (NamedFile.TryRead(path, LongestFile, out string wrong) is { } bytes) return Parse(bytes, path);
+        string wrong;
+        try
+        {
+            if (NamedFile.TryRead(path, LongestFile, out wrong) is { } bytes) return Parse(bytes, path);
+        }
+        catch (IOException failed)
+        {
+            throw new UserErrorException(ExitCode.IoError, "RECIPE", $"the recipe cannot be read: {failed.Message}", failed) { File = path, Action = "check the disk, or name another file" };
+        }
+
         bool isMissing = !Path.Exists(path);
         throw new UserErrorException(ExitCode.Usage, "RECIPE", isMissing ? "there is no recipe of this name" : $"the recipe cannot be read: {wrong}")
         {

@@ -7,6 +7,8 @@ namespace Bnb.Engine.Text;
 /// <summary>One file that a report is written to.</summary>
 internal static class ReportFile
 {
+    private const int LongestName = 255;
+
     /// <summary>Only looks: a run that fails later must leave an earlier report as it was.</summary>
     /// <exception cref="UserErrorException">REPORT-FILE: no file can be written there.</exception>
     public static void CheckPlace(string path)
@@ -16,6 +18,7 @@ internal static class ReportFile
             : !Directory.Exists(Path.GetDirectoryName(full)) ? "its folder does not exist"
             // It would be replaced, not written to.
             : Path.Exists(full) && NamedFile.IsIrregular(full) ? "this is a pipe or a device"
+            : Encoding.UTF8.GetByteCount(Path.GetFileName(full)) > LongestName ? "the name is longer than a file system takes"
             : ModelFile.IsAt(full) ? "it belongs to a model"
             : null;
         if (reason is null) return;
@@ -45,9 +48,11 @@ internal static class ReportFile
             using (var handle = File.OpenHandle(temp, FileMode.CreateNew, FileAccess.Write)) RandomAccess.Write(handle, bytes, 0);
             File.Move(temp, path, overwrite: true);
         }
-        catch
+        catch (Exception failed)
         {
             File.Delete(temp);
+            // Named as the user named it.
+            if (failed is IOException io) throw new IOException(io.Message.Replace(temp, path, StringComparison.Ordinal), io.HResult);
             throw;
         }
     }

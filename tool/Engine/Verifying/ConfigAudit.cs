@@ -33,7 +33,6 @@ internal static class ConfigAudit
             yield break;
         }
 
-        // Of what could not be read a finding tells already.
         if (quantized.Weights.Count == 0) yield break;
         IEnumerable<Finding> lists = IsPacked(quantized)
             ? Int4ConfigAudit.List(quantized, settings, facts)
@@ -44,7 +43,8 @@ internal static class ConfigAudit
     /// <summary>What the members say about the tensors, lists of modules aside.</summary>
     public static IEnumerable<Finding> Members(QuantizedCheckpoint quantized)
     {
-        if (quantized.Source.Config is not { Quantization: { } settings } config) yield break;
+        // Of what could not be read another finding tells already.
+        if (quantized.Source.Config is not { Quantization: { } settings } config || quantized.Weights.Count == 0) yield break;
         bool isPacked = IsPacked(quantized);
         string method = isPacked ? "compressed-tensors" : "bitsandbytes";
         if (config.QuantMethod != method)

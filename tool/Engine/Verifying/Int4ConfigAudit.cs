@@ -26,10 +26,12 @@ internal static class Int4ConfigAudit
 
         var targets = new GroupTargets(settings.Groups);
         HashSet<(long GroupSize, bool IsSymmetric)> unsaid = [];
+        HashSet<string> otherTypes = [];
         List<string> untargeted = [];
         foreach (QuantizedWeight weight in quantized.Weights.Where(static weight => weight is Int4Weight or ScaledFloatWeight))
         {
             if (targets.Of(ModuleName.WithoutWeight(weight.Name)) is not { } group) untargeted.Add(weight.Name);
+            else if (OtherType(group, weight) is { } said) otherTypes.Add(said);
             else if (weight is Int4Weight groups && !Says(group, groups)) unsaid.Add((groups.GroupSize, groups.IsSymmetric));
         }
 
@@ -39,11 +41,23 @@ internal static class Int4ConfigAudit
                 Rule, $"no config group has group_size {groupSize} and symmetric {(isSymmetric ? "true" : "false")}, as tensors have", Fails: true);
         }
 
+        foreach (string said in otherTypes) yield return new Finding(Rule, said, Fails: true);
         if (untargeted.Count > 0)
         {
             yield return new Finding(
                 Rule, $"{untargeted.Count} quantized weights are the target of no config group, first {DisplayText.Escape(untargeted[0])}: loaders take other modules", Fails: true);
         }
+    }
+
+    /// <summary>What a group says of the numbers when that is not what they are: loaders choose their kernel by it. Int of 8 bits when absent.</summary>
+    private static string? OtherType(QuantizationGroup group, QuantizedWeight weight)
+    {
+        if (!group.HasWeights) return null;
+        (string type, long bits) = weight is ScaledFloatWeight floats ? ("float", floats.IsFourBit ? 4 : 8) : ("int", 4);
+        string said = group.Type ?? "int";
+        if (said == type && (group.NumBits ?? bits) == bits) return null;
+        string saidBits = group.NumBits is { } number ? $" and num_bits {number}" : "";
+        return $"config group {DisplayText.Escape(group.Name)} says type {DisplayText.Escape(said)}{saidBits}, tensors are {weight.Type}";
     }
 
     /// <summary>A group size that is -1, or absent with the strategy "channel", is one group a row.</summary>

@@ -56,11 +56,12 @@ internal sealed class TensorPipeline : IDisposable
 
     public void Dispose()
     {
+        // First of all: no thread may meet what the following takes away.
+        _team.Dispose();
         foreach (TensorRun tensor in _running) tensor.Dispose();
         foreach (ShardRun shard in _shards) shard.Abandon();
         _work.Dispose();
         _finished.Dispose();
-        _team.Dispose();
     }
 
     private void RunToEnd()

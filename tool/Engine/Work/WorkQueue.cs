@@ -35,8 +35,8 @@ internal static class WorkQueue
     public static void Run<TItem, TBuffers>(
         IEnumerable<TItem> items, int threads, Func<TBuffers> newBuffers, Action<TItem, TBuffers> process, CancellationToken cancellation)
     {
-        using var team = new WorkerTeam(cancellation);
         using var queue = new WorkQueue<TItem>(items);
+        using var team = new WorkerTeam(cancellation);
         List<Thread> workers = [.. Enumerable.Range(0, threads).Select(index => team.Start($"worker {index}", Work))];
         foreach (Thread worker in workers) worker.Join();
         team.ThrowIfStopped();

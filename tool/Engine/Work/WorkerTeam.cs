@@ -6,6 +6,7 @@ namespace Bnb.Engine.Work;
 internal sealed class WorkerTeam(CancellationToken cancellation) : IDisposable
 {
     private readonly CancellationTokenSource _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+    private readonly List<Thread> _threads = [];
     private ExceptionDispatchInfo? _failure;
 
     /// <summary>Set when the caller cancels or any thread fails.</summary>
@@ -15,6 +16,7 @@ internal sealed class WorkerTeam(CancellationToken cancellation) : IDisposable
     {
         var thread = new Thread(() => Guard(body)) { Name = name, IsBackground = true };
         thread.Start();
+        _threads.Add(thread);
         return thread;
     }
 
@@ -26,7 +28,16 @@ internal sealed class WorkerTeam(CancellationToken cancellation) : IDisposable
         cancellation.ThrowIfCancellationRequested();
     }
 
-    public void Dispose() => _stop.Dispose();
+    /// <summary>
+    /// Stops and waits for threads that still run: the caller may be on its way out because one could not be started, and what they
+    /// work on is disposed of after this.
+    /// </summary>
+    public void Dispose()
+    {
+        if (_threads.Any(static thread => thread.IsAlive)) _stop.Cancel();
+        foreach (Thread thread in _threads) thread.Join();
+        _stop.Dispose();
+    }
 
     private void Guard(Action body)
     {

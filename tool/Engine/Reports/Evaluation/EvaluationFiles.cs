@@ -20,9 +20,14 @@ internal sealed class EvaluationFiles
         }
     }
 
-    public void Write(EvaluationReport report)
+    /// <param name="written">Called with the path of each file that is there.</param>
+    public void Write(EvaluationReport report, Action<string> written)
     {
-        foreach (string path in _paths) ReportFile.Write(path, text => Writer(path)(report, text));
+        foreach (string path in _paths)
+        {
+            ReportFile.Write(path, text => Writer(path)(report, text));
+            written(path);
+        }
     }
 
     private static Action<EvaluationReport, TextWriter> Writer(string path) => Path.GetExtension(path).ToLowerInvariant() switch

@@ -16,11 +16,13 @@ internal sealed class ReportFiles
         foreach (string path in paths) ReportFile.CheckPlace(path);
     }
 
-    public void Write(VerificationReport report)
+    /// <param name="written">Called with the path of each file that is there.</param>
+    public void Write(VerificationReport report, Action<string> written)
     {
         foreach ((string path, IVerificationReportWriter writer) in _writers)
         {
             ReportFile.Write(path, text => writer.Write(report, text));
+            written(path);
         }
     }
 }
