@@ -8,6 +8,28 @@ namespace Bnb.Formats.Tests;
 public sealed class CheckpointTests
 {
     [Fact]
+    public void Open_ManyTensorsAndSeveralBadFiles_ListsThemInTheirOrder()
+    {
+        using var folder = new TempFolder();
+        // So many that the files behind the first are opened beside each other.
+        List<IReadOnlyList<TestTensor>> shards = [.. Enumerable.Range(0, 6).Select(shard =>
+            (IReadOnlyList<TestTensor>)[.. Enumerable.Range(0, shard == 0 ? 2500 : 3).Select(i => TestTensor.Numbered($"t.{shard}.{i}", "F16", 2))])];
+        string source = CheckpointBuilder.Sharded(folder["source"], shards);
+        Assert.Equal(2500 + 15, Checkpoint.Open(source, requireConfig: true).Tensors.Count);
+        Assert.Equal([0, 1, 2, 3, 4, 5], Checkpoint.Open(source, requireConfig: true).Files.Select(file => file.Name[10] - '1'));
+
+        foreach (int bad in (int[])[2, 4, 5])
+        {
+            using FileStream file = File.OpenWrite(Path.Combine(source, CheckpointBuilder.ShardName(bad, 6)));
+            file.SetLength(file.Length - 1);
+        }
+
+        CheckpointFormatException error = Assert.Throws<CheckpointFormatException>(() => Checkpoint.Open(source, requireConfig: true));
+        Assert.StartsWith("3 of 6 weight files are shorter than their headers say", error.Summary, StringComparison.Ordinal);
+        Assert.Equal([2, 4, 5], error.Facts.Select(fact => fact.Label[10] - '0'));
+    }
+
+    [Fact]
     public void Open_ManyMissingShards_ListsTwentyAndACount()
     {
         using TempFolder temp = new();

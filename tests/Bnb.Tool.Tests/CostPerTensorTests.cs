@@ -110,6 +110,20 @@ public sealed class CostPerTensorTests
         Assert.Equal([(100L, 1), (200L, 1), (300L, 1)], sink.Writes.Skip(3).Order());
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(5000)]
+    public void Pieces_OneFails_IsThatFailureAndNoOther(int things)
+    {
+        int[] done = new int[8];
+        Pieces.Run(8, index => done[index] = things + index);
+        Assert.Equal(Enumerable.Range(things, 8), done);
+
+        var failure = Assert.Throws<TimeoutException>(() => Pieces.Run(8, index => index == 5 ? throw new TimeoutException("piece 5") : things));
+        Assert.Equal("piece 5", failure.Message);
+        Pieces.Run(0, _ => throw new TimeoutException());
+    }
+
     private static FormPart Part(int cut, string suffix) => new(cut, suffix, DType.U8, TensorShape.Of(1), OutputRole.Codes, 1);
 
     private sealed class Listing : IShardSink
