@@ -21,7 +21,7 @@ internal static class FuzzSeeds
         """{"schema_version":1,"layers":[{"name":"b","faithfulness":{"codes_differing":3,"absmax_differing":0},"weight":{"relative_rmse":"Infinity"},"gemm":null,"more":1}],"passed":true}""");
 
     public static IReadOnlyList<byte[]> Manifests { get; } = Texts(
-        $$"""{"manifest":1,"tool":"dotnet-bnb 0.1.0","command":"quantize","plan":"{{Hash}}","options":{"type":"nf4","scale":"absmax","patterns":["a"]},"source":[{"name":"model.safetensors","bytes":9,"header_sha256":"{{Hash}}","sha256":"{{Hash}}"}],"files":[{"name":"config.json","bytes":2,"sha256":"{{Hash}}"},{"name":"sub/x.json","bytes":0,"sha256":"{{Hash}}"}]}""",
+        $$"""{"manifest":1,"tool":"dotnet-bnb 0.1.0","command":"quantize","plan":"{{Hash}}","options":{"type":"nf4","scale":"absmax","patterns":["a"]},"source":[{"name":"model.safetensors","bytes":9,"header_sha256":"{{Hash}}","sha256":"{{Hash}}"}],"files":[{"name":"config.json","bytes":2,"sha256":"{{Hash}}"},{"name":"sub/x.safetensors","bytes":0,"sha256":"{{Hash}}"}]}""",
         $$"""{"manifest":1,"tool":"dotnet-bnb 0.1.0","command":"dequantize","plan":"{{Hash}}","no_checksums":true,"options":{},"source":[],"files":[{"name":"config.json","bytes":2,"sha256":"{{Hash}}"},{"name":"model.safetensors","bytes":9}]}""");
 
     public static IReadOnlyList<byte[]> Plans { get; } = Texts(

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Output;
 using Bnb.Engine.Sampling;
@@ -46,6 +47,20 @@ public sealed class ManifestTests : IDisposable
         Assert.NotNull(OutputManifest.Parse(System.Text.Encoding.Latin1.GetBytes(whole)));
         Assert.Contains(text, whole, StringComparison.Ordinal);
         Assert.Null(OutputManifest.Parse(System.Text.Encoding.Latin1.GetBytes(whole.Replace(text, broken, StringComparison.Ordinal))));
+    }
+
+    [Theory]
+    [InlineData(".json")] // the side files are left
+    [InlineData("nothing")]
+    public void Verify_ManifestWithoutAWeightFile_IsNone(string kept)
+    {
+        JsonNode manifest = JsonNode.Parse(File.ReadAllBytes(Path))!;
+        foreach (JsonNode? file in manifest["files"]!.AsArray().ToList())
+            if (!((string)file!["name"]!).EndsWith(kept, StringComparison.Ordinal)) manifest["files"]!.AsArray().Remove(file);
+
+        File.WriteAllText(Path, manifest.ToJsonString());
+
+        Refusal.AssertIs(ToolRun.Of("verify", Output, "--manifest"), ExitCode.InputMalformed, "MANIFEST");
     }
 
     [Fact]

@@ -96,7 +96,9 @@ internal sealed record OutputManifest(
             if (manifest.HasChecksums == isPartial) return null;
             // What is no text, as half a character in an escape, could not be shown again.
             using (var nowhere = new Utf8JsonWriter(Stream.Null)) manifest.Options.WriteTo(nowhere);
-            return manifest.Options.ValueKind == JsonValueKind.Object && manifest.Files.All(file => FileRecord.IsSafeName(file.Name)) ? manifest : null;
+            // Of an output without a weight file "all is as it says" would be no news, and none is made.
+            bool hasWeights = manifest.Files.Any(static file => IsWeights(file.Name));
+            return manifest.Options.ValueKind == JsonValueKind.Object && hasWeights && manifest.Files.All(file => FileRecord.IsSafeName(file.Name)) ? manifest : null;
         }
         catch (Exception broken) when (broken is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
         {
@@ -134,9 +136,11 @@ internal sealed record OutputManifest(
     private static FileRecord Record(JsonElement file, bool isPartial)
     {
         string name = Text(file, "name");
-        bool isUnhashed = isPartial && name.EndsWith(".safetensors", StringComparison.Ordinal) && !file.TryGetProperty("sha256", out _);
+        bool isUnhashed = isPartial && IsWeights(name) && !file.TryGetProperty("sha256", out _);
         return new FileRecord(name, file.GetProperty("bytes").GetInt64(), isUnhashed ? null : Text(file, "sha256"));
     }
+
+    private static bool IsWeights(string name) => name.EndsWith(".safetensors", StringComparison.Ordinal);
 
     private static string Text(JsonElement entry, string member) =>
         entry.GetProperty(member).GetString() ?? throw new FormatException(member);
