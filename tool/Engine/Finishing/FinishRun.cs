@@ -25,7 +25,7 @@ internal static class FinishRun
         {
             staging.Keep();
             JournalFolder journals = staging.Journals();
-            _ = StagedShards.Unhashed(staging, plan.Shards, events);
+            _ = StagedShards.WarnOfUnhashed(staging, plan.Shards, events);
             IReadOnlyList<string> missing = OutputCommit.Missing(staging, journals);
             if (missing.Count == 0) missing = OutputCommit.Damaged(staging, journals, plan.Shards, threads, cancellation);
             if (missing.Count > 0) throw OutputCommit.Incomplete(staging, missing);

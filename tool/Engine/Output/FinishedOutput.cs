@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Bnb.Engine.Errors;
 using Bnb.Engine.Plans;
 using Bnb.Engine.Work;
@@ -32,19 +31,12 @@ internal static class FinishedOutput
     public static void ThrowIfDamaged(OutputPlace place, int threads, CancellationToken cancellation)
     {
         if (OutputManifest.Find(place.Path) is not { } manifest) return;
-        var damaged = new ConcurrentBag<string>();
-        WorkQueue.Run(
-            manifest.Files, Math.Clamp(threads, 1, Math.Max(1, manifest.Files.Count)), static () => 0,
-            (file, _) =>
-            {
-                if (!file.IsAt(Path.Combine(place.Path, file.Name), cancellation)) damaged.Add(file.Name);
-            },
-            cancellation);
-        if (damaged.IsEmpty) return;
+        IReadOnlyList<string> damaged = OutputCommit.Damaged(place.Path, manifest.Files, threads, cancellation);
+        if (damaged.Count == 0) return;
         throw new UserErrorException(ExitCode.OutputRefused, "OUTPUT-EXISTS", "the output exists and was made by the same plan, but is not what its manifest says any more")
         {
             File = place.Path,
-            Facts = ItemList.Of([.. damaged.Order(StringComparer.Ordinal).Select(static name => ("differs", DisplayText.Escape(name)))]),
+            Facts = ItemList.Of([.. damaged.Select(static name => ("differs", DisplayText.Escape(name)))]),
             Action = "use --overwrite to make it again",
         };
     }

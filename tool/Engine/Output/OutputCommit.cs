@@ -33,13 +33,20 @@ internal static class OutputCommit
     public static IReadOnlyList<string> Damaged(
         StagingFolder staging, JournalFolder journals, IReadOnlyList<string> names, int threads, CancellationToken cancellation)
     {
+        return Damaged(staging.Path, [.. names.Select(name => journals.Shards[name])], threads, cancellation);
+    }
+
+    /// <summary>Those of some files of a folder whose content is not what was recorded, by name. Reads them whole.</summary>
+    /// <param name="threads">Files read at a time.</param>
+    public static IReadOnlyList<string> Damaged(string folder, IReadOnlyList<FileRecord> files, int threads, CancellationToken cancellation)
+    {
         var damaged = new ConcurrentBag<string>();
-        if (names.Count == 0) return [];
+        if (files.Count == 0) return [];
         WorkQueue.Run(
-            names, Math.Min(threads, names.Count), () => 0,
-            (name, _) =>
+            files, Math.Clamp(threads, 1, files.Count), static () => 0,
+            (file, _) =>
             {
-                if (!journals.Shards[name].IsAt(In(staging, name), cancellation)) damaged.Add(name);
+                if (!file.IsAt(Path.Combine(folder, file.Name), cancellation)) damaged.Add(file.Name);
             },
             cancellation);
         return [.. damaged.Order(StringComparer.Ordinal)];

@@ -18,7 +18,7 @@ internal static class StagedShards
     public static IReadOnlyDictionary<int, ShardResult> Check(
         StagingFolder staging, IReadOnlyList<ShardPlan> shards, IReadOnlyList<int> wanted, int threads, IRunEvents events, CancellationToken cancellation)
     {
-        staging.DeleteUnhashed(Unhashed(staging, [.. wanted.Select(index => shards[index].FileName)], events));
+        staging.DeleteUnhashed(WarnOfUnhashed(staging, [.. wanted.Select(index => shards[index].FileName)], events));
         List<int> named = [.. wanted.Where(index => staging.Earlier.Shards.ContainsKey(shards[index].FileName))];
         if (named.Count == 0) return ReadOnlyDictionary<int, ShardResult>.Empty;
         var good = new ConcurrentDictionary<int, ShardResult>();
@@ -40,7 +40,7 @@ internal static class StagedShards
     }
 
     /// <summary>Those of the named weight files that an earlier run finished without a hash: as good as not there, which is said.</summary>
-    public static IReadOnlyList<string> Unhashed(StagingFolder staging, IReadOnlyList<string> names, IRunEvents events)
+    public static IReadOnlyList<string> WarnOfUnhashed(StagingFolder staging, IReadOnlyList<string> names, IRunEvents events)
     {
         List<string> unhashed = [.. names.Where(name => staging.Earlier.Unhashed.Contains(name) && !staging.Earlier.Shards.ContainsKey(name))];
         if (unhashed.Count > 0)

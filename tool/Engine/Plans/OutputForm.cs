@@ -33,9 +33,6 @@ internal sealed record FormPart(int Cut, string Suffix, DType DType, TensorShape
     /// <summary>Bits of an element.</summary>
     public int Bits { get; } = DType.BitSize();
 
-    /// <summary>Whether no JSON escapes a character of the suffix.</summary>
-    public bool IsPlain { get; } = !Suffix.Any(static c => c is < ' ' or > '~' or '"' or '\\');
-
     /// <summary>Its name beside a source tensor.</summary>
     public string NameBeside(string weight) => Suffix.Length + Cut == 0 ? weight : string.Concat(Stem(weight), Suffix);
 
@@ -66,5 +63,6 @@ internal sealed record FormPart(int Cut, string Suffix, DType DType, TensorShape
         return order != 0 ? order : tail.Length < stem.Length ? -1 : tail[common..].SequenceCompareTo(suffix);
     }
 
-    private ReadOnlySpan<char> Stem(string weight) => weight.AsSpan(0, weight.Length - Cut);
+    /// <summary>What its name has of a source tensor's.</summary>
+    public ReadOnlySpan<char> Stem(string weight) => weight.AsSpan(0, weight.Length - Cut);
 }

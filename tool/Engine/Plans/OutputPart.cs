@@ -26,17 +26,13 @@ internal sealed record OutputPart(string Prefix, Checkpoint Source, IReadOnlyLis
         foreach (ShardPlan shard in Shards)
         {
             long empty = ShardIndexBuilder.EntryLength("", shard.FileName);
-            Span<char> buffer = new char[shard.Outputs.LongestName];
-            TensorPlan? last = null;
-            bool isPlain = false;
+            (TensorPlan? last, int cut, long stem) = (null, 0, 0);
             foreach ((TensorPlan tensor, FormPart part, _) in shard.Outputs.Places())
             {
-                // Nearly no name has anything to escape, and half a million need not be looked through for it.
-                if (tensor != last) isPlain = ShardIndexBuilder.EntryLength(tensor.Name, shard.FileName) == empty + tensor.Name.Length;
-                last = tensor;
-                length += isPlain && part.IsPlain
-                    ? empty + part.NameLength(tensor.Name)
-                    : ShardIndexBuilder.EntryLength(part.NameIn(buffer, tensor.Name), shard.FileName);
+                // What one name and the next share is measured once: escaped characters are, each by itself.
+                if (!ReferenceEquals(tensor, last) || part.Cut != cut)
+                    (last, cut, stem) = (tensor, part.Cut, ShardIndexBuilder.EntryLength(part.Stem(tensor.Name), shard.FileName));
+                length += stem + ShardIndexBuilder.EntryLength(part.Suffix, shard.FileName) - empty;
             }
         }
 
